@@ -1,0 +1,289 @@
+"""What happened: the machine's input, and the journal's content.
+
+Events are named in the past tense. `seq` and `at` are stamped by the driver when it takes the event from its inbox:
+`seq` counts from 1 without gaps, `at` is seconds since the epoch and never goes back. An event is not changed after that.
+
+The tags and the order of the fields are the journal's format: a released event never changes; a new shape is a new class
+with a new tag.
+
+Events from workers (`WORKER_EVENTS`) can say anything about any attempt: a stale one is ignored and counted. The others
+come from our own driver, and one that cannot happen is an `InvalidTransition`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+from asyncsweep.core.records import ErrorInfo, SweepSpec
+from asyncsweep.space import Domain
+
+Step = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
+
+class Event(msgspec.Struct, array_like=True, kw_only=True, gc=False):
+    """The root of all events. In the encoded array `seq` and `at` are the last two items."""
+
+    seq: int = 0
+    at: float = 0.0
+
+
+class SweepOpened(Event, tag=1, kw_only=False):
+    """The first event of every sweep."""
+
+    spec: SweepSpec
+
+
+class Reopened(Event, tag=2, kw_only=False):
+    """A new process goes on with the sweep; `spec` holds the settings from here on."""
+
+    spec: SweepSpec
+
+
+class WorkerJoined(Event, tag=3, kw_only=False):
+    """A worker is ready to take `slots` trials at a time. Its name was never used before in this process's part."""
+
+    worker: str
+    slots: int = 1
+
+
+class WorkerLost(Event, tag=4, kw_only=False):
+    """A worker is gone, with everything that ran on it; `reason` names the exit code, signal or cause."""
+
+    worker: str
+    reason: str = ""
+
+
+class Enqueued(Event, tag=5, kw_only=False):
+    """The user wants these parameters (all or some of the space) tried next."""
+
+    params: dict[str, Any]
+
+
+class ExternalAsked(Event, tag=6, kw_only=False):
+    """The user took a trial with `run.ask()`: it counts towards the budget and holds no slot."""
+
+
+class Suggested(Event, tag=7, kw_only=False):
+    """The sampler answered `Ask`. `params` holds every active parameter and constant, in the space's order."""
+
+    trial: int
+    params: dict[str, Any]
+    attrs: dict[str, Any] | None = None
+
+
+class SpaceExhausted(Event, tag=8, kw_only=False):
+    """The sampler answered `Ask`: there is nothing left to try."""
+
+    trial: int
+
+
+class AskFailed(Event, tag=9, kw_only=False):
+    """The sampler answered `Ask` with an exception."""
+
+    trial: int
+    error: ErrorInfo
+
+
+class TellFailed(Event, tag=10, kw_only=False):
+    """The sampler or pruner raised when it was told of a final trial."""
+
+    trial: int
+    error: ErrorInfo
+
+
+class LaunchFailed(Event, tag=11, kw_only=False):
+    """An executor could not start the attempt; its slot is free again."""
+
+    trial: int
+    attempt: int
+    error: ErrorInfo
+
+
+class Started(Event, tag=12, kw_only=False):
+    """The attempt was handed to a ready worker."""
+
+    trial: int
+    attempt: int
+
+
+class ParamAsked(Event, tag=13, kw_only=False):
+    """The objective called `suggest_*` for a name that has no value yet."""
+
+    trial: int
+    attempt: int
+    name: str
+    domain: Domain
+
+
+class ParamSuggested(Event, tag=14, kw_only=False):
+    """The sampler answered `Suggest`."""
+
+    trial: int
+    attempt: int
+    name: str
+    value: Any
+
+
+class SuggestFailed(Event, tag=15, kw_only=False):
+    """The sampler answered `Suggest` with an exception."""
+
+    trial: int
+    attempt: int
+    name: str
+    error: ErrorInfo
+
+
+class Reported(Event, tag=16, kw_only=False):
+    """The objective reported `value` (the first metric) at `step`; `metrics` holds further ones."""
+
+    trial: int
+    attempt: int
+    step: Step
+    value: float
+    metrics: dict[str, float] | None = None
+
+
+class VerdictAsked(Event, tag=17, kw_only=False):
+    """The objective waits for the pruner's verdict on what it reported up to `step`."""
+
+    trial: int
+    attempt: int
+    step: Step
+
+
+class Judged(Event, tag=18, kw_only=False):
+    """The pruner answered `Judge`."""
+
+    trial: int
+    attempt: int
+    step: Step
+    prune: bool
+
+
+class JudgeFailed(Event, tag=19, kw_only=False):
+    """The pruner answered `Judge` with an exception: the trial goes on unpruned."""
+
+    trial: int
+    attempt: int
+    step: Step
+    error: ErrorInfo
+
+
+class AttrSet(Event, tag=20, kw_only=False):
+    """The objective called `set_user_attr`."""
+
+    trial: int
+    attempt: int
+    key: str
+    value: Any
+
+
+class Finished(Event, tag=21, kw_only=False):
+    """The objective returned. Missing or NaN metrics make it a failure."""
+
+    trial: int
+    attempt: int
+    metrics: dict[str, float]
+
+
+class Pruned(Event, tag=22, kw_only=False):
+    """The objective raised `TrialPruned`."""
+
+    trial: int
+    attempt: int
+
+
+class Failed(Event, tag=23, kw_only=False):
+    """The objective raised, or broke a rule."""
+
+    trial: int
+    attempt: int
+    error: ErrorInfo
+
+
+class Killed(Event, tag=24, kw_only=False):
+    """An executor carried out `Kill`: nothing of the attempt runs any more and its slot is free."""
+
+    trial: int
+    attempt: int
+
+
+class TimerFired(Event, tag=25, kw_only=False):
+    """A timer set by `SetTimer` ran out. `trial` is -1 for the sweep's own timeout."""
+
+    trial: int
+    attempt: int = 0
+
+
+class Paused(Event, tag=26, kw_only=False):
+    """The user paused: running trials go on, no new one starts."""
+
+
+class Unpaused(Event, tag=27, kw_only=False):
+    """The user lets the sweep go on."""
+
+
+class TrialCancelled(Event, tag=28, kw_only=False):
+    """The user cancelled one trial."""
+
+    trial: int
+
+
+class StopRequested(Event, tag=29, kw_only=False):
+    """The user stops the sweep; `now` also ends the running trials."""
+
+    reason: str = ""
+    now: bool = False
+
+
+class ExecutorFailed(Event, tag=30, kw_only=False):
+    """No worker can be started any more: the sweep ends with this error."""
+
+    error: ErrorInfo
+
+
+WorkerEvent = Started | ParamAsked | Reported | VerdictAsked | AttrSet | Finished | Pruned | Failed
+WORKER_EVENTS: tuple[type[Event], ...] = (
+    Started,
+    ParamAsked,
+    Reported,
+    VerdictAsked,
+    AttrSet,
+    Finished,
+    Pruned,
+    Failed,
+)
+EVENTS: tuple[type[Event], ...] = (
+    SweepOpened,
+    Reopened,
+    WorkerJoined,
+    WorkerLost,
+    Enqueued,
+    ExternalAsked,
+    Suggested,
+    SpaceExhausted,
+    AskFailed,
+    TellFailed,
+    LaunchFailed,
+    Started,
+    ParamAsked,
+    ParamSuggested,
+    SuggestFailed,
+    Reported,
+    VerdictAsked,
+    Judged,
+    JudgeFailed,
+    AttrSet,
+    Finished,
+    Pruned,
+    Failed,
+    Killed,
+    TimerFired,
+    Paused,
+    Unpaused,
+    TrialCancelled,
+    StopRequested,
+    ExecutorFailed,
+)

@@ -1,0 +1,76 @@
+"""The invariants that an effect can break by itself, checked before the effect is carried out.
+
+Each complaint comes with the name of its invariant; the names are shared with `laws`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from asyncsweep.core import events as ev
+from asyncsweep.core.effects import Ask, CancelTimer, Effect, Judge, Kill, Launch, SetTimer, Suggest, Tell
+from asyncsweep.core.invariants.scene import Scene
+
+SLOTS = "slots are never over-committed"
+ONE_SLOT = "a running trial holds one slot"
+RETRIES = "launches <= retries + 1"
+TOLD = "each final trial is told once"
+STOPPED = "nothing starts after stop"
+CLEAN = "a new attempt starts clean"
+FINISH = "Finish comes once, at the end"
+ONCE = "a question is asked and answered once"
+TIMERS = "timers are set and cancelled in pairs"
+BUDGET = "no more trials than the budget"
+
+
+def of_effect(scene: Scene, effect: Effect) -> Iterator[tuple[str, str]]:
+    """Complaints about an effect that comes next, as (law, text)."""
+    ledger = scene.ledger
+    if ledger.finished:
+        yield FINISH, f"{effect} after Finish"
+    if isinstance(effect, Launch):
+        yield from _of_launch(scene, effect)
+    elif isinstance(effect, Ask):
+        if ledger.stopping:
+            yield STOPPED, f"{effect}"
+        if effect.trial in ledger.asks:
+            yield ONCE, f"{effect} is asked already"
+        if (
+            scene.spec.n_trials is not None
+            and effect.trial >= scene.spec.n_trials
+            and not isinstance(scene.event, ev.Reopened)
+        ):
+            yield BUDGET, f"{effect}, n_trials={scene.spec.n_trials}"
+    elif isinstance(effect, Tell):
+        if effect.trial in ledger.told:
+            yield TOLD, f"trial {effect.trial} is told again"
+    elif isinstance(effect, Judge):
+        if (effect.trial, effect.attempt, effect.step) in ledger.verdicts:
+            yield ONCE, f"{effect} is asked already"
+    elif isinstance(effect, Suggest):
+        if (effect.trial, effect.attempt, effect.name) in ledger.params:
+            yield ONCE, f"{effect} is asked already"
+    elif isinstance(effect, Kill):
+        if (effect.trial, effect.attempt) in ledger.kills:
+            yield ONCE, f"{effect} is under way already"
+        if (effect.trial, effect.attempt) not in ledger.held:
+            yield ONE_SLOT, f"{effect} of an attempt that holds no slot"
+    elif isinstance(effect, SetTimer | CancelTimer):
+        if ((effect.trial, effect.attempt) in ledger.timers) == isinstance(effect, SetTimer):
+            yield TIMERS, f"{effect}, and the running timers are {list(ledger.timers)}"
+
+
+def _of_launch(scene: Scene, launch: Launch) -> Iterator[tuple[str, str]]:
+    ledger, number = scene.ledger, launch.trial
+    if ledger.stopping:
+        yield STOPPED, f"{launch}"
+    if ledger.paused:
+        yield STOPPED, f"{launch} while paused"
+    if ledger.n_held(launch.worker) >= ledger.workers.get(launch.worker, 0):
+        yield SLOTS, f"{launch}, and {launch.worker!r} has no free slot"
+    if number in ledger.running or number in ledger.launched:
+        yield ONE_SLOT, f"{launch}, and an earlier attempt of it has not ended"
+    if launch.attempt != ledger.attempts.get(number, 0) + 1:
+        yield RETRIES, f"{launch} follows attempt {ledger.attempts.get(number, 0)}"
+    if ledger.launches.get(number, 0) > scene.spec.retries:
+        yield RETRIES, f"{launch} with retries={scene.spec.retries}"

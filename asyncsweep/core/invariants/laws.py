@@ -1,0 +1,314 @@
+"""The invariants of the state after an event, one function each: `LAWS`.
+
+They compare the machine with the books in `ledger` and with what an `onlooker` saw, which both know events and effects
+alone. A law gives its complaints as texts; `watch.Watch` calls them. The driver uses them in debug mode, so a law may look
+at what is open, and not at every trial that ever was.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from asyncsweep.core import events as ev
+from asyncsweep.core.effects import (
+    AnswerParam,
+    AnswerVerdict,
+    Ask,
+    Finish,
+    Launch,
+    Publish,
+    SetTimer,
+    SweepFinished,
+    Tell,
+)
+from asyncsweep.core.invariants.effect_laws import CLEAN, FINISH, ONCE, ONE_SLOT, RETRIES, SLOTS, STOPPED, TIMERS, TOLD
+from asyncsweep.core.invariants.scene import Scene
+from asyncsweep.core.machine import SWEEP_TIMER, Phase
+from asyncsweep.core.records import State
+
+
+def slots_are_never_overcommitted(scene: Scene) -> Iterator[str]:
+    """The machine's slots are those that the workers have, less those that attempts hold."""
+    ledger, slots = scene.ledger, scene.machine.life.slots
+    if scene.ledger.finished:
+        return
+    held: dict[str, dict[tuple[int, int], None]] = {worker: {} for worker in ledger.workers}
+    for attempt, worker in ledger.held.items():
+        held.setdefault(worker, {})[attempt] = None
+    if slots.jobs != held:
+        yield f"the slots are held by {held}, the machine has {slots.jobs}"
+    if slots.n_free != ledger.n_free:
+        yield f"{ledger.n_free} slots are free, the machine has {slots.n_free}"
+
+
+def a_running_trial_holds_one_slot(scene: Scene) -> Iterator[str]:
+    """A trial on a worker holds a slot of it for its attempt; all other held slots are those of attempts being killed."""
+    ledger = scene.ledger
+    rightful = dict.fromkeys(ledger.kills)
+    for trial in scene.open:
+        attempt = (trial.number, trial.attempt)
+        if trial.worker is not None:
+            rightful[attempt] = None
+            if ledger.held.get(attempt) != trial.worker:
+                yield f"trial {trial.number} is on {trial.worker!r} and holds a slot of {ledger.held.get(attempt)!r}"
+        elif trial.state is State.RUNNING and trial.number not in ledger.external:
+            yield f"trial {trial.number} is RUNNING on no worker"
+        elif attempt in ledger.held and attempt not in ledger.kills:
+            yield f"trial {trial.number} holds a slot and is on no worker"
+    for attempt in ledger.held:
+        if attempt not in rightful:
+            yield f"a slot is held for {attempt}, which has ended"
+
+
+def launches_stay_within_retries(scene: Scene) -> Iterator[str]:
+    """Attempts are those that failed, those that a new process cut short, and the current one; retries are made use of."""
+    ledger = scene.ledger
+    for trial in scene.open:
+        if trial.attempt > len(trial.failures) + 1 + ledger.interrupted.get(trial.number, 0):
+            yield f"attempt {trial.attempt} of trial {trial.number}, and {len(trial.failures)} failures"
+    for trial in scene.ended:
+        retry_left = len(trial.failures) < scene.spec.retries and trial.number not in ledger.external
+        if trial.state is State.FAILED and trial.attempt and retry_left and not scene.was_stopping:
+            yield f"trial {trial.number} is FAILED after {len(trial.failures)} of {scene.spec.retries} retries"
+
+
+def each_final_trial_is_told_once(scene: Scene) -> Iterator[str]:
+    ended = [trial.number for trial in scene.ended]
+    told = [tell.trial for tell in scene.did(Tell)]
+    if sorted(ended) != sorted(told):
+        yield f"trials {ended} became final and {told} were told"
+
+
+def stale_messages_change_nothing(scene: Scene) -> Iterator[str]:
+    if scene.stale and scene.effects:
+        yield f"the message is stale and has the effects {scene.effects}"
+    if scene.stale and not scene.unchanged:
+        yield "the message is stale and changed the state"
+
+
+def nothing_starts_after_stop(scene: Scene) -> Iterator[str]:
+    """From the stop on nothing waits to be started; a stop "now" ends what runs."""
+    ledger = scene.ledger
+    if scene.machine.phase is Phase.RUNNING and ledger.stopping:
+        yield "a stop was asked for and the sweep goes on"
+    if not ledger.stopping:
+        return
+    for trial in scene.open:
+        if trial.state is State.WAITING and trial.worker is None:
+            yield f"trial {trial.number} still waits to be started"
+        elif scene.stop_now and (trial.number, trial.attempt) not in ledger.kills:
+            yield f"trial {trial.number} goes on running"
+
+
+def a_new_attempt_starts_clean(scene: Scene) -> Iterator[str]:
+    for launch in scene.did(Launch):
+        trial = scene.record(launch.trial)
+        if trial is None or trial.is_final or trial.param_names is None or trial.external:
+            yield f"{launch} of a trial that cannot run: {trial}"
+        elif (
+            any((trial.steps, trial.reported, trial.report_metrics, trial.attrs, trial.metric_values, trial.error))
+            or trial.kill_reason is not None
+            or trial.started_at
+            or not trial.rising
+        ):
+            yield f"{launch} with the remains of an earlier attempt: {trial}"
+        elif (trial.attempt, trial.worker) != (launch.attempt, launch.worker):
+            yield f"{launch}, and the record says attempt {trial.attempt} on {trial.worker!r}"
+
+
+def no_slot_idles_while_something_waits(scene: Scene) -> Iterator[str]:
+    """Free slots are filled; where nothing waits, new trials are asked for: as many as there are free slots."""
+    ledger = scene.ledger
+    if ledger.paused or ledger.stopping or ledger.finished:
+        return
+    n_coming = len(scene.waiting) + scene.n_asked
+    if ledger.n_free and scene.waiting:
+        yield f"{ledger.n_free} slots are free while trials {scene.waiting} wait"
+    if ledger.n_free > n_coming and scene.budget_left:
+        yield f"{ledger.n_free} slots are free, {n_coming} trials are to come, and no further one is asked for"
+    asked = [ask for ask in scene.did(Ask) if ask.trial not in ledger.external]
+    if asked and n_coming > ledger.n_free and not isinstance(scene.event, ev.Reopened):
+        yield f"{asked} although {ledger.n_free} slots are free for {n_coming} trials"
+
+
+def finish_comes_once_at_the_end(scene: Scene) -> Iterator[str]:
+    """Finish comes as soon as nothing is open and nothing new may start; it is the last effect, and nothing comes after."""
+    ledger, effects = scene.ledger, scene.effects
+    if scene.over and (effects or not scene.unchanged):
+        yield f"the sweep was finished; effects {effects}, unchanged {scene.unchanged}"
+    if ledger.finished != (scene.machine.phase is Phase.FINISHED):
+        yield f"Finish was {'' if ledger.finished else 'not '}given and the sweep is {scene.machine.phase.value}"
+    done = not scene.open and not ledger.kills and not scene.budget_left
+    if done and not ledger.finished:
+        yield "nothing is open and nothing new may start, and there is no Finish"
+    if scene.did(Finish):
+        if not done:
+            yield f"trials {[trial.number for trial in scene.open]} and kills {list(ledger.kills)} are open"
+        last = [effect.update for effect in effects[-2:] if isinstance(effect, Publish)]
+        if not isinstance(effects[-1], Finish) or not last or not isinstance(last[0], SweepFinished):
+            yield f"the last effects are {effects[-2:]}"
+
+
+def counts_match_the_records(scene: Scene) -> Iterator[str]:
+    life = scene.machine.life
+    states = Counter(trial.state for trial in scene.open)
+    counts = {state: states[state] + scene.n_final.get(state, 0) for state in State}
+    if life.counts != counts:
+        yield f"the records have {counts}, the counts say {life.counts}"
+    if life.n_open != len(scene.open):
+        yield f"{len(scene.open)} trials are open, the count says {life.n_open}"
+    if life.n_asked != scene.n_asked and not scene.ledger.finished:
+        yield f"{scene.n_asked} trials wait for parameters, the count says {life.n_asked}"
+    if sorted(life.waiting) != sorted(scene.waiting):
+        yield f"trials {scene.waiting} wait for a slot, the queue has {list(life.waiting)}"
+
+
+def questions_are_answered_once(scene: Scene) -> Iterator[str]:
+    """Every question of a running attempt is answered, by the answer to it; the open ones are those on the machine's list."""
+    ledger, event, asked = scene.ledger, scene.event, scene.machine.life.questions
+    books = ("asks", "verdicts", "params", "kills")
+    for name in books:
+        mine, theirs = getattr(ledger, name), getattr(asked, name)
+        if mine.keys() != theirs.keys():
+            yield f"open {name} are {list(mine)}, the machine has {list(theirs)}"
+    verdicts = [(answer.trial, answer.attempt, answer.step, answer.prune) for answer in scene.did(AnswerVerdict)]
+    params = [(answer.trial, answer.attempt, answer.name) for answer in scene.did(AnswerParam)]
+    due_verdicts: list[tuple[int, int, int, bool]] = []
+    due_params: list[tuple[int, int, str]] = []
+    if scene.was_running:
+        if isinstance(event, ev.Judged | ev.JudgeFailed):
+            prune = isinstance(event, ev.Judged) and event.prune
+            due_verdicts = [(event.trial, event.attempt, event.step, prune)]
+        elif isinstance(event, ev.ParamSuggested | ev.SuggestFailed):
+            due_params = [(event.trial, event.attempt, event.name)]
+        elif isinstance(event, ev.ParamAsked):
+            question = (event.trial, event.attempt, event.name)
+            due_params = [] if question in ledger.params else [question]
+        elif isinstance(event, ev.VerdictAsked):
+            if (event.trial, event.attempt, event.step) not in ledger.verdicts:
+                yield "the pruner was not asked"
+    if verdicts != due_verdicts or params != due_params:
+        yield f"the answers {verdicts + params} were given, {due_verdicts + due_params} were due"
+
+
+def timers_run_as_long_as_attempts(scene: Scene) -> Iterator[str]:
+    """Each attempt under a time limit has a timer until it ends or is killed, and no other timer runs."""
+    ledger, spec = scene.ledger, scene.spec
+    if ledger.timers.keys() != scene.machine.life.questions.timers.keys():
+        yield f"the timers {list(ledger.timers)} run, the machine has {list(scene.machine.life.questions.timers)}"
+    if ledger.finished and ledger.timers:
+        yield f"the sweep is finished and the timers {list(ledger.timers)} run"
+    for number, attempt in ledger.timers:
+        if number != SWEEP_TIMER and ledger.running.get(number) != attempt:
+            yield f"a timer runs for attempt {attempt} of trial {number}, which has ended"
+    if spec.trial_timeout is not None:
+        for key in ledger.running.items():
+            if key in ledger.held and key not in ledger.timers and key not in ledger.kills:
+                yield f"no timer runs for {key}"
+    timers = [timer for timer in scene.did(SetTimer) if timer.trial == SWEEP_TIMER]
+    if isinstance(scene.event, ev.SweepOpened | ev.Reopened):
+        due = [] if spec.timeout is None else [max(0.0, spec.timeout - scene.worked_s)]
+        delays = [timer.delay_s for timer in timers]
+        if len(due) != len(delays) or not all(map(math.isclose, due, delays)):
+            yield f"the sweep's timers {delays} were set, {due} were due"
+    elif timers:
+        yield f"{timers} was set in the middle"
+
+
+def kills_are_sent(scene: Scene) -> Iterator[str]:
+    """What the user cancelled and what ran too long is ended."""
+    event, ledger = scene.event, scene.ledger
+    if scene.over or not isinstance(event, ev.TrialCancelled | ev.TimerFired):
+        return
+    trial = scene.record(event.trial)
+    if trial is None or trial.is_final:
+        return
+    due = isinstance(event, ev.TrialCancelled) or scene.was_timed
+    if due and (trial.number, trial.attempt) not in ledger.kills:
+        yield f"trial {trial.number} goes on"
+
+
+def updates_tell_the_whole_story(scene: Scene) -> Iterator[str]:
+    machine, onlooker = scene.machine, scene.onlooker
+    for trial in (*scene.open, *scene.ended):
+        contradiction = onlooker.contradicts(trial)
+        if contradiction is not None:
+            yield contradiction
+    if onlooker.paused != machine.paused:
+        yield f"the updates say paused={onlooker.paused}, the machine {machine.paused}"
+    if onlooker.finished != (machine.phase is Phase.FINISHED):
+        yield f"the updates say finished={onlooker.finished}, the machine is {machine.phase.value}"
+    if (onlooker.stopping is not None) < (machine.phase is Phase.STOPPING):
+        yield "no update says that the sweep is stopping"
+
+
+def an_attempt_is_taken_at_its_word(scene: Scene) -> Iterator[str]:
+    """What a running attempt reports and returns is what its record has."""
+    event = scene.event
+    if not scene.was_running or not isinstance(event, ev.WorkerEvent):
+        return
+    trial = scene.record(event.trial)
+    assert trial is not None
+    if isinstance(event, ev.Reported):
+        if trial.steps is None or trial.steps.count(event.step) != 1:
+            yield f"step {event.step} is not once in {trial.steps}"
+    elif isinstance(event, ev.AttrSet):
+        if (trial.attrs or {}).get(event.key) is not event.value:
+            yield f"{event.key!r} is not in {trial.attrs}"
+    elif isinstance(event, ev.Finished):
+        values = [event.metrics.get(name, math.nan) for name in scene.spec.directions]
+        if any(map(math.isnan, values)) == (trial.state is State.COMPLETE):
+            yield f"returned {event.metrics} and is {trial.state}"
+        elif trial.state is State.COMPLETE:
+            if list(trial.metric_values[: len(values)]) != values or trial.metrics.keys() != event.metrics.keys():
+                yield f"returned {event.metrics} and has {trial.metrics}"
+    elif isinstance(event, ev.Pruned):
+        top = max(trial.reports, default=None, key=lambda report: report[0])
+        has_value = top is not None and not math.isnan(top[1]) and len(scene.spec.directions) == 1
+        if trial.state is not State.PRUNED or trial.value != (top[1] if has_value and top else None):
+            yield f"pruned with the last report {top}, and is {trial.state} with {trial.value}"
+    elif isinstance(event, ev.Failed):
+        if trial.state in (State.COMPLETE, State.PRUNED, State.RUNNING):
+            yield f"failed and is {trial.state}"
+
+
+def only_what_was_cancelled_is_cancelled(scene: Scene) -> Iterator[str]:
+    ledger = scene.ledger
+    for trial in scene.ended:
+        asked = ledger.stopping or trial.number in scene.cancelled or trial.number in ledger.withdrawn
+        interrupted = isinstance(scene.event, ev.Reopened) and trial.number in ledger.external
+        if trial.state is State.CANCELLED and not asked and not interrupted:
+            yield f"nobody cancelled trial {trial.number}"
+    if isinstance(scene.event, ev.Reopened):
+        yield from (
+            f"trial {trial.number} was cancelled and goes on" for trial in scene.open if trial.number in scene.cancelled
+        )
+
+
+def the_best_trial_is_the_best(scene: Scene) -> Iterator[str]:
+    best = scene.machine.best
+    if (None if best is None else best.number) != scene.best:
+        yield f"trial {scene.best} is the best, the machine says {best}"
+
+
+LAWS: dict[str, Callable[[Scene], Iterator[str]]] = {
+    SLOTS: slots_are_never_overcommitted,
+    ONE_SLOT: a_running_trial_holds_one_slot,
+    RETRIES: launches_stay_within_retries,
+    TOLD: each_final_trial_is_told_once,
+    "stale messages change nothing": stale_messages_change_nothing,
+    STOPPED: nothing_starts_after_stop,
+    CLEAN: a_new_attempt_starts_clean,
+    "no slot idles while something waits": no_slot_idles_while_something_waits,
+    FINISH: finish_comes_once_at_the_end,
+    "counts match the records": counts_match_the_records,
+    ONCE: questions_are_answered_once,
+    TIMERS: timers_run_as_long_as_attempts,
+    "what is to end is ended": kills_are_sent,
+    "updates tell the whole story": updates_tell_the_whole_story,
+    "an attempt is taken at its word": an_attempt_is_taken_at_its_word,
+    "only what was cancelled is CANCELLED": only_what_was_cancelled_is_cancelled,
+    "the best trial is the best": the_best_trial_is_the_best,
+}

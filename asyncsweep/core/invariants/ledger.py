@@ -1,0 +1,214 @@
+"""What the outside owes and holds, kept from events and effects alone: the machine's own books are never looked at.
+
+`invariants` holds these books against the machine's. Whoever simulates the outside (a test, a driverless harness) finds here
+which answers are due.
+"""
+
+from __future__ import annotations
+
+from asyncsweep.core import events as ev
+from asyncsweep.core.effects import (
+    AnswerParam,
+    AnswerVerdict,
+    Ask,
+    CancelTimer,
+    Effect,
+    Finish,
+    Judge,
+    Kill,
+    Launch,
+    Publish,
+    SetTimer,
+    Suggest,
+    SweepStopping,
+    Tell,
+    TrialFinished,
+    TrialRetried,
+    TrialStarted,
+    Update,
+)
+from asyncsweep.core.records import SweepSpec
+
+Attempt = tuple[int, int]
+
+
+class Ledger:
+    """Read each event with `took`, then its effects in order with `did`.
+
+    Attributes:
+        spec: The settings of the current process's part.
+        workers: The slots of each worker that is here.
+        held: Which worker's slot each attempt holds; one that is being killed holds it until `Killed` or `WorkerLost`.
+        launched: Trials that were launched and have not started, with their attempt.
+        running: Trials that run, with their attempt; external ones too.
+        external: Trials taken with `run.ask()`.
+        attempts: How many attempts of each trial were launched.
+        launches: The same, in this process's part alone.
+        interrupted: How many attempts of each trial a `Reopened` cut short.
+        asks: Trials whose parameters are due.
+        verdicts: (trial, attempt, step) whose verdict is due from the pruner.
+        params: (trial, attempt, name) whose value is due from the sampler.
+        kills: Attempts whose end is due from the executor.
+        timers: (trial, attempt) of running timers.
+        told: Trials that the sampler knows to be final.
+        withdrawn: Trials for which the sampler found nothing left to try.
+        exhausted: True once the sampler has nothing left to try.
+        paused: True between `Paused` and `Unpaused`.
+        stopping: True once nothing new may start.
+        finished: True after `Finish`.
+    """
+
+    def __init__(self) -> None:
+        self.spec: SweepSpec | None = None
+        self.external: dict[int, None] = {}
+        self.attempts: dict[int, int] = {}
+        self.interrupted: dict[int, int] = {}
+        self.told: dict[int, None] = {}
+        self.paused = False
+        self._forget_process()
+
+    def _forget_process(self) -> None:
+        self.workers: dict[str, int] = {}
+        self.held: dict[Attempt, str] = {}
+        self.launched: dict[int, int] = {}
+        self.running: dict[int, int] = {}
+        self.launches: dict[int, int] = {}
+        self.asks: dict[int, None] = {}
+        self.verdicts: dict[tuple[int, int, int], None] = {}
+        self.params: dict[tuple[int, int, str], None] = {}
+        self.kills: dict[Attempt, None] = {}
+        self.timers: dict[Attempt, None] = {}
+        self.withdrawn: dict[int, None] = {}
+        self.exhausted = False
+        self.stopping = False
+        self.finished = False
+        self._external_asked = False
+
+    # -- what can be read -----------------------------------------------------------------------------------------------
+
+    @property
+    def n_free(self) -> int:
+        """How many slots are free."""
+        return sum(self.workers.values()) - len(self.held)
+
+    def n_held(self, worker: str) -> int:
+        """How many slots of a worker are taken."""
+        return sum(1 for holder in self.held.values() if holder == worker)
+
+    def is_stale(self, event: ev.Event) -> bool:
+        """Whether a worker's message speaks of no attempt that it could speak of now."""
+        if isinstance(event, ev.Started):
+            return self.finished or self.launched.get(event.trial) != event.attempt
+        if isinstance(event, ev.WorkerEvent):
+            return self.finished or self.running.get(event.trial) != event.attempt
+        return False
+
+    def is_due(self, event: ev.Event) -> bool:
+        """Whether an answer was asked for; True for what is no answer."""
+        if isinstance(event, ev.Suggested | ev.SpaceExhausted | ev.AskFailed):
+            return event.trial in self.asks
+        if isinstance(event, ev.Judged | ev.JudgeFailed):
+            return (event.trial, event.attempt, event.step) in self.verdicts
+        if isinstance(event, ev.ParamSuggested | ev.SuggestFailed):
+            return (event.trial, event.attempt, event.name) in self.params
+        if isinstance(event, ev.Killed):
+            return (event.trial, event.attempt) in self.kills
+        return True
+
+    # -- events ---------------------------------------------------------------------------------------------------------
+
+    def took(self, event: ev.Event) -> None:
+        """An event is about to be handled."""
+        if isinstance(event, ev.SweepOpened):
+            self.spec = event.spec
+        elif isinstance(event, ev.Reopened):
+            self._reopened(event)
+        elif self.finished:
+            return
+        elif isinstance(event, ev.WorkerJoined):
+            self.workers[event.worker] = event.slots
+        elif isinstance(event, ev.WorkerLost):
+            del self.workers[event.worker]
+            self.held = {attempt: worker for attempt, worker in self.held.items() if worker != event.worker}
+        elif isinstance(event, ev.Paused | ev.Unpaused):
+            self.paused = isinstance(event, ev.Paused)
+        elif isinstance(event, ev.StopRequested | ev.ExecutorFailed):
+            self.stopping = True
+        elif isinstance(event, ev.TimerFired):
+            self.timers.pop((event.trial, event.attempt), None)
+        else:
+            self._took_answer(event)
+        self._external_asked = isinstance(event, ev.ExternalAsked)
+
+    def _took_answer(self, event: ev.Event) -> None:
+        if isinstance(event, ev.Suggested | ev.SpaceExhausted | ev.AskFailed):
+            del self.asks[event.trial]
+            if isinstance(event, ev.SpaceExhausted):
+                self.exhausted = True
+                self.withdrawn[event.trial] = None
+        elif isinstance(event, ev.Judged | ev.JudgeFailed):
+            del self.verdicts[event.trial, event.attempt, event.step]
+        elif isinstance(event, ev.ParamSuggested | ev.SuggestFailed):
+            del self.params[event.trial, event.attempt, event.name]
+        elif isinstance(event, ev.Killed):
+            del self.kills[event.trial, event.attempt]
+            self.held.pop((event.trial, event.attempt), None)
+        elif isinstance(event, ev.LaunchFailed):
+            if self.launched.get(event.trial) == event.attempt:
+                self._ended(event.trial)
+
+    def _reopened(self, event: ev.Reopened) -> None:
+        self.spec = event.spec
+        for trial in (*self.launched, *self.running):
+            self.interrupted[trial] = self.interrupted.get(trial, 0) + 1
+        self._forget_process()
+
+    # -- effects --------------------------------------------------------------------------------------------------------
+
+    def did(self, effect: Effect) -> None:
+        """An effect is about to be carried out."""
+        if isinstance(effect, Publish):
+            self._published(effect.update)
+        elif isinstance(effect, Ask):
+            self.asks[effect.trial] = None
+            if self._external_asked:
+                self.external[effect.trial] = None
+            else:  # the number may have been that of an external trial which was withdrawn
+                self.external.pop(effect.trial, None)
+            self._external_asked = False
+        elif isinstance(effect, Launch):
+            self.held[effect.trial, effect.attempt] = effect.worker
+            self.launched[effect.trial] = self.attempts[effect.trial] = effect.attempt
+            self.launches[effect.trial] = self.launches.get(effect.trial, 0) + 1
+        elif isinstance(effect, Tell):
+            self.told[effect.trial] = None
+        elif isinstance(effect, Judge):
+            self.verdicts[effect.trial, effect.attempt, effect.step] = None
+        elif isinstance(effect, Suggest):
+            self.params[effect.trial, effect.attempt, effect.name] = None
+        elif isinstance(effect, Kill):
+            self.kills[effect.trial, effect.attempt] = None
+        elif isinstance(effect, SetTimer):
+            self.timers[effect.trial, effect.attempt] = None
+        elif isinstance(effect, CancelTimer):
+            self.timers.pop((effect.trial, effect.attempt), None)
+        elif isinstance(effect, Finish):
+            self.finished = True
+        else:
+            assert isinstance(effect, AnswerVerdict | AnswerParam)
+
+    def _published(self, update: Update) -> None:
+        if isinstance(update, TrialStarted):
+            self.launched.pop(update.trial, None)
+            self.running[update.trial] = update.attempt
+            if update.worker is None:
+                self.attempts[update.trial] = update.attempt
+        elif isinstance(update, TrialRetried | TrialFinished):
+            self._ended(update.trial)
+        elif isinstance(update, SweepStopping):
+            self.stopping = True
+
+    def _ended(self, trial: int) -> None:
+        attempt = self.running.pop(trial, self.launched.pop(trial, None))
+        if attempt is not None and (trial, attempt) not in self.kills:
+            self.held.pop((trial, attempt), None)

@@ -1,0 +1,234 @@
+"""Watches one machine, event by event.
+
+`effect_laws` and `laws` have the invariants. Two need a memory and are kept here: a final record never changes again, and
+the state before a stale message equals the state after it. What a watch does for an event grows with what is open, not with
+what is final; `state_of` compares whole machines, as after a replay.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from msgspec.structs import astuple
+
+from asyncsweep.core import events as ev
+from asyncsweep.core.effects import Effect, Publish, SweepStopping
+from asyncsweep.core.invariants.effect_laws import BUDGET, ONCE, of_effect
+from asyncsweep.core.invariants.laws import LAWS
+from asyncsweep.core.invariants.ledger import Ledger
+from asyncsweep.core.invariants.onlooker import Onlooker
+from asyncsweep.core.invariants.scene import Scene
+from asyncsweep.core.machine import SWEEP_TIMER, Machine, Phase
+from asyncsweep.core.policy import StopRules
+from asyncsweep.core.questions import Questions
+from asyncsweep.core.records import State, TrialRecord
+from asyncsweep.core.slots import Slots
+
+FINAL = "final states are final"
+INVARIANTS = (*LAWS, FINAL, BUDGET)
+
+# So many final records are compared with what they were, after each event: all of them come round in turn.
+_RECHECKED = 16
+# What handling any event changes, and what no event does.
+_NOT_STATE = ("seq", "at", "stale", "_moves", "life", "rules", "spec", "trials", "out", "_names", "slots", "questions")
+
+
+class InvariantBroken(AssertionError):
+    """The machine broke its own rules: a fault of asyncsweep.
+
+    Attributes:
+        broken: (invariant, what was found) for each complaint.
+        event: The event after which it was found.
+    """
+
+    def __init__(self, broken: Sequence[tuple[str, str]], event: ev.Event, story: Sequence[str]) -> None:
+        lines = [f"invariant broken: {name}: {found}" for name, found in broken]
+        super().__init__("\n  ".join([*lines, f"after {event}", *story]))
+        self.broken = tuple(broken)
+        self.event = event
+
+
+def state_of(machine: Machine) -> tuple[object, ...]:
+    """Everything that a machine knows, as a value: equal for machines that saw equal events."""
+    return (machine.seq, machine.at, machine.stale, *_open_state(machine, machine.trials))
+
+
+def _open_state(machine: Machine, trials: Sequence[TrialRecord]) -> tuple[object, ...]:
+    life = machine.life
+    known = [_items(vars(machine)), _items(vars(life)), _slots(life.slots), _slots(life.questions)]
+    spec = None
+    if machine.phase is not Phase.NEW:
+        spec = machine.spec
+        known.append(_slots(machine.rules))
+    return (spec, len(machine.trials), *known, *map(_whole, trials))
+
+
+def _items(fields: dict[str, Any]) -> tuple[object, ...]:
+    return tuple(repr(value) for name, value in fields.items() if name not in _NOT_STATE)
+
+
+def _slots(part: Slots | Questions | StopRules) -> tuple[object, ...]:
+    return _items({name: getattr(part, name) for name in part.__slots__})
+
+
+def _whole(trial: TrialRecord) -> tuple[object, ...]:
+    """A record by value: later changes do not reach it, and NaN equals NaN."""
+    return tuple(
+        field.tobytes() if isinstance(field, array) else field if type(field) in (int, str) else repr(field)
+        for field in astuple(trial)
+    )
+
+
+class Watch:
+    """The invariants of one machine.
+
+    Attributes:
+        machine: The machine that is watched.
+        ledger: What the outside owes and holds.
+        onlooker: What the updates told.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        if machine.phase is not Phase.NEW:
+            raise ValueError("a watch begins before its machine's first event")
+        self.machine = machine
+        self.ledger = Ledger()
+        self.onlooker = Onlooker()
+        self._open: dict[int, None] = {}
+        self._final: dict[int, tuple[object, ...]] = {}
+        self._n_final: dict[State, int] = {}
+        self._next_recheck = 0
+        self._n_trials = 0
+        self._before = _open_state(machine, ())
+        self._best: int | None = None
+        self._cancelled: dict[int, None] = {}
+        self._stop_now = False
+        self._worked_s = 0.0
+        self._at: float | None = None
+
+    def see(self, event: ev.Event, effects: list[Effect]) -> None:
+        """Check what the machine did with an event; call it after each `handle`, also for a replayed event.
+
+        Raises:
+            InvariantBroken: One or several invariants do not hold.
+        """
+        broken = list(self._complaints(event, effects))
+        if broken:
+            raise InvariantBroken(broken, event, self.machine.story(event))
+
+    def _complaints(self, event: ev.Event, effects: list[Effect]) -> Iterator[tuple[str, str]]:
+        ledger = self.ledger
+        if not ledger.finished and not ledger.is_due(event):
+            yield ONCE, "the answer was not asked for, and the machine took it"
+            return
+        scene = self._scene(event, effects)
+        self._prepare(event, scene)
+        for effect in effects:
+            yield from of_effect(scene, effect)
+            ledger.did(effect)
+            if isinstance(effect, Publish):
+                self.onlooker.read(effect.update)
+                # A stop that is not the user's own ends what runs.
+                if isinstance(effect.update, SweepStopping) and not isinstance(event, ev.StopRequested):
+                    self._stop_now = True
+        yield from self._sort_records(scene)
+        scene.stop_now = self._stop_now
+        after = _open_state(self.machine, scene.open)
+        scene.unchanged = after == self._before and not scene.ended
+        self._before = after
+        for name, law in LAWS.items():
+            for complaint in law(scene):
+                yield name, complaint
+        yield from self._recheck(scene)
+
+    def _scene(self, event: ev.Event, effects: list[Effect]) -> Scene:
+        ledger = self.ledger
+        over = ledger.finished and not isinstance(event, ev.Reopened)
+        about = (getattr(event, "trial", None), getattr(event, "attempt", None))
+        return Scene(
+            machine=self.machine,
+            ledger=ledger,
+            onlooker=self.onlooker,
+            spec=self.machine.spec,
+            event=event,
+            effects=effects,
+            stale=ledger.is_stale(event),
+            over=over,
+            was_stopping=ledger.stopping,
+            was_running=not over and about in ledger.running.items(),
+            was_timed=not over and about in ledger.timers,
+            cancelled=self._cancelled,
+            worked_s=self._worked_s,
+            n_final=self._n_final,
+        )
+
+    def _prepare(self, event: ev.Event, scene: Scene) -> None:
+        """Read the event, before its effects are."""
+        if not scene.over and not isinstance(event, ev.SweepOpened | ev.Reopened) and self._at is not None:
+            self._worked_s += event.at - self._at
+        self._at = event.at
+        if isinstance(event, ev.Reopened):
+            self._stop_now = False
+            self.onlooker.reopened()
+        elif scene.over:
+            pass
+        elif isinstance(event, ev.StopRequested):
+            self._stop_now = self._stop_now or event.now
+        elif isinstance(event, ev.ExecutorFailed):
+            self._stop_now = True
+        elif isinstance(event, ev.TimerFired):
+            self._stop_now = self._stop_now or (event.trial == SWEEP_TIMER and scene.was_timed)
+        elif isinstance(event, ev.TrialCancelled):
+            self._cancelled[event.trial] = None
+        self.ledger.took(event)
+
+    def _sort_records(self, scene: Scene) -> Iterator[tuple[str, str]]:
+        """Find which trials are open, which became final and which were withdrawn."""
+        trials = self.machine.trials
+        for number in range(len(trials), self._n_trials):
+            if number not in self.ledger.withdrawn or number in self._final:
+                yield FINAL, f"trial {number} vanished"
+            self._open.pop(number, None)
+            self._cancelled.pop(number, None)
+        for number in range(self._n_trials, len(trials)):
+            self._open[number] = None
+        self._n_trials = len(trials)
+        for number in list(self._open):
+            trial = trials[number]
+            if trial.is_final:
+                del self._open[number]
+                self._note_final(trial)
+                scene.ended.append(trial)
+            else:
+                scene.open.append(trial)
+        scene.best = self._best
+
+    def _note_final(self, trial: TrialRecord) -> None:
+        self._final[trial.number] = _whole(trial)
+        self._n_final[trial.state] = self._n_final.get(trial.state, 0) + 1
+        directions = list(self.machine.spec.directions.values())
+        if trial.state is not State.COMPLETE or len(directions) != 1:
+            return
+        best = None if self._best is None else self.machine.trials[self._best].value
+        sign = -1.0 if directions[0] == "maximize" else 1.0
+        if best is None or (trial.value is not None and sign * trial.value < sign * best):
+            self._best = trial.number
+
+    def _recheck(self, scene: Scene) -> Iterator[tuple[str, str]]:
+        """Compare final records with what they were: the one that the event speaks of, and some in turn."""
+        n_final = len(self._final)
+        if not n_final:
+            return
+        numbers = list(self._final) if scene.ledger.finished and not scene.over else self._in_turn()
+        about = getattr(scene.event, "trial", -1)
+        for number in (*numbers, *([about] if about in self._final else [])):
+            if number < self._n_trials and _whole(self.machine.trials[number]) != self._final[number]:
+                yield FINAL, f"trial {number} changed to {self.machine.trials[number]}"
+
+    def _in_turn(self) -> list[int]:
+        known = range(self._n_trials)
+        start = self._next_recheck if self._next_recheck < self._n_trials else 0
+        self._next_recheck = start + _RECHECKED
+        return [number for number in known[start : start + _RECHECKED] if number in self._final]

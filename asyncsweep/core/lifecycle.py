@@ -1,0 +1,218 @@
+"""The trials and the stages through which they go.
+
+    asked     no parameters yet, its number is in `questions.asks`    begin
+    waiting   WAITING, no worker, its number is in `waiting`          give_params, requeue
+    launched  WAITING, holds a slot                                   launch
+    running   RUNNING                                                 run
+    final     COMPLETE, PRUNED, FAILED, CANCELLED                     conclude
+
+A failed attempt with retries left goes back to waiting and starts clean. A slot whose attempt is being killed stays taken
+until `Killed` or `WorkerLost` says that nothing runs there any more, even when the trial's own last word came first.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from asyncsweep.core import policy
+from asyncsweep.core.effects import (
+    Ask,
+    CancelTimer,
+    Effect,
+    Kill,
+    Launch,
+    Publish,
+    SetTimer,
+    Tell,
+    TrialFinished,
+    TrialRetried,
+    TrialStarted,
+    TrialSuggested,
+    Update,
+)
+from asyncsweep.core.questions import Questions
+from asyncsweep.core.records import ErrorInfo, State, SweepSpec, TrialRecord
+from asyncsweep.core.slots import Slots
+
+
+class Lifecycle:
+    """Every trial of a sweep, and the effects of moving them.
+
+    Attributes:
+        trials: Every trial by its number.
+        counts: How many trials are in each state.
+        waiting: Numbers of the trials that have parameters and no slot, next one first.
+        n_asked: How many trials that will need a slot wait for parameters.
+        n_open: How many trials are not final.
+        out: The effects of the event at hand; the machine gives them to its caller.
+    """
+
+    def __init__(self) -> None:
+        self.trials: list[TrialRecord] = []
+        self.counts: dict[State, int] = dict.fromkeys(State, 0)
+        self.waiting: deque[int] = deque()
+        self.n_asked = 0
+        self.n_open = 0
+        self.slots = Slots()
+        self.questions = Questions()
+        self.out: list[Effect] = []
+        self.at = 0.0
+        self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    # -- forward ------------------------------------------------------------------------------------------------------
+
+    def begin(self, *, external: bool, fixed: dict[str, Any] | None) -> None:
+        """A new trial, which asks for its parameters."""
+        trial = TrialRecord(len(self.trials), external=external, fixed=fixed, asked_at=self.at)
+        self.trials.append(trial)
+        self.counts[State.WAITING] += 1
+        self.n_open += 1
+        self.ask(trial)
+
+    def ask(self, trial: TrialRecord) -> None:
+        self.questions.asks[trial.number] = None
+        self.n_asked += not trial.external
+        self.out.append(Ask(trial.number, trial.fixed))
+
+    def answered(self, number: int) -> TrialRecord:
+        """The sampler answered for this trial, in whatever way."""
+        del self.questions.asks[number]
+        trial = self.trials[number]
+        self.n_asked -= not trial.external and not trial.is_final
+        return trial
+
+    def give_params(self, trial: TrialRecord, params: dict[str, Any], attrs: dict[str, Any] | None) -> None:
+        trial.param_names = self._shared(params)
+        trial.param_values = tuple(params.values())
+        trial.sampler_attrs = attrs
+        self.publish(TrialSuggested(at=self.at, trial=trial.number, params=params))
+        if trial.external:
+            trial.attempt = 1
+            self.run(trial)
+        else:
+            self.waiting.append(trial.number)
+
+    def add_param(self, trial: TrialRecord, name: str, value: Any) -> None:
+        trial.param_names = self._shared((*(trial.param_names or ()), name))
+        trial.param_values = (*trial.param_values, value)
+        self.publish(TrialSuggested(at=self.at, trial=trial.number, params=trial.params))
+
+    def launch(self) -> None:
+        """Give a free slot to the trial that waited longest."""
+        trial = self.trials[self.waiting.popleft()]
+        trial.attempt += 1
+        trial.worker = self.slots.take(trial.attempt, trial.number)
+        self.out.append(Launch(trial.number, trial.attempt, trial.worker))
+
+    def run(self, trial: TrialRecord) -> None:
+        self._set_state(trial, State.RUNNING)
+        trial.started_at = self.at
+        self.publish(TrialStarted(at=self.at, trial=trial.number, attempt=trial.attempt, worker=trial.worker))
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def complete(self, trial: TrialRecord, metrics: dict[str, float]) -> None:
+        trial.metric_names = self._shared(metrics)
+        trial.metric_values = tuple(metrics.values())
+        self.conclude(trial, State.COMPLETE)
+
+    def prune(self, trial: TrialRecord, spec: SweepSpec) -> None:
+        """PRUNED; as in Optuna its value is the report of the highest step."""
+        last = trial.last_report
+        if last is not None and len(spec.directions) == 1:
+            trial.metric_names = self._shared(spec.directions)
+            trial.metric_values = (last[1],)
+        self.conclude(trial, State.PRUNED)
+
+    def end_attempt(self, trial: TrialRecord, error: ErrorInfo, spec: SweepSpec, *, may_retry: bool) -> None:
+        """An attempt ended without a result: by `error`, or because it was to be killed."""
+        reason = trial.kill_reason
+        if reason == policy.KILL_TIMEOUT:
+            error = ErrorInfo("TrialTimeout", f"ran longer than trial_timeout={spec.trial_timeout} s")
+        elif reason is not None:
+            self.conclude(trial, State.CANCELLED)
+            return
+        if may_retry and not trial.external and len(trial.failures) < spec.retries:
+            self._leave_slot(trial)
+            trial.failures = (*trial.failures, error)
+            self.requeue(trial, error)
+            self.waiting.appendleft(trial.number)
+        else:
+            trial.error = error
+            self.conclude(trial, State.FAILED)
+
+    def requeue(self, trial: TrialRecord, error: ErrorInfo) -> None:
+        """Back to WAITING, because the attempt ended in `error`; the next one starts clean."""
+        self._set_state(trial, State.WAITING)
+        trial.steps = trial.reported = trial.report_metrics = trial.attrs = None
+        trial.rising = True
+        trial.started_at = 0.0
+        self.publish(TrialRetried(at=self.at, trial=trial.number, attempt=trial.attempt, error=error))
+
+    def conclude(self, trial: TrialRecord, state: State) -> None:
+        """The trial is final: free its slot, tell the sampler, show it."""
+        number = trial.number
+        if trial.param_names is None:
+            self.n_asked -= number in self.questions.asks and not trial.external
+        elif trial.state is State.WAITING and trial.worker is None and number in self.waiting:
+            self.waiting.remove(number)
+        self._leave_slot(trial)
+        self._set_state(trial, state)
+        trial.finished_at = self.at
+        self.n_open -= 1
+        self.out.append(Tell(number))
+        metrics = trial.metrics
+        self.publish(TrialFinished(at=self.at, trial=number, state=state, metrics=metrics, error=trial.error))
+
+    def withdraw_last(self) -> None:
+        """Take back the newest trial, which never got parameters: its number is free again."""
+        self._set_state(self.trials[-1], State.CANCELLED)
+        self.counts[State.CANCELLED] -= 1
+        self.trials.pop()
+        self.n_open -= 1
+
+    def kill(self, trial: TrialRecord, reason: str, grace_s: float) -> None:
+        """End a running attempt. Of several reasons the user's cancelling counts most, a time limit least."""
+        attempt = (trial.number, trial.attempt)
+        if policy.outranks(reason, trial.kill_reason):
+            trial.kill_reason = reason
+        if attempt not in self.questions.kills:
+            self.questions.kills[attempt] = trial.worker
+            self.out.append(Kill(*attempt, reason, grace_s))
+
+    def forget_process(self) -> None:
+        """The process that ran the sweep is gone: no workers, no questions, nothing waits."""
+        self.slots = Slots()
+        self.questions = Questions()
+        self.waiting.clear()
+        self.n_asked = 0
+
+    # -- small parts --------------------------------------------------------------------------------------------------
+
+    def set_timer(self, trial: int, attempt: int, delay_s: float) -> None:
+        self.questions.timers[trial, attempt] = None
+        self.out.append(SetTimer(trial, attempt, delay_s))
+
+    def publish(self, update: Update) -> None:
+        self.out.append(Publish(update))
+
+    def _leave_slot(self, trial: TrialRecord) -> None:
+        attempt = (trial.number, trial.attempt)
+        if attempt in self.questions.timers:
+            del self.questions.timers[attempt]
+            self.out.append(CancelTimer(*attempt))
+        if trial.worker is not None:
+            if attempt not in self.questions.kills:
+                self.slots.release(trial.worker, trial.attempt, trial.number)
+            trial.worker = None
+        trial.kill_reason = None
+
+    def _set_state(self, trial: TrialRecord, state: State) -> None:
+        self.counts[trial.state] -= 1
+        self.counts[state] += 1
+        trial.state = state
+
+    def _shared(self, names: Any) -> tuple[str, ...]:
+        key = tuple(names)
+        return self._names.setdefault(key, key)

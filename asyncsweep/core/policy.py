@@ -1,0 +1,94 @@
+"""The rules that are no bookkeeping: what counts as a result, as better, and as enough."""
+
+from __future__ import annotations
+
+from asyncsweep.core.records import Direction, ErrorInfo, State, SweepSpec, TrialRecord
+
+# After this many asks in a row that raised, the sampler counts as broken and the sweep ends.
+MAX_ASK_FAILURES = 3
+
+KILL_TIMEOUT = "trial_timeout"
+KILL_CANCEL = "cancelled"
+KILL_STOP = "stop"
+# How an attempt ended that ran when the sweep's former process did; it does not count as a retry.
+INTERRUPTED = ErrorInfo("Interrupted", "the process that ran this attempt has ended")
+# A resumed sweep goes on with what was stopped or too slow, never with what the user cancelled.
+_RANK = {None: 0, KILL_TIMEOUT: 1, KILL_STOP: 2, KILL_CANCEL: 3}
+
+
+def outranks(reason: str, than: str | None) -> bool:
+    """True when `reason` counts more than an earlier reason to end an attempt."""
+    return _RANK[reason] > _RANK[than]
+
+
+def is_better(direction: Direction, value: float, than: float) -> bool:
+    """True when `value` is strictly better."""
+    return value < than if direction == "minimize" else value > than
+
+
+def fault_of(spec: SweepSpec, metrics: dict[str, float]) -> ErrorInfo | None:
+    """Why the returned metrics are no result: one that has a direction is missing or NaN."""
+    for name in spec.directions:
+        value = metrics.get(name)
+        if value is None:
+            got = ", ".join(map(repr, metrics)) or "none"
+            return ErrorInfo("TrialError", f"the objective did not return the metric {name!r} (returned: {got})")
+        if value != value:
+            return ErrorInfo("TrialError", f"the objective returned NaN for the metric {name!r}")
+    return None
+
+
+def in_order(spec: SweepSpec, metrics: dict[str, float]) -> dict[str, float]:
+    """The metrics with those that have a direction first, in the order of the directions."""
+    directions = spec.directions
+    if len(metrics) == 1:
+        return metrics
+    return {**{name: metrics[name] for name in directions}, **metrics}
+
+
+class StopRules:
+    """Watches the final trials for `target`, `patience` and `max_failures`.
+
+    `target` and `patience` speak of sweeps with one direction; CANCELLED and FAILED trials say nothing about patience.
+
+    Attributes:
+        best: The best COMPLETE trial's number; None before the first. With several directions always None.
+    """
+
+    __slots__ = ("_best_value", "_direction", "_n_failed", "_since_best", "best")
+
+    def __init__(self, spec: SweepSpec) -> None:
+        directions = list(spec.directions.values())
+        self._direction: Direction | None = directions[0] if len(directions) == 1 else None
+        self._best_value = 0.0
+        self._n_failed = 0
+        self._since_best = 0
+        self.best: int | None = None
+
+    def see(self, trial: TrialRecord) -> None:
+        """Take note of a trial that has just become final."""
+        if trial.state is State.FAILED:
+            self._n_failed += 1
+        elif trial.state is State.PRUNED:
+            self._since_best += 1
+        elif trial.state is State.COMPLETE and self._direction is not None:
+            value = trial.metric_values[0]
+            if self.best is None or is_better(self._direction, value, self._best_value):
+                self.best, self._best_value, self._since_best = trial.number, value, 0
+            else:
+                self._since_best += 1
+
+    def reason_to_stop(self, spec: SweepSpec) -> str | None:
+        """Which of `target` and `patience` says that it is enough; None when neither does."""
+        if spec.target is not None and self.best is not None and self._direction is not None:
+            if not is_better(self._direction, spec.target, self._best_value):
+                return f"target {spec.target} reached"
+        if spec.patience is not None and self._since_best >= spec.patience:
+            return f"no better value in {self._since_best} trials"
+        return None
+
+    def too_many_failures(self, spec: SweepSpec) -> ErrorInfo | None:
+        """The error of the sweep when more trials failed than `max_failures` allows."""
+        if spec.max_failures is None or self._n_failed <= spec.max_failures:
+            return None
+        return ErrorInfo("TooManyFailures", f"{self._n_failed} trials failed, max_failures={spec.max_failures}")

@@ -1,0 +1,55 @@
+"""The effects that took time and have no answer yet: what the outside owes the machine.
+
+Each such effect ends in exactly one event. An answer that nobody asked for is illegal; an answer to a question whose trial
+ended meanwhile is legal, and only takes the question off this list.
+"""
+
+from __future__ import annotations
+
+from asyncsweep.core.events import (
+    AskFailed,
+    Event,
+    Judged,
+    JudgeFailed,
+    Killed,
+    ParamSuggested,
+    SpaceExhausted,
+    Suggested,
+    SuggestFailed,
+)
+
+
+class Questions:
+    """Open questions, in the order in which they were asked.
+
+    Attributes:
+        asks: Trials that wait for parameters.
+        verdicts: (trial, attempt, step) that wait for the pruner.
+        params: (trial, attempt, name) that wait for one more parameter.
+        kills: (trial, attempt) that are being ended, with the worker whose slot they hold.
+        timers: (trial, attempt) with a running timer; a timer may also be cancelled.
+    """
+
+    __slots__ = ("asks", "kills", "params", "timers", "verdicts")
+
+    def __init__(self) -> None:
+        self.asks: dict[int, None] = {}
+        self.verdicts: dict[tuple[int, int, int], None] = {}
+        self.params: dict[tuple[int, int, str], None] = {}
+        self.kills: dict[tuple[int, int], str | None] = {}
+        self.timers: dict[tuple[int, int], None] = {}
+
+    def complaint(self, event: Event) -> str | None:
+        """Why an answer is none: nobody asked."""
+        if isinstance(event, Suggested | SpaceExhausted | AskFailed):
+            return None if event.trial in self.asks else f"nobody asked for trial {event.trial}"
+        if isinstance(event, Judged | JudgeFailed):
+            asked = (event.trial, event.attempt, event.step) in self.verdicts
+            return None if asked else f"no verdict was asked on trial {event.trial} at step {event.step}"
+        if isinstance(event, ParamSuggested | SuggestFailed):
+            asked = (event.trial, event.attempt, event.name) in self.params
+            return None if asked else f"nobody asked for {event.name!r} of trial {event.trial}"
+        if isinstance(event, Killed):
+            asked = (event.trial, event.attempt) in self.kills
+            return None if asked else f"nobody killed attempt {event.attempt} of trial {event.trial}"
+        return None

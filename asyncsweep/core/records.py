@@ -1,0 +1,168 @@
+"""What the machine remembers of a trial, and the settings of the sweep that it must know.
+
+A `TrialRecord` is kept for each trial for as long as the sweep lives, so it is small: parameters and metrics are
+two tuples (the tuple of names is shared between trials), reports are two arrays.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from array import array
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+
+from asyncsweep.space import Domain
+
+
+class State(enum.StrEnum):
+    """The state of a trial; the last four are final."""
+
+    WAITING = "WAITING"
+    RUNNING = "RUNNING"
+    COMPLETE = "COMPLETE"
+    PRUNED = "PRUNED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+
+
+FINAL_STATES = (State.COMPLETE, State.PRUNED, State.FAILED, State.CANCELLED)
+
+
+class ErrorInfo(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """An exception as data: its type's name, its message and its traceback as text ("" where there is none)."""
+
+    type: str
+    message: str = ""
+    traceback: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.type}: {self.message}" if self.message else self.type
+
+
+class PluginSpec(msgspec.Struct, frozen=True):
+    """A sampler, pruner or executor as the journal knows it.
+
+    Attributes:
+        name: The registered name, or the class's name of an object that the user gave.
+        options: Keyword options; empty for an object.
+        given: True for an object: it is not in the journal and has to be given again on resume.
+    """
+
+    name: str
+    options: dict[str, Any] = {}
+    given: bool = False
+
+
+Direction = Literal["minimize", "maximize"]
+
+
+class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """Every setting that the sweep's course depends on; the first record of a journal carries it."""
+
+    space: dict[str, Domain]
+    directions: dict[str, Direction]
+    n_trials: int | None = None
+    concurrency: int = 1
+    timeout: float | None = None
+    trial_timeout: float | None = None
+    grace_s: float = 5.0
+    retries: int = 0
+    max_failures: int | None = None
+    target: float | None = None
+    patience: int | None = None
+    seed: int = 0
+    sampler: PluginSpec = PluginSpec("random")
+    pruner: PluginSpec = PluginSpec("nop")
+    executor: PluginSpec = PluginSpec("inline")
+    objective: str = ""
+
+
+class TrialRecord(msgspec.Struct, gc=False):
+    """One trial: what was suggested, what was reported, how it ended.
+
+    Times are seconds since the epoch; 0.0 means "not yet".
+
+    Attributes:
+        number: Counts from 0 in the order of asking.
+        state: See `State`.
+        attempt: The current or last attempt, from 1; 0 before the first launch.
+        worker: Where the current attempt runs; None when it holds no slot.
+        external: True for a trial taken with `run.ask()`, which runs outside the sweep.
+        error: Why the trial failed; None otherwise.
+        failures: The errors of the attempts that were retried, oldest first.
+        attrs: What the objective set with `set_user_attr`; None when nothing.
+        sampler_attrs: The sampler's own JSON attributes, given back to it when it is retold; None when nothing.
+        fixed: Parameters that the user enqueued and the sampler may not change; None when nothing.
+        kill_reason: Why the running attempt is being ended; None otherwise.
+        rising: True while each report of the attempt had a higher step than the one before it.
+    """
+
+    number: int
+    state: State = State.WAITING
+    attempt: int = 0
+    worker: str | None = None
+    external: bool = False
+    param_names: tuple[str, ...] | None = None
+    param_values: tuple[Any, ...] = ()
+    metric_names: tuple[str, ...] = ()
+    metric_values: tuple[float, ...] = ()
+    steps: array[int] | None = None
+    reported: array[float] | None = None
+    report_metrics: list[tuple[int, dict[str, float]]] | None = None
+    error: ErrorInfo | None = None
+    failures: tuple[ErrorInfo, ...] = ()
+    attrs: dict[str, Any] | None = None
+    sampler_attrs: dict[str, Any] | None = None
+    fixed: dict[str, Any] | None = None
+    kill_reason: str | None = None
+    asked_at: float = 0.0
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    rising: bool = True
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters, constants included; empty until the sampler answered."""
+        return dict(zip(self.param_names or (), self.param_values, strict=True))
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The final metrics by name; for a PRUNED trial the last reported value."""
+        return dict(zip(self.metric_names, self.metric_values, strict=True))
+
+    @property
+    def value(self) -> float | None:
+        """The first metric; None when there is none."""
+        return self.metric_values[0] if self.metric_values else None
+
+    @property
+    def user_attrs(self) -> dict[str, Any]:
+        """What the objective stored with `set_user_attr`."""
+        return dict(self.attrs or {})
+
+    @property
+    def duration_s(self) -> float | None:
+        """Seconds from the start of the last attempt to the end; None unless both are known."""
+        return self.finished_at - self.started_at if self.started_at and self.finished_at else None
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL_STATES
+
+    @property
+    def reports(self) -> Iterator[tuple[int, float]]:
+        """(step, value) of the last attempt, in the order in which they were reported."""
+        if self.steps is None or self.reported is None:
+            return iter(())
+        return zip(self.steps, self.reported, strict=True)
+
+    @property
+    def last_report(self) -> tuple[int, float] | None:
+        """The report with the highest step; None when there is none or its value is NaN."""
+        if not self.steps or not self.reported:
+            return None
+        step, value = max(zip(self.steps, self.reported, strict=True), key=lambda pair: pair[0])
+        return None if math.isnan(value) else (step, value)

@@ -1,0 +1,58 @@
+"""Which worker holds which attempt, and where a slot is free.
+
+Workers are taken in the order in which they joined, or in which their slot became free: the choice depends on the events
+alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+Attempt = tuple[int, int]
+
+
+class Slots:
+    """The slots of all workers.
+
+    Attributes:
+        n_free: How many slots are free.
+        jobs: For each worker that is here, the (trial, attempt) pairs that hold a slot of it.
+    """
+
+    __slots__ = ("_free", "jobs", "n_free")
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, dict[Attempt, None]] = {}
+        self.n_free = 0
+        self._free: dict[str, int] = {}
+
+    def join(self, worker: str, slots: int) -> None:
+        self.jobs[worker] = {}
+        self._free[worker] = slots
+        self.n_free += slots
+
+    def lose(self, worker: str) -> Iterator[Attempt]:
+        """Forget a worker; gives the attempts that held its slots."""
+        self.n_free -= self._free.pop(worker, 0)
+        return iter(self.jobs.pop(worker))
+
+    def take(self, attempt: int, trial: int) -> str:
+        """Hold a free slot (there must be one) and give the worker's name."""
+        worker = next(iter(self._free))
+        left = self._free[worker] - 1
+        if left:
+            self._free[worker] = left
+        else:
+            del self._free[worker]
+        self.n_free -= 1
+        self.jobs[worker][trial, attempt] = None
+        return worker
+
+    def release(self, worker: str, attempt: int, trial: int) -> None:
+        """Free the slot that an attempt holds; nothing happens when its worker is gone."""
+        jobs = self.jobs.get(worker)
+        if jobs is None or (trial, attempt) not in jobs:
+            return
+        del jobs[trial, attempt]
+        self._free[worker] = self._free.get(worker, 0) + 1
+        self.n_free += 1

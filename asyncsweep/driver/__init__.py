@@ -1,0 +1,1 @@
+"""The only owner of a running sweep: inbox -> journal -> machine -> effects."""

@@ -1,0 +1,213 @@
+"""The driver: takes events in, journals them, has the machine handle them, and carries out the effects.
+
+One wake-up. `post` puts events into the inbox and, unless the driver is at work already, drains it: each event is stamped,
+checked, encoded for the journal and handled; effects that are answered at once (a native sampler's `Ask`) are carried out on
+the spot and post their answers into the same inbox; the others wait. When the inbox is empty everything is written to the
+journal at once, and only then the waiting effects touch the outside: launches, verdicts, kills, what users see. Launching
+may post (`Started`), so this goes round until nothing is left. There is no task, no queue hop and no write per event.
+
+A fault of the journal or of our own code ends the sweep: `fault` is set, nothing more is handled, and the owner is told.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from asyncsweep.core import effects as ef
+from asyncsweep.core.events import (
+    AskFailed,
+    Event,
+    ParamSuggested,
+    Suggested,
+    SuggestFailed,
+)
+from asyncsweep.core.invariants import Watch
+from asyncsweep.core.machine import Machine, Phase
+from asyncsweep.core.records import ErrorInfo
+from asyncsweep.driver.clock import Clock, Timers
+from asyncsweep.driver.search import Search
+from asyncsweep.driver.updates import Watchers
+from asyncsweep.hooks.contracts import Executor, Job, JobId
+from asyncsweep.journal.journal import Journal
+
+SYNC_EVERY_S = 0.05
+DEBUG = "ASYNCSWEEP_DEBUG"
+
+log = logging.getLogger("asyncsweep")
+
+
+class Driver:
+    """Drives one sweep.
+
+    Attributes:
+        machine: The sweep's state.
+        watchers: Those who watch its updates.
+        finish: The last effect, once the sweep has ended.
+        fault: What broke the sweep itself; None otherwise.
+        ended: Set with either.
+    """
+
+    def __init__(self, machine: Machine, journal: Journal | None, on_batch: Callable[[Sequence[ef.Update]], None]) -> None:
+        self.machine = machine
+        self.watchers = Watchers()
+        self.finish: ef.Finish | None = None
+        self.fault: BaseException | None = None
+        self.ended = anyio.Event()
+        self.timers = Timers(self.post)
+        self.search: Search
+        self.executor: Executor
+        self._journal = journal
+        self._on_batch = on_batch
+        self._clock = Clock(machine.at)
+        self._inbox: deque[Event] = deque()
+        self._outside: list[ef.Effect] = []
+        self._updates: list[ef.Update] = []
+        self._draining = False
+        self._closed = False
+        self._dirty = anyio.Event()
+        self._external: dict[int, Callable[[], None]] = {}
+        self._watch = Watch(machine) if os.environ.get(DEBUG) else None
+        self._at_once: dict[type[ef.Effect], Callable[[Any], None]] = {
+            ef.Ask: lambda effect: self.search.ask(effect),
+            ef.Suggest: lambda effect: self.search.suggest(effect),
+            ef.Judge: lambda effect: self.search.judge(effect),
+            ef.Tell: lambda effect: self.search.tell(effect.trial),
+            ef.Publish: lambda effect: self._updates.append(effect.update),
+        }
+        self._later: dict[type[ef.Effect], Callable[[Any], None]] = {
+            ef.Launch: self._launch,
+            ef.AnswerVerdict: self._answer,
+            ef.AnswerParam: self._answer,
+            ef.Kill: self._kill,
+            ef.SetTimer: lambda effect: self.timers.set(effect.trial, effect.attempt, effect.delay_s),
+            ef.CancelTimer: lambda effect: self.timers.cancel(effect.trial, effect.attempt),
+            ef.Finish: self._finish,
+        }
+
+    def post(self, *events: Event) -> None:
+        """Take events and handle them, and all that follows at once, before returning. On the loop's thread alone."""
+        if self._closed:
+            return
+        self._inbox.extend(events)
+        if self._draining:
+            return
+        self._draining = True
+        try:
+            while self._inbox or self._outside or self._updates:
+                self._drain()
+                self._commit()
+                self._act()
+        except Exception as error:
+            self.break_off(error)
+        finally:
+            self._draining = False
+
+    def break_off(self, fault: BaseException) -> None:
+        """End the sweep because of a fault of its own."""
+        if self.fault is None:
+            self.fault = fault
+        self.close()
+        self.ended.set()
+
+    def close(self) -> None:
+        """Hear nothing any more."""
+        self._closed = True
+        self._inbox.clear()
+
+    async def sync(self) -> None:
+        """Make what was committed survive a power loss, at most every `SYNC_EVERY_S`, off the loop. Runs until cancelled."""
+        assert self._journal is not None
+        while True:
+            await self._dirty.wait()
+            self._dirty = anyio.Event()
+            try:
+                await anyio.to_thread.run_sync(self._journal.sync)
+            except Exception as error:
+                self.break_off(error)
+                return
+            await anyio.sleep(SYNC_EVERY_S)
+
+    # -- one wake-up --------------------------------------------------------------------------------------------------
+
+    def _drain(self) -> None:
+        """Handle everything in the inbox, and what is answered at once."""
+        machine, inbox, at_once, outside = self.machine, self._inbox, self._at_once, self._outside
+        at = max(self._clock.now(), machine.at)
+        while inbox:
+            event = inbox.popleft()
+            event.at = at
+            event.seq = machine.seq + 1
+            machine.check(event)
+            if self._journal is not None:
+                event = self._record(event)
+            effects = machine.handle(event)
+            if self._watch is not None:
+                self._watch.see(event, effects)
+            for effect in effects:
+                action = at_once.get(type(effect))
+                if action is None:
+                    outside.append(effect)
+                else:
+                    action(effect)
+
+    def _record(self, event: Event) -> Event:
+        """Put an event into the journal's next write. An answer that cannot be stored becomes a failure of who gave it."""
+        assert self._journal is not None
+        try:
+            self._journal.add(event)
+        except (TypeError, OverflowError, ValueError) as error:
+            reason = ErrorInfo(type(error).__name__, f"the journal cannot hold it: {error}")
+            stand_in: Event
+            if isinstance(event, Suggested):
+                stand_in = AskFailed(event.trial, reason)
+            elif isinstance(event, ParamSuggested):
+                stand_in = SuggestFailed(event.trial, event.attempt, event.name, reason)
+            else:
+                raise
+            stand_in.seq, stand_in.at = event.seq, event.at
+            self._journal.add(stand_in)
+            return stand_in
+        return event
+
+    def _commit(self) -> None:
+        if self._journal is not None and self._journal.commit():
+            self._dirty.set()
+
+    def _act(self) -> None:
+        """Touch the outside, now that the reasons are on disk."""
+        updates, self._updates = self._updates, []
+        if updates:
+            self.watchers.put(updates)
+            self._on_batch(updates)
+        outside, later = self._outside, self._later
+        self._outside = []
+        for effect in outside:
+            later[type(effect)](effect)
+
+    # -- effects ------------------------------------------------------------------------------------------------------
+
+    def _launch(self, effect: ef.Launch) -> None:
+        trial = self.machine.trials[effect.trial]
+        self.executor.launch(Job(effect.trial, effect.attempt, effect.worker, trial.params))
+
+    def _answer(self, effect: ef.AnswerVerdict | ef.AnswerParam) -> None:
+        self.executor.answer(JobId(effect.trial, effect.attempt), effect)
+
+    def _kill(self, effect: ef.Kill) -> None:
+        self.executor.kill(JobId(effect.trial, effect.attempt), effect.grace_s)
+
+    def _finish(self, effect: ef.Finish) -> None:
+        self.finish = effect
+        self.watchers.close()
+        self.ended.set()
+
+    @property
+    def is_over(self) -> bool:
+        return self.machine.phase is Phase.FINISHED or self.fault is not None

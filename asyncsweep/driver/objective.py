@@ -1,0 +1,97 @@
+"""The objective as the sweep holds it: looked at, packed for other processes, loaded for this one."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+from asyncsweep.errors import ConfigError
+from asyncsweep.hooks.contracts import ObjectiveSpec
+from asyncsweep.space import Space
+from asyncsweep.worker.objective import Call, load
+
+
+class Objective:
+    """What the user wants evaluated: a callable, a class, or "package.module:name".
+
+    Args:
+        given: The objective as the user gave it.
+        space: The space whose parameters it may ask for by name.
+
+    Attributes:
+        is_async: True for `async def`; None when only importing would tell.
+
+    Raises:
+        ConfigError: It cannot be called, or asks for what the space does not have.
+    """
+
+    def __init__(self, given: Any, space: Space) -> None:
+        self._given = given
+        self._names = space.names
+        self._required = tuple(name for name, domain in space.domains.items() if domain.when is None)
+        self._call: Call | None = None
+        if isinstance(given, str):
+            _check_target(given)
+        else:
+            self._call = Call(given, self._names, self._required)
+
+    @property
+    def is_async(self) -> bool | None:
+        return None if self._call is None else self._call.is_async
+
+    @property
+    def name(self) -> str:
+        """How the journal calls it."""
+        if isinstance(self._given, str):
+            return self._given
+        module = getattr(self._given, "__module__", "") or ""
+        return f"{module}:{getattr(self._given, '__qualname__', type(self._given).__qualname__)}"
+
+    def here(self) -> Call:
+        """The objective for an executor that calls it in this process.
+
+        Raises:
+            ConfigError: It cannot be loaded.
+        """
+        if isinstance(self._given, str):
+            try:
+                return Call(load(self._given), self._names, self._required)
+            except ImportError as error:
+                raise ConfigError(f"objective={self._given!r} cannot be imported: {error}") from error
+        return Call(self._given, self._names, self._required)
+
+    def packed(self, metrics: tuple[str, ...], *, remote: bool) -> ObjectiveSpec:
+        """The objective for another process; without its code when none is needed.
+
+        Raises:
+            ConfigError: It cannot be pickled.
+        """
+        target = self._given if isinstance(self._given, str) else ""
+        code = b"" if target or not remote else pickled("objective", self._given)
+        return ObjectiveSpec(target, code, self._names, self._required, metrics)
+
+
+def pickled(setting: str, value: Any) -> bytes:
+    """An object of the user's, for a child process of ours.
+
+    Raises:
+        ConfigError: It cannot be pickled.
+    """
+    import cloudpickle
+
+    try:
+        return bytes(cloudpickle.dumps(value))
+    except Exception as error:  # whatever the object's own pickling raises
+        raise ConfigError(
+            f"{setting}={value!r} cannot be sent to another process ({type(error).__name__}: {error}); make what it uses "
+            f"inside the objective, or name it as \"package.module:name\", or use an executor of this process"
+        ) from error
+
+
+def _check_target(target: str) -> None:
+    module, _, name = target.partition(":")
+    if not module or not name or not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
+        raise ConfigError(f'objective={target!r}: a text must have the form "package.module:function"')
+    top = module.split(".")[0]
+    if importlib.util.find_spec(top) is None:
+        raise ConfigError(f"objective={target!r}: there is no module {top!r} on the path")

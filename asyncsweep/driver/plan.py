@@ -1,0 +1,44 @@
+"""Everything that a run of a sweep needs, checked and built."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asyncsweep.core.records import SweepSpec
+from asyncsweep.hooks.registry import Registry
+from asyncsweep.driver.objective import Objective
+from asyncsweep.space import Space
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run, about to start.
+
+    Attributes:
+        spec: The settings.
+        space: The space.
+        objective: What is evaluated.
+        directory: Where the journal lives; None for a sweep in memory.
+        is_resumed: True when the directory holds the sweep's beginning.
+        sampler: Of the contract `Sampler`, or an Optuna sampler.
+        pruner: Of the contract `Pruner`, or an Optuna pruner, or None.
+        executor: Of the contract `Executor`.
+        exporters: Of the contract `Exporter`.
+        registry: The plugins.
+        stop_when: Called with the run after each batch of finished trials; None for nothing.
+    """
+
+    spec: SweepSpec
+    space: Space
+    objective: Objective
+    directory: Path | None
+    is_resumed: bool
+    sampler: Any
+    pruner: Any
+    executor: Any
+    exporters: Sequence[Any]
+    registry: Registry
+    stop_when: Callable[[Any], bool] | None

@@ -1,0 +1,225 @@
+"""The life of one run: everything that must be open while the driver works, opened in order and closed in reverse.
+
+The journal comes first, so that nothing happens that is not on disk; then the sampler host and the executor, whose child
+processes start side by side. Leaving by an exception of the body is not shown to the task group, which would wrap it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+import anyio.abc
+
+from asyncsweep.core.effects import TrialFinished, Update
+from asyncsweep.core.events import Reopened, SweepOpened
+from asyncsweep.core.machine import Machine
+from asyncsweep.core.records import State, TrialRecord
+from asyncsweep.driver.driver import Driver
+from asyncsweep.driver.objective import pickled
+from asyncsweep.driver.plan import Plan
+from asyncsweep.driver.replay import replay
+from asyncsweep.driver.search import Search
+from asyncsweep.driver.updates import Watcher
+from asyncsweep.errors import ConfigError, PluginError
+from asyncsweep.hooks.contracts import Exporter, Setup, VerdictSteps
+from asyncsweep.journal import journal as journals
+from asyncsweep.journal.journal import Journal
+from asyncsweep.samplers.hosted import SamplerHost
+
+# How long exporters may take to write what is left when the sweep has ended.
+EXPORT_GRACE_S = 10.0
+
+log = logging.getLogger("asyncsweep")
+
+
+@asynccontextmanager
+async def session(
+    plan: Plan, on_ready: Callable[[Driver], None], on_batch: Callable[[Sequence[Update]], None]
+) -> AsyncIterator[None]:
+    """Run a sweep while the context is entered; leaving it normally waits for the end.
+
+    Args:
+        plan: What to run.
+        on_ready: Gets the driver before anything happens.
+        on_batch: Gets every batch of updates.
+    """
+    remote = getattr(plan.executor, "remote", True)
+    metrics = tuple(plan.spec.directions)
+    objective = plan.objective.packed(metrics, remote=remote)
+    call = None if remote else plan.objective.here()
+    journal, machine = _open_journal(plan)
+    failure: BaseException | None = None
+    driver = Driver(machine, journal, lambda updates: _show(plan, driver, updates, on_batch))
+    on_ready(driver)
+    try:
+        async with anyio.create_task_group() as tasks:
+            try:
+                async with _search(plan, driver, tasks) as verdicts, _exporting(plan, driver):
+                    spec = plan.spec
+                    setup = Setup(call, objective, spec.concurrency, verdicts, plan.directory, spec.grace_s)
+                    if journal is not None:
+                        tasks.start_soon(driver.sync)
+                    tasks.start_soon(driver.timers.run)
+                    driver.executor = plan.executor
+                    driver.search.retell()
+                    driver.post(Reopened(spec) if plan.is_resumed else SweepOpened(spec))
+                    async with plan.executor.open(setup, driver):
+                        try:
+                            await driver.search.opened()
+                            yield
+                            await driver.ended.wait()
+                        except Exception as error:
+                            failure = error
+                        finally:
+                            driver.close()
+            except Exception as error:  # a part could not be opened
+                failure = failure or error
+            finally:
+                driver.close()
+                tasks.cancel_scope.cancel()
+    except BaseExceptionGroup as group:
+        failure = failure or _first(group)
+    finally:
+        if journal is not None:
+            _close_journal(plan, driver, journal, failure)
+    failure = failure or driver.fault
+    if failure is not None:
+        raise failure
+
+
+def _open_journal(plan: Plan) -> tuple[Journal | None, Machine]:
+    if plan.directory is None:
+        return None, Machine()
+    if not plan.is_resumed:
+        return journals.create(plan.directory), Machine()
+    journal, events = journals.resume(plan.directory)
+    if journal.torn:
+        log.warning("%s: %d bytes of a write that never ended were cut off", journal.path, journal.torn)
+    try:
+        return journal, replay(events, str(journal.path))
+    except BaseException:
+        journal.close()
+        raise
+
+
+def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: BaseException | None) -> None:
+    """Let go of the journal; one of a sweep that failed before its first trial vanishes, so that it can be tried again."""
+    failed = failure is not None or driver.fault is not None or (driver.finish is not None and driver.finish.error is not None)
+    journal.close()
+    if failed and not plan.is_resumed and not driver.machine.trials:
+        journal.path.unlink()
+
+
+@asynccontextmanager
+async def _search(plan: Plan, driver: Driver, tasks: anyio.abc.TaskGroup) -> AsyncIterator[VerdictSteps | None]:
+    """The sampler and the pruner, here or in the host; gives the steps at which verdicts are possible."""
+    spec = plan.spec
+    sampler = None if _is_hosted(plan.sampler) else plan.sampler
+    pruner = None if plan.pruner is None or _is_hosted(plan.pruner) else plan.pruner
+    if sampler is not None:
+        _opened("sampler", lambda: sampler.open(plan.space, spec.directions, spec.seed))
+    if pruner is not None:
+        _opened("pruner", lambda: pruner.open(next(iter(spec.directions.values())), spec.seed, str(spec.seed)))
+    host = None
+    if sampler is None or (pruner is None and plan.pruner is not None):
+        host = SamplerHost(
+            pickled("sampler", plan.sampler) if sampler is None else None,
+            pickled("pruner", plan.pruner) if pruner is None and plan.pruner is not None else None,
+            plan.space,
+            spec.directions,
+            spec.seed,
+            driver.machine.trials,
+            driver.post,
+            driver.break_off,
+        )
+        tasks.start_soon(host.keep)
+    driver.search = Search(plan.space, driver.machine.trials, sampler, pruner, host, driver.post)
+    try:
+        if host is not None and pruner is None and plan.pruner is not None:
+            yield await host.opened()
+        else:
+            steps = getattr(pruner, "verdict_steps", VerdictSteps)
+            yield None if pruner is None else steps()
+    finally:
+        if host is not None:
+            with anyio.CancelScope(shield=True):
+                await host.close()
+
+
+def _is_hosted(part: Any) -> bool:
+    """Ours say where they want to be; whatever does not say so may be slow and goes into the host."""
+    return getattr(part, "host", "process") != "inline"
+
+
+def _opened(what: str, opening: Callable[[], None]) -> None:
+    try:
+        opening()
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise PluginError(f"the {what} cannot be opened: {type(error).__name__}: {error}") from error
+
+
+@asynccontextmanager
+async def _exporting(plan: Plan, driver: Driver) -> AsyncIterator[None]:
+    """Each exporter in a task of its own, with its own buffer; one that raises is reported and left out."""
+    if not plan.exporters:
+        yield
+        return
+    async with anyio.create_task_group() as tasks:
+        for exporter in plan.exporters:
+            tasks.start_soon(_export, exporter, driver.watchers.add())
+        try:
+            yield
+        finally:
+            driver.watchers.close()
+            tasks.cancel_scope.deadline = anyio.current_time() + EXPORT_GRACE_S
+
+
+async def _export(exporter: Exporter, watcher: Watcher) -> None:
+    try:
+        async with exporter:
+            while batch := await watcher.take():
+                await exporter.export(batch)
+    except Exception:  # somebody else's code: the sweep goes on without it
+        log.exception("the exporter %r failed and gets no more updates", exporter)
+
+
+def _show(
+    plan: Plan, driver: Driver, updates: Sequence[Update], on_batch: Callable[[Sequence[Update]], None]
+) -> None:
+    """What everybody sees of a batch of updates."""
+    if log.isEnabledFor(logging.INFO):
+        for update in updates:
+            if isinstance(update, TrialFinished):
+                log.info("%s", line_of(driver.machine.trials[update.trial], driver.machine.best))
+    if plan.registry.listens:
+        for source, error in plan.registry.on_updates(updates):
+            log.error("the plugin %s failed in asyncsweep_on_updates: %r", source, error)
+    on_batch(updates)
+
+
+def line_of(trial: TrialRecord, best: TrialRecord | None) -> str:
+    """What the log says of a final trial, in the words that users of Optuna know."""
+    if trial.state is State.PRUNED:
+        return f"Trial {trial.number} pruned."
+    if trial.state is State.FAILED:
+        return f"Trial {trial.number} failed with {trial.error} and parameters: {trial.params}."
+    if trial.state is State.CANCELLED:
+        return f"Trial {trial.number} cancelled."
+    values = trial.metrics
+    value = f"value: {trial.value}" if len(values) == 1 else f"values: {values}"
+    line = f"Trial {trial.number} finished with {value} and parameters: {trial.params}."
+    return line if best is None else f"{line} Best is trial {best.number} with value: {best.value}."
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first fault of a group: the others came of it, or at the same time."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,1 @@
+"""The executors that ship, registered through the same hooks as everybody's."""

@@ -1,0 +1,212 @@
+"""Trials on the application's own event loop, for objectives that are `async def`.
+
+A fixed number of runner tasks takes the jobs, not a task per trial. A runner that ends a trial posts its outcome and finds
+its next job in the queue when `post` returns, so that trials that never wait cost no task switch; to keep the host's loop
+alive a runner steps aside whenever trials ran for `_TURN_S` without a pause.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import anyio
+import anyio.lowlevel
+
+from asyncsweep.core.effects import AnswerVerdict
+from asyncsweep.core.events import (
+    AttrSet,
+    Event,
+    Killed,
+    ParamAsked,
+    Reported,
+    Started,
+    VerdictAsked,
+    WorkerJoined,
+)
+from asyncsweep.errors import TrialError
+from asyncsweep.executors.values import check_attr, domain_of
+from asyncsweep.executors.names import new_worker
+from asyncsweep.executors.outcome import event_of, value_in, verdict_in
+from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
+from asyncsweep.worker import outcome as ends
+from asyncsweep.worker.current import CURRENT
+from asyncsweep.worker.port import Steps
+from asyncsweep.worker.trial import Trial
+
+_TURN_S = 0.001
+
+
+class InlineExecutor:
+    """Runs `async def` objectives on this loop."""
+
+    remote = False
+    runs: Literal["async", "sync", "both"] = "async"
+
+    def __init__(self) -> None:
+        self._jobs: deque[Job] = deque()
+        self._ports: dict[JobId, _InlinePort] = {}
+        self._scopes: dict[JobId, anyio.CancelScope] = {}
+        self._to_kill: set[JobId] = set()
+        self._idle: list[anyio.Event] = []
+        self._returning = 0
+
+    @asynccontextmanager
+    async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
+        self._setup = setup
+        self._inbox = inbox
+        self._verdicts = None if setup.verdicts is None else Steps(setup.verdicts.first, setup.verdicts.every)
+        assert setup.call is not None
+        self._call = setup.call
+        self._call.build()
+        async with anyio.create_task_group() as tasks:
+            for _ in range(setup.slots):
+                tasks.start_soon(self._run)
+            inbox.post(WorkerJoined(new_worker("inline"), setup.slots))
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+
+    def launch(self, job: Job) -> None:
+        self._jobs.append(job)
+        if len(self._jobs) > self._returning and self._idle:
+            self._idle.pop().set()
+
+    def kill(self, job: JobId, grace_s: float) -> None:
+        for queued in self._jobs:
+            if (queued.trial, queued.attempt) == job:
+                self._jobs.remove(queued)
+                self._inbox.post(Killed(*job))
+                return
+        scope = self._scopes.get(job)
+        if scope is None:
+            self._inbox.post(Killed(*job))
+        else:
+            self._to_kill.add(job)
+            scope.cancel()
+
+    def answer(self, job: JobId, answer: Answer) -> None:
+        port = self._ports.get(job)
+        if port is not None:
+            port.answered(answer)
+
+    async def _run(self) -> None:
+        while True:
+            with anyio.CancelScope() as scope:
+                await self._work(scope)
+
+    async def _work(self, scope: anyio.CancelScope) -> None:
+        """Run jobs until one is killed: then this scope is used up."""
+        turn_ends = time.monotonic() + _TURN_S
+        while True:
+            while not self._jobs:
+                wake = anyio.Event()
+                self._idle.append(wake)
+                try:
+                    await wake.wait()
+                finally:
+                    if wake in self._idle:
+                        self._idle.remove(wake)
+                turn_ends = time.monotonic() + _TURN_S
+            job = self._jobs.popleft()
+            job_id = JobId(job.trial, job.attempt)
+            self._scopes[job_id] = scope
+            event = await self._attempt(job, job_id)
+            del self._scopes[job_id]
+            self._post(event)
+            if job_id in self._to_kill:
+                self._to_kill.remove(job_id)
+                if not isinstance(event, Killed):
+                    self._post(Killed(*job_id))
+                return
+            if time.monotonic() > turn_ends:
+                await anyio.lowlevel.checkpoint()
+                turn_ends = time.monotonic() + _TURN_S
+
+    def _post(self, event: Event) -> None:
+        self._returning += 1
+        try:
+            self._inbox.post(event)
+        finally:
+            self._returning -= 1
+
+    async def _attempt(self, job: Job, job_id: JobId) -> Event:
+        setup = self._setup
+        port = self._ports[job_id] = _InlinePort(self._inbox, job_id)
+        trial = Trial(port, job.trial, job.attempt, job.params, setup.objective.metrics, self._verdicts)
+        token = CURRENT.set(trial)
+        self._inbox.post(Started(job.trial, job.attempt))
+        try:
+            returned = await self._call(trial)
+        except anyio.get_cancelled_exc_class() as error:
+            if job_id in self._to_kill:
+                return Killed(job.trial, job.attempt)
+            if anyio.current_effective_deadline() == float("-inf"):
+                raise
+            outcome = ends.raised(error)  # the objective's own, not a cancellation of this loop's
+        except (Exception, SystemExit) as error:  # whatever an objective raises becomes data of its trial
+            outcome = ends.raised(error)
+        else:
+            outcome = ends.finished(returned, setup.objective.metrics)
+        finally:
+            del self._ports[job_id]
+            CURRENT.reset(token)
+        return event_of(job_id, outcome)
+
+
+class _InlinePort:
+    """Posts straight into the inbox. An answer that is there when `post` returns needs no waiting."""
+
+    def __init__(self, inbox: Inbox, job: JobId) -> None:
+        self._inbox = inbox
+        self._job = job
+        self._answers: dict[int | str, Answer] = {}
+        self._waiting: dict[int | str, anyio.Event] = {}
+
+    def answered(self, answer: Answer) -> None:
+        key = answer.step if isinstance(answer, AnswerVerdict) else answer.name
+        self._answers[key] = answer
+        if key in self._waiting:
+            self._waiting.pop(key).set()
+
+    def report(self, step: int, value: float, metrics: dict[str, float] | None) -> None:
+        self._inbox.post(Reported(*self._job, step, value, metrics))
+
+    def verdict(self, step: int) -> bool:
+        self._inbox.post(VerdictAsked(*self._job, step))
+        return verdict_in(self._taken(step, "should_prune"))
+
+    async def verdict_async(self, step: int) -> bool:
+        self._inbox.post(VerdictAsked(*self._job, step))
+        return verdict_in(await self._awaited(step))
+
+    def suggest(self, name: str, domain: dict[str, Any]) -> Any:
+        self._inbox.post(ParamAsked(*self._job, name, domain_of(name, domain)))
+        return value_in(self._taken(name, "suggest_*"))
+
+    async def suggest_async(self, name: str, domain: dict[str, Any]) -> Any:
+        self._inbox.post(ParamAsked(*self._job, name, domain_of(name, domain)))
+        return value_in(await self._awaited(name))
+
+    def set_attr(self, key: str, value: Any) -> None:
+        check_attr(key, value)
+        self._inbox.post(AttrSet(*self._job, key, value))
+
+    def _taken(self, key: int | str, call: str) -> Answer:
+        if key not in self._answers:
+            raise TrialError(
+                f"trial.{call}() cannot wait on the event loop that runs the sweep, and its answer comes from another "
+                f"process: use `await trial.{call}_async()`, or executor='thread' or 'process'"
+            )
+        return self._answers.pop(key)
+
+    async def _awaited(self, key: int | str) -> Answer:
+        if key not in self._answers:
+            event = self._waiting[key] = anyio.Event()
+            await event.wait()
+        return self._answers.pop(key)
+

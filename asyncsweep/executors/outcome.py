@@ -1,0 +1,38 @@
+"""The event that an attempt's outcome is, for executors that call the objective in this process."""
+
+from __future__ import annotations
+
+from asyncsweep.core.effects import AnswerParam, AnswerVerdict
+from asyncsweep.core.events import Event, Failed, Finished, Pruned
+from asyncsweep.core.records import ErrorInfo
+from asyncsweep.errors import TrialError
+from asyncsweep.hooks.contracts import Answer, JobId
+from asyncsweep.wire.messages import FAILED, FINISHED
+from asyncsweep.worker.outcome import Outcome
+
+
+def event_of(job: JobId, outcome: Outcome) -> Event:
+    """Finished, Failed or Pruned."""
+    tag, payload = outcome
+    if tag == FINISHED:
+        return Finished(*job, payload)
+    if tag == FAILED:
+        return Failed(*job, ErrorInfo(*payload))
+    return Pruned(*job)
+
+
+def verdict_in(answer: Answer) -> bool:
+    """What the pruner said."""
+    return isinstance(answer, AnswerVerdict) and answer.prune
+
+
+def value_in(answer: Answer) -> object:
+    """The parameter's value.
+
+    Raises:
+        TrialError: The sampler could not answer.
+    """
+    assert isinstance(answer, AnswerParam)
+    if answer.error is not None:
+        raise TrialError(f"no value for {answer.name!r}: {answer.error}")
+    return answer.value

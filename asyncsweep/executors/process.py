@@ -1,0 +1,217 @@
+"""Trials in local child processes, one at a time in each, started once and reused.
+
+A *slot* is a place for one trial and, while all goes well, one worker to the machine. The process that serves it may be
+replaced between two trials (`fresh`, `max_trials_per_worker`) without the machine knowing. A process that ends in any other
+way is a lost worker: `WorkerLost` names its exit code or signal, and the slot comes back under a new name when its
+replacement is ready.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+import anyio
+import anyio.abc
+
+from asyncsweep.core.events import ExecutorFailed, Killed, Started, WorkerJoined, WorkerLost
+from asyncsweep.core.records import ErrorInfo
+from asyncsweep.errors import ConfigError
+from asyncsweep.executors.names import new_worker
+from asyncsweep.executors.worker import WorkerProcess
+from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
+
+# After this many processes in a row that ended before they were ready, starting more is no use.
+MAX_FAILED_STARTS = 3
+
+
+class ProcessExecutor:
+    """Runs objectives in warm local processes.
+
+    Args:
+        fresh: Start a new process for each trial.
+        max_trials_per_worker: Replace a process after so many trials; None means never.
+
+    Raises:
+        ConfigError: An option has a wrong type or value.
+    """
+
+    remote = True
+    runs: Literal["async", "sync", "both"] = "both"
+
+    def __init__(self, fresh: bool = False, max_trials_per_worker: int | None = None) -> None:
+        if not isinstance(fresh, bool):
+            raise ConfigError(f"executor.fresh={fresh!r}: it must be True or False")
+        limit = max_trials_per_worker
+        if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+            raise ConfigError(f"executor.max_trials_per_worker={limit!r}: it must be a whole number >= 1, or None")
+        if fresh and limit not in (None, 1):
+            raise ConfigError(f"executor.max_trials_per_worker={limit}: with fresh=True it can only be 1 or left out")
+        self._max_trials = 1 if fresh else limit
+        self._slots: dict[str, _Slot] = {}
+        self._jobs: dict[JobId, _Slot] = {}
+        self._failed_starts = 0
+        self._was_ready = False
+
+    @asynccontextmanager
+    async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
+        self._setup = setup
+        self._inbox = inbox
+        async with anyio.create_task_group() as tasks:
+            slots = [_Slot(self, setup, inbox, self._max_trials) for _ in range(setup.slots)]
+            for slot in slots:
+                tasks.start_soon(slot.serve)
+            try:
+                yield
+            finally:
+                for slot in slots:
+                    slot.close()
+                with anyio.CancelScope(shield=True):
+                    async with anyio.create_task_group() as ends:
+                        for slot in slots:
+                            ends.start_soon(slot.end)
+                tasks.cancel_scope.cancel()
+
+    def launch(self, job: Job) -> None:
+        slot = self._slots.get(job.worker)
+        if slot is not None:  # else its loss is in the inbox already
+            self._jobs[JobId(job.trial, job.attempt)] = slot
+            slot.launch(job)
+
+    def kill(self, job: JobId, grace_s: float) -> None:
+        slot = self._jobs.get(job)
+        if slot is None:
+            self._inbox.post(Killed(*job))
+        else:
+            slot.kill(job, grace_s)
+
+    def answer(self, job: JobId, answer: Answer) -> None:
+        slot = self._jobs.get(job)
+        if slot is not None:
+            slot.answer(job, answer)
+
+    # -- for the slots ------------------------------------------------------------------------------------------------
+
+    def joined(self, name: str, slot: _Slot) -> None:
+        self._was_ready = True
+        self._failed_starts = 0
+        self._slots[name] = slot
+        self._inbox.post(WorkerJoined(name))
+
+    def left(self, name: str, reason: str) -> None:
+        del self._slots[name]
+        self._inbox.post(WorkerLost(name, reason))
+
+    def done(self, job: JobId) -> None:
+        self._jobs.pop(job, None)
+
+    def failed_start(self, error: ErrorInfo, *, final: bool) -> bool:
+        """Count a process that was never ready; False when starting more is no use."""
+        self._failed_starts += 1
+        if (final and not self._was_ready) or self._failed_starts >= MAX_FAILED_STARTS:
+            self._inbox.post(ExecutorFailed(error))
+            return False
+        return True
+
+
+class _Slot:
+    """One place for a trial, and the process that serves it now."""
+
+    def __init__(self, executor: ProcessExecutor, setup: Setup, inbox: Inbox, max_trials: int | None) -> None:
+        self._executor = executor
+        self._setup = setup
+        self._inbox = inbox
+        self._max_trials = max_trials
+        self._name = ""
+        self._process: WorkerProcess | None = None
+        self._job: Job | None = None
+        self._killing: list[JobId] = []
+        self._closing = False
+        self._ended = anyio.Event()
+
+    async def serve(self) -> None:
+        """Keep a process here until the executor closes."""
+        try:
+            while not self._closing:
+                process = WorkerProcess(self._setup, self._inbox, self._ready, self._outcome, self._max_trials)
+                self._process = process
+                try:
+                    reason = await process.run()
+                except OSError as error:
+                    reason, process.fault = f"no process can be started: {error}", ErrorInfo("OSError", str(error))
+                self._process = None
+                if not self._after(process, reason):
+                    return
+        finally:
+            self._ended.set()
+
+    def _after(self, process: WorkerProcess, reason: str) -> bool:
+        """The process has ended; True when another one should take its place."""
+        if self._closing:
+            return False
+        if process.retired and not self._killing:
+            return True
+        if self._name:
+            name, self._name = self._name, ""
+            job, self._job = self._job, None
+            killing, self._killing = self._killing, []
+            self._executor.left(name, reason)
+            if job is not None:
+                self._executor.done(JobId(job.trial, job.attempt))
+            for killed in killing:
+                self._inbox.post(Killed(*killed))
+        if process.was_ready:
+            return not self._closing
+        error = process.fault or ErrorInfo("WorkerLost", f"a worker process ended before it was ready: {reason}")
+        return self._executor.failed_start(error, final=process.fault is not None)
+
+    def _ready(self) -> None:
+        if not self._name:
+            self._name = new_worker("process")
+            self._executor.joined(self._name, self)
+        elif self._job is not None:
+            self._start(self._job)
+
+    def launch(self, job: Job) -> None:
+        self._job = job
+        if self._process is not None and self._process.is_ready:
+            self._start(job)
+
+    def _start(self, job: Job) -> None:
+        assert self._process is not None
+        self._process.start_job(job)
+        self._inbox.post(Started(job.trial, job.attempt))
+
+    def _outcome(self, job: Job, event: Any) -> None:
+        self._job = None
+        self._executor.done(JobId(job.trial, job.attempt))
+        self._inbox.post(event)
+
+    def kill(self, job: JobId, grace_s: float) -> None:
+        if self._process is not None and self._process.is_ready:
+            self._killing.append(job)
+            self._process.terminate(grace_s)
+        else:  # it waits for a replaced process: nothing runs yet
+            self._job = None
+            self._executor.done(job)
+            self._inbox.post(Killed(*job))
+
+    def answer(self, job: JobId, answer: Answer) -> None:
+        if self._process is not None and self._job is not None and (self._job.trial, self._job.attempt) == job:
+            self._process.answer(answer)
+
+    def close(self) -> None:
+        """No more processes; what runs is ended politely."""
+        self._closing = True
+        if self._process is not None:
+            self._process.close()
+
+    async def end(self) -> None:
+        """Wait for the end of `close`, then use force."""
+        with anyio.move_on_after(self._setup.grace_s):
+            await self._ended.wait()
+            return
+        if self._process is not None:
+            self._process.kill()
+        await self._ended.wait()

@@ -1,0 +1,219 @@
+"""Trials in threads of this process, for plain objectives that release the GIL or are light.
+
+What a thread says goes into a mailbox; a byte on a socketpair wakes the loop once for all that has gathered. A thread
+cannot be ended from outside: a killed trial ends at its next `report`, `should_prune` or `suggest_*`. One that does not come
+back within its grace is abandoned: it runs on unheard, and its slot is free for another.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Literal
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from asyncsweep.core.events import (
+    AttrSet,
+    Event,
+    ExecutorFailed,
+    Killed,
+    ParamAsked,
+    Reported,
+    Started,
+    VerdictAsked,
+    WorkerJoined,
+)
+from asyncsweep.core.records import ErrorInfo
+from asyncsweep.executors.names import new_worker
+from asyncsweep.executors.outcome import event_of, value_in, verdict_in
+from asyncsweep.executors.values import check_attr, domain_of
+from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
+from asyncsweep.worker import outcome as ends
+from asyncsweep.worker.current import CURRENT
+from asyncsweep.worker.port import Steps
+from asyncsweep.worker.trial import Trial
+
+
+class TrialKilled(BaseException):
+    """Raised inside a killed trial at its next call of the `Trial`; no `Exception`, so that it passes handlers."""
+
+
+class ThreadExecutor:
+    """Runs plain objectives in threads."""
+
+    remote = False
+    runs: Literal["async", "sync", "both"] = "sync"
+
+    def __init__(self) -> None:
+        self._ports: dict[JobId, _ThreadPort] = {}
+
+    @asynccontextmanager
+    async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
+        assert setup.call is not None
+        self._call_objective = setup.call
+        self._setup = setup
+        self._inbox = inbox
+        self._verdicts = None if setup.verdicts is None else Steps(setup.verdicts.first, setup.verdicts.every)
+        # Abandoned threads do not count, so the slots alone bound how many run.
+        self._limiter = anyio.CapacityLimiter(float("inf"))
+        self._mail = _Mailbox(inbox)
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                tasks.start_soon(self._mail.deliver)
+                tasks.start_soon(self._build)
+                try:
+                    yield
+                finally:
+                    for port in list(self._ports.values()):
+                        port.kill(setup.grace_s)
+                    tasks.cancel_scope.cancel()
+        finally:
+            self._mail.close()
+
+    def launch(self, job: Job) -> None:
+        job_id = JobId(job.trial, job.attempt)
+        self._ports[job_id] = port = _ThreadPort(job_id, self._mail)
+        self._inbox.post(Started(*job_id))
+        self._tasks.start_soon(self._attempt, job, port)
+
+    def kill(self, job: JobId, grace_s: float) -> None:
+        port = self._ports.get(job)
+        if port is None:
+            self._inbox.post(Killed(*job))
+        else:
+            port.kill(grace_s)
+
+    def answer(self, job: JobId, answer: Answer) -> None:
+        port = self._ports.get(job)
+        if port is not None:
+            port.answers.put(answer)
+
+    async def _build(self) -> None:
+        """Build a class off the loop: it may load data."""
+        try:
+            await anyio.to_thread.run_sync(self._call_objective.build)
+        except Exception as error:  # told as the reason why no trial can run
+            self._inbox.post(ExecutorFailed(ErrorInfo(*ends.describe(error))))
+        else:
+            self._inbox.post(WorkerJoined(new_worker("thread"), self._setup.slots))
+
+    async def _attempt(self, job: Job, port: _ThreadPort) -> None:
+        trial = Trial(port, job.trial, job.attempt, job.params, self._setup.objective.metrics, self._verdicts)
+        outcome: ends.Outcome | None = None
+        with port.scope:
+            outcome = await anyio.to_thread.run_sync(
+                self._call, trial, abandon_on_cancel=True, limiter=self._limiter
+            )
+        self._mail.empty()
+        port.closed = True
+        del self._ports[port.job]
+        if outcome is not None:
+            self._inbox.post(event_of(port.job, outcome))
+        if port.is_killed:
+            self._inbox.post(Killed(*port.job))
+
+    def _call(self, trial: Trial) -> ends.Outcome | None:
+        CURRENT.set(trial)
+        try:
+            returned = self._call_objective(trial)
+        except TrialKilled:
+            return None
+        except BaseException as error:  # sys.exit and KeyboardInterrupt raised here end the trial, not the thread's pool
+            return ends.raised(error)
+        return ends.finished(returned, self._setup.objective.metrics)
+
+
+class _Mailbox:
+    """Events on their way from threads to the loop."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self._events: deque[Event] = deque()
+        self._is_rung = False
+        self._here, self._there = socket.socketpair()
+        self._here.setblocking(False)
+        self._there.setblocking(False)
+
+    def put(self, event: Event) -> None:
+        """From any thread."""
+        self._events.append(event)
+        if not self._is_rung:
+            self._is_rung = True
+            with suppress(OSError):  # closed: the sweep has ended and nobody reads mail any more
+                self._there.send(b"\0")
+
+    async def deliver(self) -> None:
+        while True:
+            await anyio.wait_readable(self._here)
+            self._here.recv(4096)
+            self._is_rung = False
+            self.empty()
+
+    def empty(self) -> None:
+        events = []
+        while self._events:
+            events.append(self._events.popleft())
+        if events:
+            self._inbox.post(*events)
+
+    def close(self) -> None:
+        self._here.close()
+        self._there.close()
+
+
+class _ThreadPort:
+    """The port of one attempt in a thread."""
+
+    def __init__(self, job: JobId, mail: _Mailbox) -> None:
+        self.job = job
+        self.answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
+        # Left only by the thread's return or, after a kill, by its deadline; a cancelled sweep kills first.
+        self.scope = anyio.CancelScope(shield=True)
+        self.is_killed = False
+        self.closed = False
+        self._mail = mail
+
+    def kill(self, grace_s: float) -> None:
+        if not self.is_killed:
+            self.is_killed = True
+            self.scope.deadline = anyio.current_time() + grace_s
+            self.answers.put(None)
+
+    def report(self, step: int, value: float, metrics: dict[str, float] | None) -> None:
+        self._say(Reported(*self.job, step, value, metrics))
+
+    def verdict(self, step: int) -> bool:
+        self._say(VerdictAsked(*self.job, step))
+        return verdict_in(self._hear())
+
+    async def verdict_async(self, step: int) -> bool:
+        return self.verdict(step)
+
+    def suggest(self, name: str, domain: dict[str, Any]) -> Any:
+        self._say(ParamAsked(*self.job, name, domain_of(name, domain)))
+        return value_in(self._hear())
+
+    async def suggest_async(self, name: str, domain: dict[str, Any]) -> Any:
+        return self.suggest(name, domain)
+
+    def set_attr(self, key: str, value: Any) -> None:
+        check_attr(key, value)
+        self._say(AttrSet(*self.job, key, value))
+
+    def _say(self, event: Event) -> None:
+        if self.is_killed or self.closed:
+            raise TrialKilled
+        self._mail.put(event)
+
+    def _hear(self) -> Answer:
+        answer = self.answers.get()
+        if answer is None:
+            raise TrialKilled
+        return answer

@@ -1,0 +1,296 @@
+"""One worker process and the talk with it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.abc
+import msgspec
+
+from asyncsweep.core.effects import AnswerVerdict
+from asyncsweep.core.events import AttrSet, Event, Failed, Finished, ParamAsked, Pruned, Reported, VerdictAsked
+from asyncsweep.core.records import ErrorInfo
+from asyncsweep.hooks.contracts import Answer, Inbox, Job, Setup
+from asyncsweep.link.child import Child, start
+from asyncsweep.link.stream import MessageStream, StreamError
+from asyncsweep.wire.messages import (
+    ATTR_SET,
+    FAILED,
+    FINISHED,
+    HELLO,
+    LAUNCH,
+    PARAM,
+    PARAM_ASKED,
+    PROTOCOL,
+    PRUNED,
+    READY,
+    REPORTED,
+    SETUP,
+    SHUTDOWN,
+    UNREADY,
+    VERDICT,
+    VERDICT_ASKED,
+)
+from asyncsweep.worker.capture import Capture
+
+LOG_LIMIT_BYTES = 16 * 2**20
+_EXIT_S = 2.0
+
+_SAYS: dict[int, type[Event]] = {
+    REPORTED: Reported,
+    VERDICT_ASKED: VerdictAsked,
+    PARAM_ASKED: ParamAsked,
+    ATTR_SET: AttrSet,
+}
+_ENDS: dict[int, type[Event]] = {FINISHED: Finished, PRUNED: Pruned, FAILED: Failed}
+
+
+class WorkerProcess:
+    """A child process from its start to its end.
+
+    Args:
+        setup: What it is told first.
+        inbox: Where its reports go.
+        on_ready: Called when it has loaded the objective and waits.
+        on_end: Called with the job and the event when an attempt has ended.
+        max_trials: After so many it is sent home; None means never.
+
+    Attributes:
+        is_ready: True while it can take a job.
+        was_ready: True once it could.
+        retired: True once it was sent home.
+        fault: Why it cannot load the objective; None otherwise.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        inbox: Inbox,
+        on_ready: Callable[[], None],
+        on_end: Callable[[Job, Event], None],
+        max_trials: int | None,
+    ) -> None:
+        self._setup = setup
+        self._inbox = inbox
+        self._on_ready = on_ready
+        self._on_end = on_end
+        self._trials_left = max_trials
+        self._child: Child | None = None
+        self._stream: MessageStream | None = None
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._hello = secrets.token_hex(16)
+        self._greeted = False
+        self._job: Job | None = None
+        self._secret = 0
+        self._log: Path | None = None
+        self._log_fd: int | None = None
+        self._closing = False
+        self.is_ready = False
+        self.was_ready = False
+        self.retired = False
+        self.fault: ErrorInfo | None = None
+
+    async def run(self) -> str:
+        """Start the process and serve it until it has ended; gives how it ended.
+
+        Raises:
+            OSError: It cannot be started.
+        """
+        self._open_log()
+        try:
+            self._child = child = await start("asyncsweep.worker", self._log_fd)
+            reason = "its end was not seen"
+            try:
+                async with anyio.create_task_group() as tasks:
+                    self._tasks = tasks
+                    self._stream = MessageStream(child.sock, tasks, self._take)
+                    self._greet()
+                    if self._closing:
+                        self.close()
+                    tasks.start_soon(self._read)
+                    await child.wait()
+                    self._last_words()
+                    tasks.cancel_scope.cancel()
+            finally:
+                self.is_ready = False
+                if self._stream is not None:
+                    self._stream.close()
+                reason = child.reap()
+            return reason
+        finally:
+            self._collect_log()
+
+    def start_job(self, job: Job) -> None:
+        self._job = job
+        self._secret = secrets.randbits(63)
+        path = self._log_path(job)
+        self._send((LAUNCH, self._secret, job.trial, job.attempt, job.params, path))
+
+    def answer(self, answer: Answer) -> None:
+        if isinstance(answer, AnswerVerdict):
+            self._send((VERDICT, self._secret, answer.step, answer.prune))
+        else:
+            error = None if answer.error is None else str(answer.error)
+            self._send((PARAM, self._secret, answer.name, answer.value, error))
+
+    def terminate(self, grace_s: float) -> None:
+        """End the process: politely, and by force after `grace_s`."""
+        if self._child is not None and self._tasks is not None:
+            self._child.signal_group(signal.SIGTERM)
+            self._tasks.start_soon(self._kill_after, grace_s)
+
+    def kill(self) -> None:
+        """End the process and its group by force."""
+        if self._child is not None:
+            self._child.signal_group(signal.SIGKILL)
+
+    def close(self) -> None:
+        """Send an idle process home; end a busy one politely."""
+        self._closing = True
+        if self._child is None:
+            return
+        self._send((SHUTDOWN,))
+        if self._job is not None or not self.was_ready:
+            self._child.signal_group(signal.SIGTERM)
+
+    # -- the talk -----------------------------------------------------------------------------------------------------
+
+    def _send(self, message: tuple[Any, ...]) -> None:
+        if self._stream is not None:
+            self._stream.send(message)
+
+    def _greet(self) -> None:
+        objective, verdicts = self._setup.objective, self._setup.verdicts
+        self._send((HELLO, PROTOCOL, self._hello))
+        self._send(
+            (
+                SETUP,
+                [str(Path.cwd()) if entry == "" else entry for entry in sys.path],
+                objective.target,
+                objective.pickled,
+                objective.names,
+                objective.required,
+                objective.metrics,
+                None if verdicts is None else (verdicts.first, verdicts.every),
+                None if self._log_fd is None else LOG_LIMIT_BYTES,
+            )
+        )
+
+    async def _read(self) -> None:
+        assert self._stream is not None and self._child is not None
+        try:
+            await self._stream.read()
+        except StreamError as error:
+            self.fault = self.fault or ErrorInfo("StreamError", str(error))
+            self.kill()
+        # The link is closed: the process has this long to end by itself.
+        await anyio.sleep(_EXIT_S)
+        self.kill()
+
+    def _last_words(self) -> None:
+        """What arrived before the process ended is still heard."""
+        assert self._stream is not None
+        try:
+            self._stream.read_now()
+        except StreamError:
+            return  # cut off in the middle of a message by its end
+
+    def _take(self, messages: list[list[Any]]) -> None:
+        """Turn messages into events. One that is out of place, or of another attempt, is dropped."""
+        events: list[Event] = []
+        for message in messages:
+            tag = message[0]
+            job = self._job
+            if tag == READY or tag == UNREADY or tag == HELLO:
+                self._prepare(message)
+            elif job is not None and len(message) > 1 and message[1] == self._secret:
+                kind = _SAYS.get(tag)
+                ending = _ENDS.get(tag)
+                if kind is not None:
+                    event = _event(message, job, kind)
+                    if event is None:
+                        self._refuse(message)
+                    else:
+                        events.append(event)
+                elif ending is not None:
+                    self._inbox.post(*events)
+                    events = []
+                    self._end(job, _event(message, job, ending) or _garbage(message, job))
+        if events:
+            self._inbox.post(*events)
+
+    def _refuse(self, message: list[Any]) -> None:
+        """A report or question that has a wrong shape. A question must be answered, or its objective waits for ever."""
+        raise StreamError(f"a message has a wrong shape: {message!r:.200}")
+
+    def _prepare(self, message: list[Any]) -> None:
+        if message[0] == HELLO:
+            self._greeted = message == [HELLO, PROTOCOL, self._hello]
+        elif not self._greeted:
+            raise StreamError("the worker did not say hello")
+        elif message[0] == UNREADY:
+            self.fault = msgspec.convert(message[1:], ErrorInfo)
+        elif not self.was_ready:
+            self.was_ready = self.is_ready = True
+            self._on_ready()
+
+    def _end(self, job: Job, event: Event) -> None:
+        self._job = None
+        if self._trials_left is not None:
+            self._trials_left -= 1
+            if self._trials_left == 0:
+                self.is_ready = False
+                self.retired = True
+                self._send((SHUTDOWN,))
+        self._on_end(job, event)
+
+    async def _kill_after(self, grace_s: float) -> None:
+        await anyio.sleep(grace_s)
+        self.kill()
+
+    # -- what the objective prints ------------------------------------------------------------------------------------
+
+    def _open_log(self) -> None:
+        """A nameless place for the process's output; without a directory it goes where ours goes."""
+        if self._setup.directory is None:
+            return
+        path = self._setup.directory / f"worker-{secrets.token_hex(4)}.log"
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        self._log_fd = os.open(path, flags, 0o600)
+        os.unlink(path)
+
+    def _log_path(self, job: Job) -> str | None:
+        if self._setup.directory is None:
+            return None
+        self._log = self._setup.directory / "trials" / str(job.trial) / f"attempt-{job.attempt}.log"
+        return str(self._log)
+
+    def _collect_log(self) -> None:
+        """What a process printed last, and did not collect itself, belongs to the attempt that it died in."""
+        if self._log_fd is not None:
+            try:
+                path = None if self._log is None or self._job is None else str(self._log)
+                Capture(self._log_fd, LOG_LIMIT_BYTES).collect(path)
+            finally:
+                os.close(self._log_fd)
+                self._log_fd = None
+
+
+def _event(message: list[Any], job: Job, kind: type[Event]) -> Event | None:
+    """The event that a message is; None when its fields have the wrong number or types."""
+    try:
+        return msgspec.convert([message[0], job.trial, job.attempt, *message[2:]], kind)
+    except (msgspec.ValidationError, OverflowError):
+        return None
+
+
+def _garbage(message: list[Any], job: Job) -> Event:
+    error = ErrorInfo("StreamError", f"the worker sent an outcome that has a wrong shape: {message!r:.200}")
+    return Failed(job.trial, job.attempt, error)

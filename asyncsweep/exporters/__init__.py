@@ -1,0 +1,1 @@
+"""The exporters that ship: each takes the updates of a sweep somewhere else."""

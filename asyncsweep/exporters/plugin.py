@@ -1,0 +1,13 @@
+"""The exporters that ship, registered as everybody's are."""
+
+from __future__ import annotations
+
+from asyncsweep.hooks.specs import hookimpl
+
+
+@hookimpl
+def asyncsweep_exporters() -> dict[str, str]:
+    """Named by path, so that nothing is imported before somebody asks for it."""
+    return {
+        "jsonl": "asyncsweep.exporters.jsonl:JsonLinesExporter",
+    }

@@ -1,0 +1,189 @@
+"""What a sampler, a pruner, an executor and an exporter are.
+
+A sampler or pruner is built with its options alone and is used from one thread of one process, which need not be the
+application's: a class whose `host` attribute is "inline" answers on the application's loop and must do so in
+microseconds; any other runs in the sampler host, a child process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+
+import msgspec
+
+from asyncsweep.core.effects import AnswerParam, AnswerVerdict, Update
+from asyncsweep.core.events import Event
+from asyncsweep.core.records import Direction, State
+from asyncsweep.space import Domain, Space
+from asyncsweep.worker.objective import Call
+
+Host = Literal["inline", "process"]
+Params = dict[str, Any]
+
+
+class TrialRef(NamedTuple):
+    """A trial that needs parameters: its number (from 0) and those that are fixed."""
+
+    number: int
+    fixed: Mapping[str, Any] = {}
+
+
+class FinishedTrial(Protocol):
+    """A final trial as samplers and pruners see it; `TrialRecord` is one."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def state(self) -> State: ...
+    @property
+    def params(self) -> dict[str, Any]: ...
+    @property
+    def metrics(self) -> dict[str, float]: ...
+    @property
+    def reports(self) -> Iterator[tuple[int, float]]: ...
+    @property
+    def sampler_attrs(self) -> dict[str, Any] | None: ...
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """Suggests parameters. `ask` and `tell` come in the order of the sweep; asks may be ahead of tells."""
+
+    def open(self, space: Space, directions: Mapping[str, Direction], seed: int) -> None:
+        """Get ready; called once, before anything else. A wrong option raises `ConfigError` here or in the constructor."""
+
+    def ask(self, trial: TrialRef) -> Params:
+        """Values for every active parameter of the space (see `Space.walk`).
+
+        Raises:
+            SpaceExhausted: There is nothing left to try.
+        """
+
+    def tell(self, trial: FinishedTrial) -> None:
+        """Learn from a final trial. On resume every earlier trial is told again, in order, before the first `ask`."""
+
+    def suggest(self, trial: TrialRef, name: str, domain: Domain) -> Any:
+        """A value for a parameter that the objective asked for while it runs."""
+
+
+class VerdictSteps(msgspec.Struct, frozen=True, array_like=True):
+    """The steps at which a verdict can be anything but "go on": `first`, `first + every`, ..."""
+
+    first: int = 0
+    every: int = 1
+
+
+@runtime_checkable
+class Pruner(Protocol):
+    """Decides whether a running trial should end early. Incremental: O(log n) for a call, not O(trials)."""
+
+    def open(self, direction: Direction, seed: int, sweep: str) -> None:
+        """Get ready; called once, before anything else."""
+
+    def report(self, trial: int, step: int, value: float) -> None:
+        """A running trial's value at a step. Reports of a trial arrive before the `judge` or `finish` that needs them."""
+
+    def judge(self, trial: int, step: int) -> bool:
+        """True when the trial should end; `step` is the highest that it reported."""
+
+    def finish(self, trial: FinishedTrial) -> None:
+        """A trial is final. All its reports were given before. On resume every earlier trial is given again."""
+
+
+class ObjectiveSpec(msgspec.Struct, frozen=True, array_like=True):
+    """How a worker gets and calls the objective.
+
+    Attributes:
+        target: "package.module:name", or "" when `pickled` carries it.
+        pickled: The objective by cloudpickle; b"" when `target` names it.
+        names: The parameters of the space in order, constants included.
+        required: Those of them that every trial has.
+        metrics: The metrics' names in the order of `direction`.
+    """
+
+    target: str
+    pickled: bytes
+    names: tuple[str, ...]
+    required: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """What an executor is told once.
+
+    Attributes:
+        call: The objective, for executors that run it in this process; None for those that are `remote`.
+        objective: The objective, for another process.
+        slots: How many trials may run at a time.
+        verdicts: See `VerdictSteps`; None when no pruner is set, so that `should_prune()` is False at no cost.
+        directory: The sweep's directory; None when the sweep is in memory only.
+        grace_s: Seconds between the polite and the forced end.
+    """
+
+    call: Call | None
+    objective: ObjectiveSpec
+    slots: int
+    verdicts: VerdictSteps | None
+    directory: Path | None
+    grace_s: float
+
+
+class JobId(NamedTuple):
+    """One attempt of one trial."""
+
+    trial: int
+    attempt: int
+
+
+class Job(NamedTuple):
+    """An attempt to start, on a worker that the executor announced with `WorkerJoined`."""
+
+    trial: int
+    attempt: int
+    worker: str
+    params: Params
+
+
+Answer = AnswerVerdict | AnswerParam
+
+
+class Inbox(Protocol):
+    """Where executors put what happened."""
+
+    def post(self, *events: Event) -> None:
+        """Put events in order and have them handled before this returns. Call it on the event loop's thread alone."""
+
+
+@runtime_checkable
+class Executor(Protocol):
+    """Runs attempts. See `asyncsweep.core.effects` for the events that each call ends in.
+
+    `launch`, `kill` and `answer` are called on the loop's thread and return at once; whatever takes time is done by the
+    tasks that `open` started. They do not raise: a failure is an event.
+
+    Attributes:
+        remote: True when the objective runs in another process and so has to be importable or picklable.
+        runs: "async" when it takes only `async def` objectives, "sync" when only plain ones, "both" otherwise.
+    """
+
+    remote: bool
+    runs: Literal["async", "sync", "both"]
+
+    def open(self, setup: Setup, inbox: Inbox) -> AbstractAsyncContextManager[None]:
+        """While the context is entered, trials run; on leaving it, everything still running is ended and cleaned up."""
+
+    def launch(self, job: Job) -> None: ...
+    def kill(self, job: JobId, grace_s: float) -> None: ...
+    def answer(self, job: JobId, answer: Answer) -> None: ...
+
+
+@runtime_checkable
+class Exporter(Protocol):
+    """Receives the updates of a sweep in batches, in its own task; it is an async context manager."""
+
+    async def __aenter__(self) -> Exporter: ...
+    async def __aexit__(self, *exc: object) -> None: ...
+    async def export(self, updates: Sequence[Update]) -> None: ...

@@ -1,0 +1,1 @@
+"""The sweep on disk: an append-only file of events that survives `kill -9`."""

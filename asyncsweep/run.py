@@ -1,0 +1,244 @@
+"""A running sweep: watched, steered, waited for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from asyncsweep.core import effects as ef
+from asyncsweep.core.events import (
+    Enqueued,
+    ExternalAsked,
+    Failed,
+    Finished,
+    Paused,
+    Pruned,
+    StopRequested,
+    TrialCancelled,
+    Unpaused,
+)
+from asyncsweep.core.records import ErrorInfo, State, TrialRecord
+from asyncsweep.driver.driver import Driver
+from asyncsweep.driver.session import session
+from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError, TooManyFailures, TrialError
+from asyncsweep.driver.plan import Plan
+from asyncsweep.result import Result
+from asyncsweep.worker.outcome import metrics_of
+
+
+class SweepRun:
+    """A sweep that runs while its `async with` block is entered; made by `Sweep.start()`.
+
+    Leaving the block normally waits for the end of the sweep; leaving it by an exception, or by cancellation, stops the
+    trials at once and leaves nothing behind.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._session: AbstractAsyncContextManager[None] | None = None
+        self._driver_or_none: Driver | None = None
+        self._asked: dict[int, anyio.Event] = {}
+
+    async def __aenter__(self) -> SweepRun:
+        if self._session is not None:
+            raise ConfigError("this run was started already: each `async with` needs a start() of its own")
+        self._session = session(self._plan, self._on_ready, self._on_batch)
+        await self._session.__aenter__()
+        return self
+
+    async def __aexit__(self, *exc: Any) -> bool | None:
+        assert self._session is not None
+        return await self._session.__aexit__(*exc)
+
+    # -- watching -----------------------------------------------------------------------------------------------------
+
+    @property
+    def trials(self) -> Sequence[TrialRecord]:
+        """Every trial so far by its number; the records change while the sweep runs, so only read them."""
+        return tuple(self._driver.machine.trials)
+
+    @property
+    def counts(self) -> dict[State, int]:
+        """How many trials are in each state."""
+        return dict(self._driver.machine.life.counts)
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The best COMPLETE trial; None before the first, and with several directions."""
+        return self._driver.machine.best
+
+    @property
+    def n_trials(self) -> int | None:
+        """How many trials there will be; None for no limit."""
+        return self._plan.spec.n_trials
+
+    @property
+    def is_over(self) -> bool:
+        """True once the sweep has ended."""
+        return self._driver.is_over
+
+    @property
+    def directory(self) -> Path | None:
+        """Where the journal and the logs are; None for a sweep in memory."""
+        return self._plan.directory
+
+    async def updates(self) -> AsyncIterator[ef.Update]:
+        """What happens from now on, in order, until the sweep has ended.
+
+        The buffer holds 10,000 updates. A consumer that falls behind misses some and gets `UpdatesSkipped(count)`; the
+        sweep never waits for it.
+        """
+        watcher = self._driver.watchers.add()
+        try:
+            async for update in watcher:
+                yield update
+        finally:
+            self._driver.watchers.remove(watcher)
+
+    def snapshot(self) -> Result:
+        """The trials as they are now."""
+        machine = self._driver.machine
+        return Result(machine.spec, machine.trials, self._driver.finish.reason if self._driver.finish else "")
+
+    async def result(self) -> Result:
+        """Wait for the end of the sweep.
+
+        Raises:
+            TooManyFailures: More than `max_failures` trials failed.
+            ConfigError: The objective cannot be loaded in a worker.
+            PluginError: The sampler or executor broke.
+            JournalError: The journal cannot be written.
+        """
+        await self._driver.ended.wait()
+        result = self.snapshot()
+        fault = self._driver.fault
+        if fault is not None:
+            raise fault
+        finish = self._driver.finish
+        if finish is not None and finish.error is not None:
+            raise _fault_of(finish.error, result)
+        return result
+
+    # -- steering -----------------------------------------------------------------------------------------------------
+
+    def stop(self, reason: str = "stopped", *, now: bool = False) -> None:
+        """Start no more trials; with `now` also end the running ones, which become CANCELLED."""
+        self._driver.post(StopRequested(str(reason), bool(now)))
+
+    def pause(self) -> None:
+        """Start no more trials until `unpause`; running ones go on."""
+        self._driver.post(Paused())
+
+    def unpause(self) -> None:
+        """Start trials again."""
+        self._driver.post(Unpaused())
+
+    def cancel_trial(self, number: int) -> None:
+        """End one trial, running or not; it becomes CANCELLED. Nothing happens to one that is final.
+
+        Raises:
+            ConfigError: There is no such trial.
+        """
+        self._known(number)
+        self._driver.post(TrialCancelled(number))
+
+    def enqueue(self, params: Mapping[str, Any]) -> None:
+        """Have these parameters tried next; the sampler fills in what is missing.
+
+        Raises:
+            ConfigError: A name is not in the space, or a value is not in its domain.
+        """
+        self._driver.post(Enqueued(self._plan.space.check(params)))
+
+    async def ask(self) -> TrialRecord:
+        """Take a trial to evaluate elsewhere; it counts towards `n_trials` and holds no slot.
+
+        Raises:
+            ConfigError: The sweep takes no more trials.
+        """
+        machine = self._driver.machine
+        if not machine.may_ask or self._driver.is_over:
+            raise ConfigError("ask(): the sweep takes no more trials (n_trials reached, stopped, or ended)")
+        number = len(machine.trials)
+        ready = self._asked[number] = anyio.Event()
+        self._driver.post(ExternalAsked())
+        if not (number < len(machine.trials) and machine.trials[number].started_at):
+            await ready.wait()
+        del self._asked[number]
+        if number >= len(machine.trials) or machine.trials[number].state is not State.RUNNING:
+            raise ConfigError("ask(): the sweep takes no more trials (the sampler has none, or it was stopped)")
+        return machine.trials[number]
+
+    def tell(self, trial: TrialRecord | int, value: Any = None, *, state: State | str | None = None) -> None:
+        """Finish a trial taken with `ask`.
+
+        Args:
+            trial: The trial or its number.
+            value: A number, a tuple in the order of the directions, or metric names with numbers.
+            state: Left out, or COMPLETE; PRUNED or FAILED without a value.
+
+        Raises:
+            ConfigError: It is no such trial, it is final already, or value and state do not fit.
+        """
+        record = self._known(trial.number if isinstance(trial, TrialRecord) else trial)
+        number = record.number
+        if not record.external or record.state is not State.RUNNING:
+            raise ConfigError(f"tell(): trial {number} was not taken with ask(), or is final already ({record.state.value})")
+        state = State(state) if state is not None else State.COMPLETE
+        if state is State.COMPLETE:
+            try:
+                metrics = metrics_of(value, tuple(self._plan.spec.directions))
+            except TrialError as error:
+                raise ConfigError(f"tell(): {error}") from error
+            self._driver.post(Finished(number, record.attempt, metrics))
+        elif value is not None or state not in (State.PRUNED, State.FAILED):
+            raise ConfigError(f"tell(): state={state.value} with value={value!r}: give a value, or PRUNED or FAILED without one")
+        elif state is State.PRUNED:
+            self._driver.post(Pruned(number, record.attempt))
+        else:
+            self._driver.post(Failed(number, record.attempt, ErrorInfo("TrialError", "told as FAILED")))
+
+    # -- inside -------------------------------------------------------------------------------------------------------
+
+    @property
+    def _driver(self) -> Driver:
+        if self._driver_or_none is None:
+            raise ConfigError("the sweep has not started: use `async with sweep.start() as run`")
+        return self._driver_or_none
+
+    def _on_ready(self, driver: Driver) -> None:
+        self._driver_or_none = driver
+
+    def _known(self, number: Any) -> TrialRecord:
+        trials = self._driver.machine.trials
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < len(trials):
+            raise ConfigError(f"there is no trial {number!r}; the sweep has {len(trials)}")
+        return trials[number]
+
+    def _on_batch(self, updates: Sequence[ef.Update]) -> None:
+        """See what the driver shows, before anybody else's task does."""
+        if self._asked:
+            for update in updates:
+                if isinstance(update, ef.TrialStarted | ef.TrialFinished | ef.SweepFinished):
+                    number = getattr(update, "trial", None)
+                    for asked, event in self._asked.items():
+                        if number in (asked, None):
+                            event.set()
+        stop_when = self._plan.stop_when
+        if stop_when is not None and not self.is_over and any(isinstance(u, ef.TrialFinished) for u in updates):
+            if stop_when(self):
+                self.stop("stop_when", now=True)
+
+
+def _fault_of(error: ErrorInfo, result: Result) -> AsyncSweepError:
+    """The exception that a sweep ends with."""
+    if error.type == "TooManyFailures":
+        return TooManyFailures(error.message, result)
+    text = f"{error}\n{error.traceback}" if error.traceback else str(error)
+    if not result.trials:
+        return ConfigError(f"no trial could start: {text}")
+    return PluginError(text, result)

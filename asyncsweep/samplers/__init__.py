@@ -1,0 +1,1 @@
+"""The samplers that ship, registered through the same hooks as everybody's."""

@@ -1,0 +1,16 @@
+"""The samplers that ship, registered as everybody's are."""
+
+from __future__ import annotations
+
+from asyncsweep.hooks.specs import hookimpl
+
+
+@hookimpl
+def asyncsweep_samplers() -> dict[str, str]:
+    """Named by path, so that nothing is imported before somebody asks for it."""
+    return {
+        "random": "asyncsweep.samplers.random:RandomSampler",
+        "grid": "asyncsweep.samplers.grid:GridSampler",
+        "sobol": "asyncsweep.samplers.sobol:SobolSampler",
+        "tpe": "asyncsweep.samplers.named:TPESampler",
+    }

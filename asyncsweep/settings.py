@@ -1,0 +1,88 @@
+"""The choice of a sampler, pruner or executor: by name, by name with options, or as an object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from asyncsweep.core.records import PluginSpec
+from asyncsweep.errors import ConfigError
+from asyncsweep.hooks.offers import CONTRACTS, Kind
+from asyncsweep.hooks.registry import Registry
+
+
+class Choice(NamedTuple):
+    """A name with options."""
+
+    kind: Kind
+    name: str
+    options: dict[str, Any]
+
+
+def sampler(name: str, /, **options: Any) -> Choice:
+    """A sampler with options: `sampler("tpe", n_startup_trials=20)`."""
+    return Choice("sampler", name, options)
+
+
+def pruner(name: str, /, **options: Any) -> Choice:
+    """A pruner with options: `pruner("median", n_warmup_steps=5)`."""
+    return Choice("pruner", name, options)
+
+
+def executor(name: str, /, **options: Any) -> Choice:
+    """An executor with options: `executor("process", fresh=True)`."""
+    return Choice("executor", name, options)
+
+
+def choose(kind: Kind, value: Any) -> Choice | None:
+    """The choice that a setting makes by name; None when it is an object.
+
+    Raises:
+        ConfigError: It is a mapping without a name, or a choice of another kind.
+    """
+    if isinstance(value, str):
+        return Choice(kind, value, {})
+    if isinstance(value, Choice):
+        if value.kind != kind:
+            raise ConfigError(f"{kind}={value.kind}({value.name!r}): that is a {value.kind}, not a {kind}")
+        return value
+    if isinstance(value, Mapping):
+        options = dict(value)
+        name = options.pop("name", None)
+        if not isinstance(name, str):
+            raise ConfigError(f'{kind}={dict(value)!r}: a mapping needs a "name", as in {{"name": "tpe", "n_startup_trials": 20}}')
+        return Choice(kind, name, options)
+    return None
+
+
+def make(kind: Kind, value: Any, registry: Registry) -> Any:
+    """The object that a setting stands for.
+
+    Raises:
+        ConfigError: The name is unknown, an option is wrong, or the object is no sampler, pruner or executor.
+        PluginError: The code behind the name is broken.
+    """
+    choice = choose(kind, value)
+    if choice is not None:
+        return registry.build(kind, choice.name, choice.options)
+    if is_optunas(kind, value):
+        return value
+    missing = [name for name in vars(CONTRACTS[kind]) if not name.startswith("_") and not hasattr(value, name)]
+    if missing or isinstance(value, type):
+        hint = "give an instance, not the class" if isinstance(value, type) else f"it lacks {', '.join(missing)}"
+        raise ConfigError(f"{kind}={value!r}: expected a name, a mapping with a name, or a {kind} object; {hint}")
+    return value
+
+
+def spec_of(kind: Kind, value: Any) -> PluginSpec:
+    """The setting as the journal keeps it."""
+    choice = choose(kind, value)
+    if choice is None:
+        return PluginSpec(type(value).__qualname__, {}, given=True)
+    return PluginSpec(choice.name, choice.options)
+
+
+def is_optunas(kind: Kind, value: Any) -> bool:
+    """True for a sampler or pruner instance of Optuna's; optuna is not imported to find out."""
+    root = {"sampler": "BaseSampler", "pruner": "BasePruner"}.get(kind)
+    return any(cls.__name__ == root and cls.__module__.startswith("optuna.") for cls in type(value).__mro__)

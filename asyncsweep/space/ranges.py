@@ -1,0 +1,258 @@
+"""Domains of numbers: `Float` and `Int`.
+
+Both ends belong to the range, and no arithmetic leaves it: what rounding pushes over an end is that end.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import msgspec
+from msgspec.structs import force_setattr
+
+from asyncsweep.errors import ConfigError
+from asyncsweep.space.checks import (
+    check_float_step,
+    check_grid_size,
+    check_int_step,
+    check_log,
+    check_order,
+    conditions,
+    finite,
+    is_whole,
+    refusal,
+    spread,
+    whole,
+)
+from asyncsweep.space.values import equal, fingerprint
+
+
+# msgspec decides by class which fields are keyword-only; these bases hold the positional ones.
+class _FloatBounds(msgspec.Struct, frozen=True):
+    low: float
+    high: float
+
+
+class _IntBounds(msgspec.Struct, frozen=True):
+    low: int
+    high: int
+
+
+class Float(_FloatBounds, frozen=True, kw_only=True, tag="float"):
+    """Real numbers from `low` to `high`, both included.
+
+    Attributes:
+        low: The least value.
+        high: The greatest value.
+        log: Uniform in the logarithm; `low` must be positive.
+        step: Only low, low + step, ..., high. It must divide high - low (up to float rounding) and excludes `log`.
+        when: The parameter exists only when each of these earlier parameters has (one of) the given value(s).
+
+    Raises:
+        ConfigError: The bounds, `log` and `step` make no domain.
+    """
+
+    log: bool = False
+    step: float | None = None
+    when: Mapping[str, Any] | None = None
+
+    __eq__ = equal
+    __hash__ = fingerprint
+
+    def __post_init__(self) -> None:
+        low = finite(self.low, "Float", "low")
+        high = finite(self.high, "Float", "high")
+        force_setattr(self, "low", low)
+        force_setattr(self, "high", high)
+        check_order("Float", low, high)
+        check_log("Float", self.log)
+        if math.isinf(high - low):
+            raise ConfigError(f"Float: high - low overflows for low={low!r}, high={high!r}; narrow the range")
+        if self.log and low <= 0.0:
+            raise ConfigError(f"Float: log=True needs low > 0, but low={low!r}; raise `low` above 0 or leave out `log`")
+        if self.step is not None:
+            step = finite(self.step, "Float", "step")
+            force_setattr(self, "step", step)
+            if self.log:
+                raise ConfigError(f"Float: log=True and step={step!r} exclude each other; leave one out")
+            check_float_step(low, high, step)
+        force_setattr(self, "when", conditions("Float", self.when))
+
+    @property
+    def cardinality(self) -> int | None:
+        """How many values there are; None for infinitely many."""
+        if self.low == self.high:
+            return 1
+        return None if self.step is None else self._steps(self.step) + 1
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one value only."""
+        return self.low == self.high
+
+    @property
+    def expected(self) -> str:
+        """What is accepted, in words."""
+        step = "" if self.step is None else f" in steps of {self.step!r}"
+        return f"a number from {self.low!r} to {self.high!r}{step}"
+
+    def contains(self, value: object) -> bool:
+        """Whether the value is a number in range and on a step (with the tolerance of float rounding). Never a bool."""
+        if isinstance(value, bool) or not isinstance(value, Real):
+            return False
+        if not self.low <= value <= self.high:  # type: ignore[operator]  # typeshed's Real has no order with float
+            return False
+        return self.step is None or is_whole((float(value) - self.low) / self.step, self.low, self.high, self.step)
+
+    def normalise(self, value: object) -> float:
+        """The value as a float.
+
+        Raises:
+            ConfigError: The domain does not contain it.
+        """
+        if not self.contains(value):
+            raise ConfigError(refusal(value, self.expected))
+        return float(value)  # type: ignore[arg-type]  # contains() saw that it is a Real
+
+    def from_unit(self, u: float) -> float:
+        """The value at `u` in [0, 1): `low` at 0, uniform in value, in the logarithm, or over the points."""
+        low, high = self.low, self.high
+        if self.step is not None:
+            steps = self._steps(self.step)
+            return self._point(int(u * (steps + 1)), steps, self.step)
+        if self.log:
+            if u == 0.0:
+                return low
+            start, end = math.log(low), math.log(high)
+            exponent = start + u * (end - start)
+            # Rounding may push the exponent over `end`, where exp could overflow.
+            value = math.exp(exponent) if exponent < end else high
+        else:
+            value = low + u * (high - low)
+        return low if value < low else high if value > high else value
+
+    def grid(self, n: int) -> list[float]:
+        """At most `n` values spread evenly (in the logarithm with `log`), both ends among them when n > 1."""
+        check_grid_size(n)
+        if self.single:
+            return [self.low]
+        if self.step is not None:
+            steps = self._steps(self.step)
+            return [self._point(index, steps, self.step) for index in spread(steps + 1, n)]
+        if n == 1:
+            return [self.from_unit(0.5)]
+        return [*(self.from_unit(index / (n - 1)) for index in range(n - 1)), self.high]
+
+    def _steps(self, step: float) -> int:
+        return round((self.high - self.low) / step)
+
+    def _point(self, index: int, steps: int, step: float) -> float:
+        # The last point is `high` itself, whatever rounding makes of low + steps * step.
+        return self.high if index >= steps else self.low + index * step
+
+
+class Int(_IntBounds, frozen=True, kw_only=True, tag="int"):
+    """Integers from `low` to `high`, both included, within 64 bits.
+
+    Attributes:
+        low: The least value.
+        high: The greatest value.
+        log: Uniform in the logarithm; `low` must be at least 1. See `from_unit` for the rounding.
+        step: Only low, low + step, ..., high. It must divide high - low; other than 1 it excludes `log`.
+        when: The parameter exists only when each of these earlier parameters has (one of) the given value(s).
+
+    Raises:
+        ConfigError: The bounds, `log` and `step` make no domain.
+    """
+
+    log: bool = False
+    step: int = 1
+    when: Mapping[str, Any] | None = None
+
+    __eq__ = equal
+    __hash__ = fingerprint
+
+    def __post_init__(self) -> None:
+        low = whole(self.low, "low")
+        high = whole(self.high, "high")
+        step = whole(self.step, "step")
+        force_setattr(self, "low", low)
+        force_setattr(self, "high", high)
+        force_setattr(self, "step", step)
+        check_order("Int", low, high)
+        check_log("Int", self.log)
+        if self.log and low < 1:
+            raise ConfigError(f"Int: log=True needs low >= 1, but low={low}; raise `low` to 1 or leave out `log`")
+        if self.log and step != 1:
+            raise ConfigError(f"Int: log=True and step={step} exclude each other; leave one out")
+        check_int_step(low, high, step)
+        force_setattr(self, "when", conditions("Int", self.when))
+
+    @property
+    def cardinality(self) -> int:
+        """How many values there are."""
+        return (self.high - self.low) // self.step + 1
+
+    @property
+    def single(self) -> bool:
+        """Whether there is one value only."""
+        return self.low == self.high
+
+    @property
+    def expected(self) -> str:
+        """What is accepted, in words."""
+        step = "" if self.step == 1 else f" in steps of {self.step}"
+        return f"an integer from {self.low} to {self.high}{step}"
+
+    def contains(self, value: object) -> bool:
+        """Whether the value is an integer in range and on a step. Neither a bool nor a float such as 3.0 is one."""
+        if isinstance(value, bool):
+            return False
+        try:
+            number = operator.index(value)  # type: ignore[arg-type]  # the TypeError is the answer
+        except TypeError:
+            return False
+        return self.low <= number <= self.high and (number - self.low) % self.step == 0
+
+    def normalise(self, value: object) -> int:
+        """The value as an int.
+
+        Raises:
+            ConfigError: The domain does not contain it.
+        """
+        if not self.contains(value):
+            raise ConfigError(refusal(value, self.expected))
+        return operator.index(value)  # type: ignore[arg-type]  # contains() saw that it is an integer
+
+    def from_unit(self, u: float) -> int:
+        """The value at `u` in [0, 1): each integer has the same share.
+
+        With `log`, u is uniform in the logarithm of [low - 0.5, high + 0.5] and the result is rounded to the nearest
+        integer (the rule of Optuna's random sampler), so that `low` and `high` have their full share.
+        """
+        low, high = self.low, self.high
+        if self.log:
+            start, end = math.log(low - 0.5), math.log(high + 0.5)
+            value = round(math.exp(start + u * (end - start)))
+        else:
+            step = self.step
+            value = low + int(u * ((high - low) // step + 1)) * step
+        return low if value < low else high if value > high else value
+
+    def grid(self, n: int) -> list[int]:
+        """All values when there are at most `n`, else at most `n` spread evenly, both ends among them when n > 1.
+
+        With `log` they are spread in the logarithm; where rounding makes two of them one, there are fewer than `n`.
+        """
+        check_grid_size(n)
+        if not self.log or self.cardinality <= n:
+            return [self.low + index * self.step for index in spread(self.cardinality, n)]
+        start, end = math.log(self.low), math.log(self.high)
+        if n == 1:
+            return [round(math.exp((start + end) / 2))]
+        inner = (round(math.exp(start + index * (end - start) / (n - 1))) for index in range(1, n - 1))
+        return list(dict.fromkeys([self.low, *(min(max(value, self.low), self.high) for value in inner), self.high]))

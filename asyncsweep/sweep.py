@@ -1,0 +1,272 @@
+"""A sweep: its settings, checked; `run` and `start` bring it to life."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from asyncsweep import checks, settings
+from asyncsweep.core.records import Direction, PluginSpec, SweepSpec
+from asyncsweep.errors import ConfigError
+from asyncsweep.hooks.registry import Registry
+from asyncsweep.journal import journal
+from asyncsweep.driver.objective import Objective
+from asyncsweep.driver.plan import Plan
+from asyncsweep.result import Result
+from asyncsweep.space import Space
+
+if TYPE_CHECKING:
+    from asyncsweep.run import SweepRun
+
+_SEEDS = 2**31
+# What may be changed when a sweep is opened again, and what is as the journal says.
+_CHANGEABLE = (
+    "n_trials",
+    "concurrency",
+    "timeout",
+    "trial_timeout",
+    "grace_s",
+    "retries",
+    "max_failures",
+    "target",
+    "patience",
+    "executor",
+    "sampler",
+    "pruner",
+    "stop_when",
+    "exporters",
+    "plugins",
+)
+
+
+class Sweep:
+    """A hyperparameter sweep.
+
+    Args:
+        objective: What is evaluated: a callable, a class whose instances are callable (built once in each worker), or a
+            text "package.module:function". When all its required parameters are in the space it is called with them by
+            name; otherwise, with one parameter, it gets the `Trial`. It returns a number, or metric names with numbers.
+        space: Parameter name to `Float`, `Int`, `Categorical`, an Optuna distribution, or a constant. May be empty.
+        direction: "minimize" or "maximize"; or metric names with directions. Several are a multi-objective sweep.
+        sampler: Who suggests parameters: a name, a mapping with a name and options, `sw.sampler(...)`, an object, or an
+            Optuna sampler.
+        pruner: Who ends hopeless trials early; chosen as the sampler is. None: nobody.
+        executor: Where trials run; chosen as the sampler is. None: "inline" for `async def`, otherwise "process".
+        n_trials: How many trials there will be, all final states counted. None: no limit.
+        concurrency: How many trials run at a time.
+        timeout: Seconds after which the sweep stops and running trials are CANCELLED; time between processes does not count.
+        trial_timeout: Seconds after which an attempt is ended.
+        grace_s: Seconds that a trial has to end by itself when it is stopped, before force is used.
+        retries: How often a failed trial is tried again.
+        max_failures: More FAILED trials than this end the sweep with `TooManyFailures`.
+        target: A value of the metric that is good enough to stop.
+        patience: Stop after so many trials without a better value.
+        seed: A whole number from 0 to 2**32 - 1; None draws one.
+        stop_when: Called with the `SweepRun` after each batch of finished trials; a true answer stops the sweep.
+        directory: Where the journal and the logs of this sweep live. None: in memory only.
+        exporters: Names or objects that get every update.
+        plugins: Modules or objects with hooks, for this sweep alone.
+
+    Raises:
+        ConfigError: An argument is wrong; the message names it, its value and what is accepted.
+        PluginError: The code behind a name is broken.
+    """
+
+    def __init__(
+        self,
+        objective: Callable[..., Any] | str,
+        space: Mapping[str, Any] | Space,
+        *,
+        direction: str | Mapping[str, Direction] = "minimize",
+        sampler: Any = "tpe",
+        pruner: Any = None,
+        executor: Any = None,
+        n_trials: int | None = 100,
+        concurrency: int = 1,
+        timeout: float | None = None,
+        trial_timeout: float | None = None,
+        grace_s: float = 5.0,
+        retries: int = 0,
+        max_failures: int | None = None,
+        target: float | None = None,
+        patience: int | None = None,
+        seed: int | None = None,
+        stop_when: Callable[[SweepRun], bool] | None = None,
+        directory: str | Path | None = None,
+        exporters: Sequence[Any] = (),
+        plugins: Sequence[object] = (),
+    ) -> None:
+        self.space = space if isinstance(space, Space) else Space(space)
+        self.objective = Objective(objective, self.space)
+        self.directory = checks.directory(directory)
+        self.registry = Registry(plugins)
+        self.sampler = sampler
+        self.pruner = pruner
+        self.executor = self._default_executor() if executor is None else executor
+        self.stop_when = stop_when
+        self.exporters = exporters
+        self.is_resumed = False
+        if stop_when is not None and not callable(stop_when):
+            raise ConfigError(f"stop_when={stop_when!r}: expected a function of the SweepRun, or None")
+        self.spec = SweepSpec(
+            space=self.space.domains,
+            directions=checks.directions(direction),
+            n_trials=checks.count("n_trials", n_trials, least=1, none="no limit"),
+            concurrency=checks.count("concurrency", concurrency, least=1),
+            timeout=checks.seconds("timeout", timeout, none="no limit"),
+            trial_timeout=checks.seconds("trial_timeout", trial_timeout, none="no limit"),
+            grace_s=checks.seconds("grace_s", grace_s, zero=True),
+            retries=checks.count("retries", retries, least=0),
+            max_failures=checks.count("max_failures", max_failures, least=0, none="no limit"),
+            target=checks.number("target", target, none="no target"),
+            patience=checks.count("patience", patience, least=1, none="endless patience"),
+            seed=_seed(seed),
+            sampler=settings.spec_of("sampler", sampler),
+            pruner=PluginSpec("nop") if pruner is None else settings.spec_of("pruner", pruner),
+            executor=settings.spec_of("executor", self.executor),
+            objective=self.objective.name,
+        )
+        self._check()
+        if self.directory is not None:
+            journal.refuse_used(self.directory)
+
+    async def run(self) -> Result:
+        """Run the sweep to its end.
+
+        Cancelling the awaiting task stops the trials; nothing is left behind, and a sweep with a directory can be resumed.
+
+        Raises:
+            ConfigError: The objective, sampler or executor cannot be used.
+            TooManyFailures: More than `max_failures` trials failed; it carries the result.
+            PluginError: The sampler or executor broke; it carries the result as `.result`.
+            JournalError: The journal cannot be written.
+        """
+        async with self.start() as run:
+            return await run.result()
+
+    def start(self) -> SweepRun:
+        """The same sweep, watched and steered: `async with sweep.start() as run: ...`.
+
+        Leaving the block normally waits for the end of the sweep; leaving it by an exception stops it.
+        """
+        from asyncsweep.run import SweepRun  # brings the event loop's library, which settings alone do not need
+
+        plan = Plan(
+            spec=self.spec,
+            space=self.space,
+            objective=self.objective,
+            directory=self.directory,
+            is_resumed=self.is_resumed,
+            sampler=self._make_sampler(),
+            pruner=self._make_pruner(),
+            executor=self._make_executor(),
+            exporters=[settings.make("exporter", exporter, self.registry) for exporter in self.exporters],
+            registry=self.registry,
+            stop_when=self.stop_when,
+        )
+        return SweepRun(plan)
+
+    @classmethod
+    def open(cls, directory: str | Path, objective: Callable[..., Any] | str, **changes: Any) -> Sweep:
+        """A sweep that goes on where the journal in `directory` ends.
+
+        Args:
+            directory: Where the earlier sweep lived.
+            objective: As for `Sweep`; code is not in the journal.
+            **changes: Settings that shall be different from now on; what was given as an object is given again here.
+
+        Raises:
+            ConfigError: There is no sweep, or a setting cannot be changed or must be given again.
+            JournalError: The journal is damaged, or is of a newer version.
+        """
+        path = checks.directory(directory)
+        if path is None:
+            raise ConfigError("directory=None: name the directory of the sweep to open")
+        content = journal.read(path)
+        if not content.events:
+            raise ConfigError(f"directory={str(path)!r}: that sweep never began; delete it and start anew")
+        unknown = [name for name in changes if name not in _CHANGEABLE]
+        if unknown:
+            raise ConfigError(
+                f"{unknown[0]}={changes[unknown[0]]!r}: it cannot be changed in a sweep that has begun "
+                f"(can be changed: {', '.join(_CHANGEABLE)})"
+            )
+        spec = latest_spec(content.events)
+        kept: dict[str, Any] = {
+            name: getattr(spec, name) for name in _CHANGEABLE if name in SweepSpec.__struct_fields__ and name not in changes
+        }
+        for kind in ("sampler", "pruner", "executor"):
+            if kind in kept:
+                kept[kind] = _given_again(kind, getattr(spec, kind))
+        sweep = cls(objective, spec.space, direction=spec.directions, seed=spec.seed, **kept, **changes)
+        sweep.directory = path
+        sweep.is_resumed = True
+        return sweep
+
+    @classmethod
+    async def resume(cls, directory: str | Path, objective: Callable[..., Any] | str, **changes: Any) -> Result:
+        """`open(...)` and `run()`."""
+        return await cls.open(directory, objective, **changes).run()
+
+    def _default_executor(self) -> str:
+        return "inline" if self.objective.is_async else "process"
+
+    def _check(self) -> None:
+        """What depends on several arguments."""
+        spec = self.spec
+        several = len(spec.directions) > 1
+        for name in ("target", "patience"):
+            if several and getattr(spec, name) is not None:
+                raise ConfigError(f"{name}={getattr(spec, name)!r}: it needs one direction, there are {len(spec.directions)}")
+        if several and self.pruner is not None and spec.pruner.name != "nop":
+            raise ConfigError(f"pruner={spec.pruner.name!r}: pruning needs one direction, there are {len(spec.directions)}")
+        self._make_sampler()
+        self._make_pruner()
+        executor = self._make_executor()
+        runs = getattr(executor, "runs", "both")
+        is_async = self.objective.is_async
+        if is_async is False and runs == "async":
+            raise ConfigError(
+                f"executor={spec.executor.name!r}: it runs on the event loop and needs an `async def` objective; "
+                f"for a plain function use executor='process' or 'thread'"
+            )
+        if is_async and runs == "sync":
+            raise ConfigError(f"executor={spec.executor.name!r}: it needs a plain function; for `async def` use 'inline' or 'process'")
+        complaints = self.registry.check(spec)
+        if complaints:
+            raise ConfigError("; ".join(complaints))
+
+    def _make_sampler(self) -> Any:
+        """A new sampler, unless the user gave an object."""
+        return settings.make("sampler", self.sampler, self.registry)
+
+    def _make_pruner(self) -> Any | None:
+        """A new pruner, unless the user gave an object; None for nobody."""
+        return None if self.pruner is None else settings.make("pruner", self.pruner, self.registry)
+
+    def _make_executor(self) -> Any:
+        """A new executor, unless the user gave an object."""
+        return settings.make("executor", self.executor, self.registry)
+
+
+def latest_spec(events: Sequence[Any]) -> SweepSpec:
+    """The settings that hold at the end of a journal."""
+    spec: SweepSpec = next(event.spec for event in reversed(events) if hasattr(event, "spec"))
+    return spec
+
+
+def _given_again(kind: str, spec: PluginSpec) -> Any:
+    if spec.given:
+        raise ConfigError(f"{kind}: the sweep was made with an object ({spec.name}), which is not in the journal; give {kind}=...")
+    return {"name": spec.name, **spec.options}
+
+
+def _seed(seed: Any) -> int:
+    if seed is None:
+        return secrets.randbelow(_SEEDS)
+    found: int = checks.count("seed", seed, least=0, none="a random one")
+    if found >= 2**32:
+        raise ConfigError(f"seed={seed!r}: expected a whole number below 2**32")
+    return found

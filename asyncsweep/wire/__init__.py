@@ -1,0 +1,1 @@
+"""Bytes on the links between processes: MessagePack messages, their tags and their limits."""

@@ -1,0 +1,45 @@
+"""The messages between the controller and a child process, each a MessagePack array `[tag, ...]`.
+
+Controller to worker:
+
+    HELLO     protocol version, secret            the first message both ways; the secret is sent back
+    SETUP     sys.path, target, pickled objective, names, names without condition, metrics, verdict steps or nil, log limit or nil
+    LAUNCH    secret, trial, attempt, params, log path or nil
+    VERDICT   secret, step, prune
+    PARAM     secret, name, value, error or nil
+    SHUTDOWN
+
+Worker to controller; `secret` is that of the attempt's LAUNCH, and a message with any other is dropped. The tags from
+PARAM_ASKED on are those of the core's events, so that a message becomes its event in one conversion.
+
+    READY
+    UNREADY        type, message, traceback       the objective cannot be loaded
+    REPORTED       secret, step, value, further metrics or nil
+    VERDICT_ASKED  secret, step
+    PARAM_ASKED    secret, name, domain
+    ATTR_SET       secret, key, value
+    FINISHED       secret, metrics
+    PRUNED         secret
+    FAILED         secret, [type, message, traceback]
+"""
+
+from __future__ import annotations
+
+PROTOCOL = 1
+
+HELLO = 101
+SETUP = 102
+READY = 103
+UNREADY = 104
+LAUNCH = 105
+VERDICT = 106
+PARAM = 107
+SHUTDOWN = 108
+
+PARAM_ASKED = 13
+REPORTED = 16
+VERDICT_ASKED = 17
+ATTR_SET = 20
+FINISHED = 21
+PRUNED = 22
+FAILED = 23

@@ -1,0 +1,144 @@
+"""The worker's end of the link: buffered reports out, answers in.
+
+Reports are fire-and-forget: up to `BUFFERED` of them wait for one send, at latest `FLUSH_AFTER_S` after the first was made,
+and always before the worker waits for an answer or ends an attempt.
+
+A process that the objective forks does not own the link: there it is closed, and reporting is a `TrialError`.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from typing import Any
+
+from asyncsweep.errors import TrialError
+from asyncsweep.wire.messages import ATTR_SET, PARAM, PARAM_ASKED, REPORTED, SHUTDOWN, VERDICT, VERDICT_ASKED
+from asyncsweep.wire.stream import SETUP_LIMIT_BYTES, Decoder, pack
+
+BUFFERED = 64
+FLUSH_AFTER_S = 0.05
+_CHUNK = 65536
+
+
+class Link:
+    """A blocking stream of messages over a socket; `send` and `buffer` may be called from any thread."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._decoder = Decoder(SETUP_LIMIT_BYTES)
+        self._messages = iter(self._decoder)
+        self._buffer = bytearray()
+        self._n_buffered = 0
+        self._lock = threading.Lock()
+        self._dirty = threading.Event()
+        self._flusher: threading.Thread | None = None
+        self._pid = os.getpid()
+        os.register_at_fork(after_in_child=sock.close)
+
+    def send(self, message: tuple[Any, ...]) -> None:
+        """Send everything that is buffered, then this message."""
+        data = pack(message)
+        self._check_process()
+        with self._lock:
+            self._buffer += data
+            self._flush()
+
+    def buffer(self, message: tuple[Any, ...]) -> None:
+        """Send this message soon."""
+        data = pack(message)
+        self._check_process()
+        with self._lock:
+            self._buffer += data
+            self._n_buffered += 1
+            if self._n_buffered >= BUFFERED:
+                self._flush()
+            elif self._n_buffered == 1:
+                self._dirty.set()
+                if self._flusher is None:
+                    self._flusher = threading.Thread(target=self._flush_late, name="asyncsweep-flush", daemon=True)
+                    self._flusher.start()
+
+    def receive(self) -> list[Any] | None:
+        """Wait for the next message; None when the controller is gone."""
+        while True:
+            for message in self._messages:
+                return message
+            try:
+                data = self._sock.recv(_CHUNK)
+            except ConnectionError:
+                return None
+            if not data:
+                return None
+            self._decoder.feed(data)
+            self._messages = iter(self._decoder)
+
+    def _flush(self) -> None:
+        if self._buffer:
+            self._sock.sendall(self._buffer)
+            self._buffer.clear()
+            self._n_buffered = 0
+
+    def _flush_late(self) -> None:
+        try:
+            while self._dirty.wait():
+                time.sleep(FLUSH_AFTER_S)
+                with self._lock:
+                    self._dirty.clear()
+                    self._flush()
+        except OSError:
+            return  # the controller is gone: the next send of the main thread tells
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise TrialError("this process was forked by the objective: report from the process that runs the objective")
+
+
+class LinkPort:
+    """The port of one attempt over a link."""
+
+    def __init__(self, link: Link, secret: int) -> None:
+        self._link = link
+        self._secret = secret
+        self._waiting = threading.Lock()
+
+    def report(self, step: int, value: float, metrics: dict[str, float] | None) -> None:
+        self._link.buffer((REPORTED, self._secret, step, value, metrics))
+
+    def verdict(self, step: int) -> bool:
+        with self._waiting:
+            self._link.send((VERDICT_ASKED, self._secret, step))
+            while True:
+                message = self._receive()
+                if message[0] == VERDICT and message[1] == self._secret and message[2] == step:
+                    return bool(message[3])
+
+    async def verdict_async(self, step: int) -> bool:
+        return self.verdict(step)
+
+    def suggest(self, name: str, domain: dict[str, Any]) -> Any:
+        with self._waiting:
+            self._link.send((PARAM_ASKED, self._secret, name, domain))
+            while True:
+                message = self._receive()
+                if message[0] == PARAM and message[1] == self._secret and message[2] == name:
+                    if message[4] is not None:
+                        raise TrialError(f"no value for {name!r}: {message[4]}")
+                    return message[3]
+
+    async def suggest_async(self, name: str, domain: dict[str, Any]) -> Any:
+        return self.suggest(name, domain)
+
+    def set_attr(self, key: str, value: Any) -> None:
+        try:
+            self._link.buffer((ATTR_SET, self._secret, key, value))
+        except (TypeError, OverflowError, ValueError) as error:
+            raise TypeError(f"set_user_attr({key!r}): the value cannot be stored: {error}") from None
+
+    def _receive(self) -> list[Any]:
+        message = self._link.receive()
+        if message is None or message[0] == SHUTDOWN:
+            raise SystemExit(0)  # nobody is left to hear the outcome
+        return message

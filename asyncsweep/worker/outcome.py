@@ -1,0 +1,86 @@
+"""From what an objective returned or raised to the message that ends its attempt."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from asyncsweep.errors import TrialError, TrialPruned
+from asyncsweep.wire.messages import FAILED, FINISHED, PRUNED
+
+# (tag, payload): metrics for FINISHED, (type, message, traceback) for FAILED, None for PRUNED.
+Outcome = tuple[int, Any]
+
+_TEXT_LIMIT = 16_000
+
+
+def metrics_of(returned: Any, names: Sequence[str]) -> dict[str, float]:
+    """The metrics by name; those with a direction come first, in its order.
+
+    Raises:
+        TrialError: The value is no number, no mapping of numbers, or no sequence with one number for each direction.
+    """
+    if isinstance(returned, Mapping):
+        return {str(name): _number(value, f"metric {str(name)!r}") for name, value in returned.items()}
+    if isinstance(returned, (tuple, list)):
+        if len(returned) != len(names):
+            raise TrialError(f"the objective returned {len(returned)} values for {len(names)} metrics ({', '.join(names)})")
+        return {name: _number(value, f"metric {name!r}") for name, value in zip(names, returned)}
+    if len(names) > 1:
+        raise TrialError(f"the objective returned one value for {len(names)} metrics ({', '.join(names)}): return a mapping")
+    return {names[0]: _number(returned, "value")}
+
+
+def _number(value: Any, what: str) -> float:
+    if value is not None and not isinstance(value, (str, bytes, bytearray)):
+        try:
+            return float(value)
+        except (TypeError, ValueError, OverflowError):
+            pass  # told below, with the value
+    raise TrialError(f"the {what} that the objective returned must be a number, not {_shown(value)}")
+
+
+def _shown(value: Any) -> str:
+    return "None" if value is None else f"{repr(value)[:80]} ({type(value).__name__})"
+
+
+def finished(returned: Any, names: Sequence[str]) -> Outcome:
+    """The outcome of an objective that returned."""
+    if type(returned) is float and len(names) == 1:
+        return FINISHED, {names[0]: returned}
+    try:
+        return FINISHED, metrics_of(returned, names)
+    except TrialError as error:
+        return FAILED, ("TrialError", str(error), "")
+
+
+def raised(error: BaseException) -> Outcome:
+    """The outcome of an objective that raised; `TrialPruned`, ours or Optuna's, is no failure."""
+    if isinstance(error, TrialPruned) or any(
+        kind.__name__ == "TrialPruned" and kind.__module__.startswith("optuna.") for kind in type(error).__mro__
+    ):
+        return PRUNED, None
+    return FAILED, describe(error)
+
+
+def describe(error: BaseException) -> tuple[str, str, str]:
+    """Type, message and traceback of an exception as texts that any decoder accepts."""
+    try:
+        message = str(error)
+    except Exception as second:  # an exception whose own text raises is still reported
+        message = f"(its message cannot be shown: {type(second).__name__})"
+    # The first frame is our own call of the objective.
+    frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    try:
+        text = "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+    except Exception as second:
+        text = f"(the traceback cannot be shown: {type(second).__name__})"
+    return type(error).__name__, _clean(message), _clean(text)
+
+
+def _clean(text: str) -> str:
+    if len(text) > _TEXT_LIMIT:
+        half = _TEXT_LIMIT // 2
+        text = f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

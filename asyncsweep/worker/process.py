@@ -1,0 +1,109 @@
+"""A worker process: takes attempts from its link, one at a time, and calls the objective in its main thread."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from asyncsweep.wire.messages import FAILED, FINISHED, HELLO, LAUNCH, PROTOCOL, PRUNED, READY, SETUP, SHUTDOWN, UNREADY
+from asyncsweep.worker import outcome as ends
+from asyncsweep.worker.capture import Capture
+from asyncsweep.worker.current import CURRENT
+from asyncsweep.worker.link import Link, LinkPort
+from asyncsweep.worker.objective import Call, load
+from asyncsweep.worker.port import Steps
+from asyncsweep.worker.trial import Trial
+from asyncsweep.worker.watch import Watch
+
+
+def main(fd: int) -> None:
+    """Serve the link on file descriptor `fd` until the controller says that it is enough."""
+    sock = socket.socket(fileno=fd)
+    os.set_inheritable(fd, False)
+    link = Link(sock)
+    hello = link.receive()
+    if hello is None:
+        return
+    link.send((HELLO, PROTOCOL, hello[2]))
+    setup = link.receive()
+    if setup is None or hello[:2] != [HELLO, PROTOCOL] or setup[0] != SETUP:
+        return
+    _, path, target, pickled, names, required, metrics, verdicts, log_limit = setup
+    sys.path[:] = path
+    capture = None if log_limit is None else Capture(os.dup(1), log_limit)
+    watch = Watch(fd, capture)
+    watch.start()
+    try:
+        call = _load(target, pickled, names, required)
+    except BaseException as error:  # whatever importing or building the objective raises is told to the controller
+        link.send((UNREADY, *ends.describe(error)))
+        watch.end()
+        return
+    link.send((READY,))
+    try:
+        _serve(link, call, metrics, None if verdicts is None else Steps(*verdicts), capture, watch)
+    except ConnectionError:
+        return  # the controller is gone; nobody is left to hear of it
+    watch.end()
+
+
+def _load(target: str, pickled: bytes, names: Sequence[str], required: Sequence[str]) -> Call:
+    # The controller's own launch message: the one place of the worker where bytes are unpickled.
+    objective = load(target) if target else pickle.loads(pickled)
+    call = Call(objective, names, required)
+    call.build()
+    return call
+
+
+def _serve(
+    link: Link, call: Call, metrics: Sequence[str], verdicts: Steps | None, capture: Capture | None, watch: Watch
+) -> None:
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    pid = os.getpid()
+    while True:
+        message = link.receive()
+        if message is None or message[0] == SHUTDOWN:
+            return
+        if message[0] != LAUNCH:
+            continue  # an answer to an attempt that has ended
+        _, secret, number, attempt, params, log_path = message
+        trial = Trial(LinkPort(link, secret), number, attempt, params, metrics, verdicts)
+        tag, payload = _call(call, trial, metrics)
+        if os.getpid() != pid:
+            os._exit(0)  # the objective forked and its child came back from it too
+        if capture is not None:
+            _flush_output()
+            with watch.lock:
+                capture.collect(log_path)
+        if tag == FINISHED:
+            link.send((FINISHED, secret, payload))
+        elif tag == PRUNED:
+            link.send((PRUNED, secret))
+        else:
+            link.send((FAILED, secret, payload))
+
+
+def _call(call: Call, trial: Trial, metrics: Sequence[str]) -> ends.Outcome:
+    CURRENT.set(trial)
+    try:
+        returned: Any = call(trial)
+        if call.is_async:
+            import asyncio  # 30 ms that most workers never need
+
+            returned = asyncio.run(returned)
+    except BaseException as error:  # sys.exit and KeyboardInterrupt end the trial, not the worker
+        return ends.raised(error)
+    return ends.finished(returned, metrics)
+
+
+def _flush_output() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError, AttributeError):
+            pass  # the objective closed or replaced it: there is nothing of ours to lose

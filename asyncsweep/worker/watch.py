@@ -1,0 +1,48 @@
+"""A thread of the worker that looks after what the objective may not: a dead controller, and output without end.
+
+The controller ends a worker with a message. When the link closes without one, the controller has died: nobody will hear the
+result, so the worker and everything that it started end at once.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import threading
+
+from asyncsweep.worker.capture import Capture
+
+_LOOK_EVERY_MS = 200
+# Linux tells of a closed peer without reading; elsewhere POLLHUP alone has to do.
+_CLOSED = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
+
+
+class Watch:
+    """Watches from `start` on, until `end`."""
+
+    def __init__(self, fd: int, capture: Capture | None) -> None:
+        self._fd = fd
+        self._ended = False
+        self.lock = threading.Lock()
+        self._capture = capture
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="asyncsweep-watch", daemon=True).start()
+
+    def end(self) -> None:
+        """The controller said goodbye: its closing of the link means nothing any more."""
+        self._ended = True
+
+    def _run(self) -> None:
+        poll = select.poll()
+        poll.register(self._fd, _CLOSED)
+        while True:
+            closed = poll.poll(None if self._capture is None else _LOOK_EVERY_MS)
+            if self._ended:
+                return
+            if closed:
+                os.killpg(os.getpgrp(), signal.SIGKILL)
+            if self._capture is not None:
+                with self.lock:
+                    self._capture.shrink()

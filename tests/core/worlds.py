@@ -1,0 +1,338 @@
+"""A world around a machine: workers that join and die, a sampler, a pruner, executors and a user, none of them reliable.
+
+Each action takes two small numbers, `pick` (which one) and `roll` (how), so that Hypothesis and a seeded random generator
+drive the same world. What may be answered is read from the ledger; what is sent is legal, but for `garble` and `wrong`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+import msgspec
+import pytest
+
+from asyncsweep.core import events as ev
+from asyncsweep.core.effects import Effect
+from asyncsweep.core.invariants import state_of
+from asyncsweep.core.machine import Machine
+from asyncsweep.core.records import ErrorInfo, SweepSpec
+from asyncsweep.errors import InvalidTransition
+from asyncsweep.space import Float, Int
+from asyncsweep.testing.events import Bench, spec
+
+ERROR = ErrorInfo("RuntimeError", "it broke")
+VALUES = (0.0, 1.0, -1.0, 0.5, 2.0, -0.0, 3.5, math.inf, -math.inf, math.nan)
+STEPS = (0, 1, 2, 3, 7, 2**62)
+
+
+def chosen(items: Sequence[Any], pick: int) -> Any:
+    return items[pick % len(items)]
+
+
+def some_spec(pick: int, roll: int) -> SweepSpec:
+    """Settings, from plain ones to every limit at once."""
+    changes: dict[str, Any] = {
+        "n_trials": chosen((5, 12, 3, 8, None, 1), pick),
+        "retries": chosen((0, 1, 2), roll),
+        "trial_timeout": chosen((None, 10.0), roll // 3),
+        "timeout": chosen((None, None, 500.0), roll // 6),
+        "max_failures": chosen((None, None, 2, 0), roll // 10),
+        "target": chosen((None, None, None, 0.0), roll // 20),
+        "patience": chosen((None, None, 3), pick // 5),
+    }
+    if roll % 5 == 1:
+        changes["directions"] = {"value": "maximize"}
+    elif roll % 5 == 2:
+        changes |= {"directions": {"loss": "minimize", "value": "maximize"}, "target": None, "patience": None}
+    return spec(**changes)
+
+
+class World:
+    """A bench and everyone who sends it events."""
+
+    def __init__(self, settings: SweepSpec) -> None:
+        self.bench = Bench(settings)
+        self.states = [state_of(self.machine)]
+        self._n_workers = 0
+
+    @property
+    def machine(self) -> Machine:
+        return self.bench.machine
+
+    def send(self, event: ev.Event, after_s: float = 0.25) -> None:
+        self.bench.send(event, after_s=after_s)
+        self.states.append(state_of(self.machine))
+
+    def act(self, action: str, pick: int, roll: int) -> None:
+        """Do one of `ACTIONS`; nothing happens when there is nothing to do it with."""
+        ACTIONS[action](self, pick, roll)
+
+    # -- executors and workers ----------------------------------------------------------------------------------------
+
+    def join(self, pick: int, roll: int) -> None:
+        if len(self.bench.watch.ledger.workers) < 4 and not self.bench.watch.ledger.finished:
+            self._n_workers += 1
+            self.send(ev.WorkerJoined(f"w{self._n_workers}", 1 + roll % 3))
+
+    def lose(self, pick: int, roll: int) -> None:
+        workers = list(self.bench.watch.ledger.workers)
+        if workers and not self.bench.watch.ledger.finished:
+            self.send(ev.WorkerLost(chosen(workers, pick), "gone"))
+
+    def start(self, pick: int, roll: int) -> None:
+        launched = list(self.bench.watch.ledger.launched.items())
+        if launched:
+            trial, attempt = chosen(launched, pick)
+            self.send(ev.LaunchFailed(trial, attempt, ERROR) if roll < 10 else ev.Started(trial, attempt))
+
+    def kill(self, pick: int, roll: int) -> None:
+        kills = list(self.bench.watch.ledger.kills)
+        if kills:
+            self.send(ev.Killed(*chosen(kills, pick)))
+
+    def fire(self, pick: int, roll: int) -> None:
+        timers = [timer for timer in self.bench.watch.ledger.timers if timer[0] >= 0 or roll < 10]
+        if timers:
+            self.send(ev.TimerFired(*chosen(timers, pick)))
+
+    # -- objectives ---------------------------------------------------------------------------------------------------
+
+    def _running(self, pick: int) -> tuple[int, int] | None:
+        running = list(self.bench.watch.ledger.running.items())
+        return chosen(running, pick) if running else None
+
+    def report(self, pick: int, roll: int) -> None:
+        attempt = self._running(pick)
+        if attempt is not None:
+            more = {"more": float(roll)} if roll % 7 == 0 else None
+            self.send(ev.Reported(*attempt, chosen(STEPS, roll), chosen(VALUES, roll // 6), more))
+
+    def ask_verdict(self, pick: int, roll: int) -> None:
+        attempt = self._running(pick)
+        if attempt is not None:
+            self.send(ev.VerdictAsked(*attempt, chosen(STEPS, roll)))
+
+    def ask_param(self, pick: int, roll: int) -> None:
+        attempt = self._running(pick)
+        if attempt is not None:
+            self.send(ev.ParamAsked(*attempt, chosen(("x", "y", "z"), roll), chosen((Float(0, 1), Int(1, 3)), roll)))
+
+    def set_attr(self, pick: int, roll: int) -> None:
+        attempt = self._running(pick)
+        if attempt is not None:
+            self.send(ev.AttrSet(*attempt, chosen(("a", "b"), roll), roll))
+
+    def end(self, pick: int, roll: int) -> None:
+        attempt = self._running(pick)
+        if attempt is None:
+            return
+        if roll < 20:
+            self.send(ev.Failed(*attempt, ERROR))
+        elif roll < 35:
+            self.send(ev.Pruned(*attempt))
+        elif roll < 40:
+            self.send(ev.Finished(*attempt, chosen(({}, {"other": 1.0}, {"value": math.nan, "loss": 1.0}), roll)))
+        else:
+            metrics = {name: chosen(VALUES[:-1], roll) for name in reversed(self.machine.spec.directions)}
+            self.send(ev.Finished(*attempt, {"more": math.nan, **metrics} if roll % 4 == 0 else metrics))
+
+    def garble(self, pick: int, roll: int) -> None:
+        """A worker says anything of any trial: late, doubled, of another attempt, or nonsense."""
+        said = [event for event in self.bench.journal if isinstance(event, ev.WorkerEvent)]
+        if said and roll < 40:
+            self.send(chosen(said, len(said) - 1 - pick))
+            return
+        trial = chosen((0, 1, 2, 3, len(self.machine.trials), -1, -2, 2**63), pick + roll)
+        attempt = chosen((1, 2, 0, 3, -1, 2**62), roll // 3)
+        self.send(chosen(said_by_workers(trial, attempt), pick + roll // 7))
+
+    # -- the sampler and the pruner -----------------------------------------------------------------------------------
+
+    def answer_ask(self, pick: int, roll: int) -> None:
+        asks = list(self.bench.watch.ledger.asks)
+        if not asks or self.bench.watch.ledger.finished:
+            return
+        trial = chosen(asks, pick)
+        if roll < 6:
+            self.send(ev.SpaceExhausted(trial))
+        elif roll < 18:
+            self.send(ev.AskFailed(trial, ERROR))
+        else:
+            params = chosen(({"x": roll / 100}, {"x": 0.0, "y": "a"}, {}), roll)
+            self.send(ev.Suggested(trial, params, {"seen": roll} if roll % 4 == 0 else None))
+
+    def answer_verdict(self, pick: int, roll: int) -> None:
+        verdicts = list(self.bench.watch.ledger.verdicts)
+        if verdicts and not self.bench.watch.ledger.finished:
+            question = chosen(verdicts, pick)
+            self.send(ev.JudgeFailed(*question, ERROR) if roll < 20 else ev.Judged(*question, roll % 2 == 0))
+
+    def answer_param(self, pick: int, roll: int) -> None:
+        params = list(self.bench.watch.ledger.params)
+        if params and not self.bench.watch.ledger.finished:
+            question = chosen(params, pick)
+            self.send(ev.SuggestFailed(*question, ERROR) if roll < 20 else ev.ParamSuggested(*question, roll))
+
+    def fail_tell(self, pick: int, roll: int) -> None:
+        told = list(self.bench.watch.ledger.told)
+        if told:
+            self.send(ev.TellFailed(chosen(told, pick), ERROR))
+
+    # -- the user -----------------------------------------------------------------------------------------------------
+
+    def enqueue(self, pick: int, roll: int) -> None:
+        self.send(ev.Enqueued({"x": roll / 100}))
+
+    def ask_externally(self, pick: int, roll: int) -> None:
+        self.send(ev.ExternalAsked())
+
+    def pause(self, pick: int, roll: int) -> None:
+        self.send(ev.Paused())
+
+    def unpause(self, pick: int, roll: int) -> None:
+        self.send(ev.Unpaused())
+
+    def cancel(self, pick: int, roll: int) -> None:
+        if self.machine.trials:
+            self.send(ev.TrialCancelled(pick % len(self.machine.trials)))
+
+    def stop(self, pick: int, roll: int) -> None:
+        if roll < 10:
+            self.send(ev.ExecutorFailed(ERROR))
+        elif roll < 40:
+            self.send(ev.StopRequested("enough" if roll % 2 else "", now=roll % 3 == 0))
+
+    def reopen(self, pick: int, roll: int) -> None:
+        if roll < 40 or self.bench.watch.ledger.finished:
+            directions = self.machine.spec.directions
+            changed = some_spec(pick, roll)
+            n_trials = None if changed.n_trials is None else changed.n_trials + len(self.machine.trials) // 2
+            self.send(ev.Reopened(msgspec.structs.replace(changed, directions=directions, n_trials=n_trials)))
+
+    def wrong(self, pick: int, roll: int) -> None:
+        """Our own driver says what cannot be: refused, and nothing changes."""
+        n_trials = len(self.machine.trials)
+        faults: list[ev.Event] = [
+            ev.Suggested(n_trials + 5, {"x": 0.1}),
+            ev.SpaceExhausted(-1),
+            ev.AskFailed(n_trials, ERROR),
+            ev.Judged(0, 99, 0, True),
+            ev.JudgeFailed(0, 99, 0, ERROR),
+            ev.ParamSuggested(0, 99, "x", 1),
+            ev.SuggestFailed(0, 99, "x", ERROR),
+            ev.Killed(0, 99),
+            ev.WorkerLost("nobody"),
+            ev.WorkerJoined("none", 0),
+            ev.TrialCancelled(n_trials),
+            ev.TellFailed(-1, ERROR),
+            *(ev.WorkerJoined(worker, 1) for worker in self.bench.watch.ledger.workers),
+        ]
+        event = ev.SweepOpened(spec()) if self.bench.watch.ledger.finished else chosen(faults, pick + roll)
+        stamped = self.bench.stamped(event)
+        if roll % 9 == 0:
+            stamped = self.bench.stamped(ev.Paused())
+            stamped.seq += 1
+        elif roll % 9 == 1:
+            stamped = self.bench.stamped(ev.Paused(), after_s=math.nan if roll % 2 else -1.0)
+        before = state_of(self.machine)
+        with pytest.raises(InvalidTransition) as caught:
+            self.machine.check(stamped)
+        assert caught.value.story
+        assert state_of(self.machine) == before
+
+    # -- the end ------------------------------------------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """From now on everyone behaves: the sweep must end, within a bound."""
+        ledger = self.bench.watch.ledger
+        if self.machine.spec.n_trials is None:
+            self.send(ev.StopRequested("enough"))
+        self.send(ev.Unpaused())
+        bound = 100 + 20 * (len(self.machine.trials) + (self.machine.spec.n_trials or 0))
+        for _ in range(bound):
+            if ledger.finished:
+                return
+            if not self.behave():
+                break
+        raise AssertionError(f"the sweep does not end: {self.machine.story(self.bench.journal[-1])}")
+
+    def behave(self) -> bool:
+        """One sensible answer to what is due; False when nothing is."""
+        ledger = self.bench.watch.ledger
+        before = len(self.bench.journal)
+        if not ledger.workers:
+            self.join(0, 0)
+        elif ledger.kills:
+            self.kill(0, 0)
+        elif ledger.asks:
+            self.answer_ask(0, 99)
+        elif ledger.launched:
+            self.start(0, 99)
+        elif ledger.params:
+            self.answer_param(0, 99)
+        elif ledger.verdicts:
+            self.answer_verdict(0, 99)
+        elif ledger.running:
+            self.end(0, 99)
+        return len(self.bench.journal) > before
+
+    def replay(self) -> None:
+        """A fresh machine that reads the journal's bytes is, after each event, what this one was."""
+        machine = Machine()
+        decoder = msgspec.msgpack.Decoder(ANY_EVENT)
+        for event, effects, state in zip(self.bench.journal, self.bench.effects, self.states, strict=True):
+            read = decoder.decode(msgspec.msgpack.encode(event))
+            machine.check(read)
+            assert repr(machine.handle(read)) == repr(effects)
+            assert state_of(machine) == state
+
+
+ANY_EVENT: Any = ev.EVENTS[0]
+for _event_type in ev.EVENTS[1:]:
+    ANY_EVENT |= _event_type
+
+
+def said_by_workers(trial: int, attempt: int) -> list[ev.Event]:
+    """One of each message of a worker."""
+    return [
+        ev.Started(trial, attempt),
+        ev.ParamAsked(trial, attempt, "x", Float(0, 1)),
+        ev.Reported(trial, attempt, 2, 0.0),
+        ev.VerdictAsked(trial, attempt, 1),
+        ev.AttrSet(trial, attempt, "a", [1]),
+        ev.Finished(trial, attempt, {"value": 0.0}),
+        ev.Pruned(trial, attempt),
+        ev.Failed(trial, attempt, ERROR),
+    ]
+
+
+Action = Callable[[World, int, int], None]
+# How often each is done in a random world.
+WEIGHTS: dict[Action, int] = {
+    World.join: 8, World.lose: 4, World.start: 20, World.kill: 8, World.fire: 4, World.report: 14, World.ask_verdict: 6,
+    World.ask_param: 5, World.set_attr: 3, World.end: 16, World.garble: 10, World.answer_ask: 20, World.answer_verdict: 5,
+    World.answer_param: 4, World.fail_tell: 1, World.enqueue: 2, World.ask_externally: 3, World.pause: 1,
+    World.unpause: 3, World.cancel: 3, World.stop: 1, World.reopen: 2, World.wrong: 3,
+}  # fmt: skip
+ACTIONS: dict[str, Action] = {action.__name__: action for action in WEIGHTS}
+
+
+def random_world(seed: int, n_actions: int = 60) -> World:
+    """A world in which a seeded generator made some `n_actions` events and then everyone behaved until the sweep ended."""
+    random = Random(seed)
+    world = World(some_spec(random.randrange(30), random.randrange(100)))
+    for action in random.choices(list(WEIGHTS), list(WEIGHTS.values()), k=4 * n_actions):
+        if len(world.bench.journal) > n_actions:
+            break
+        action(world, random.randrange(8), random.randrange(100))
+    world.drain()
+    return world
+
+
+def digest(effects: Sequence[Sequence[Effect]]) -> str:
+    """A text that differs when effects differ."""
+    return hashlib.sha256(repr(effects).encode()).hexdigest()
