@@ -47,12 +47,16 @@ def directions(value: Any) -> dict[str, Direction]:
     if isinstance(value, str):
         value = {"value": value}
     if not isinstance(value, Mapping) or not value:
-        raise ConfigError(f'direction={value!r}: expected "minimize", "maximize", or a mapping such as {{"loss": "minimize"}}')
+        raise ConfigError(
+            f'direction={value!r}: expected "minimize", "maximize", or a mapping such as {{"loss": "minimize"}}'
+        )
     for metric, direction in value.items():
         if not isinstance(metric, str) or not metric:
             raise ConfigError(f"direction: the metric {metric!r} must be named by a text that is not empty")
         if direction not in DIRECTIONS:
-            hint = {"max": " (did you mean 'maximize'?)", "min": " (did you mean 'minimize'?)"}.get(str(direction)[:3], "")
+            hint = {"max": " (did you mean 'maximize'?)", "min": " (did you mean 'minimize'?)"}.get(
+                str(direction)[:3], ""
+            )
             raise ConfigError(f'direction={direction!r} of {metric!r}: expected "minimize" or "maximize"{hint}')
     return dict(value)
 

@@ -38,7 +38,11 @@ class Result:
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {state.value}" for state, count in self.counts.items() if count)
-        return f"<Result: {counts or 'no trials'}; best {self.best!r}>" if self.best else f"<Result: {counts or 'no trials'}>"
+        return (
+            f"<Result: {counts or 'no trials'}; best {self.best!r}>"
+            if self.best
+            else f"<Result: {counts or 'no trials'}>"
+        )
 
     @property
     def counts(self) -> dict[State, int]:
@@ -130,12 +134,14 @@ class Result:
     def to_hiplot(self) -> hiplot.Experiment:
         """A HiPlot experiment with one datapoint for each final trial. Needs `pip install "asyncsweep[viewer]"`."""
         module = _needs("hiplot", "asyncsweep[viewer]")
+        experiment: hiplot.Experiment
         rows = []
         for trial in self.trials:
             if trial.state in FINAL_STATES:
                 row = {"state": trial.state.value, **trial.params, **_metric_columns(trial)}
                 rows.append({"uid": trial.number, **{key: _cell(value) for key, value in row.items()}})
-        return module.Experiment.from_iterable(rows)
+        experiment = module.Experiment.from_iterable(rows)
+        return experiment
 
     def _row(self, trial: TrialRecord) -> dict[str, Any]:
         row: dict[str, Any] = {"number": trial.number, "state": trial.state.value, **trial.params}

@@ -23,9 +23,9 @@ from asyncsweep.core.events import (
 )
 from asyncsweep.core.records import ErrorInfo, State, TrialRecord
 from asyncsweep.driver.driver import Driver
+from asyncsweep.driver.plan import Plan
 from asyncsweep.driver.session import session
 from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError, TooManyFailures, TrialError
-from asyncsweep.driver.plan import Plan
 from asyncsweep.result import Result
 from asyncsweep.worker.outcome import metrics_of
 
@@ -187,7 +187,9 @@ class SweepRun:
         record = self._known(trial.number if isinstance(trial, TrialRecord) else trial)
         number = record.number
         if not record.external or record.state is not State.RUNNING:
-            raise ConfigError(f"tell(): trial {number} was not taken with ask(), or is final already ({record.state.value})")
+            raise ConfigError(
+                f"tell(): trial {number} was not taken with ask(), or is final already ({record.state.value})"
+            )
         state = State(state) if state is not None else State.COMPLETE
         if state is State.COMPLETE:
             try:
@@ -196,7 +198,9 @@ class SweepRun:
                 raise ConfigError(f"tell(): {error}") from error
             self._driver.post(Finished(number, record.attempt, metrics))
         elif value is not None or state not in (State.PRUNED, State.FAILED):
-            raise ConfigError(f"tell(): state={state.value} with value={value!r}: give a value, or PRUNED or FAILED without one")
+            raise ConfigError(
+                f"tell(): state={state.value} with value={value!r}: give a value, or PRUNED or FAILED without one"
+            )
         elif state is State.PRUNED:
             self._driver.post(Pruned(number, record.attempt))
         else:

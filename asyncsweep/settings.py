@@ -50,7 +50,9 @@ def choose(kind: Kind, value: Any) -> Choice | None:
         options = dict(value)
         name = options.pop("name", None)
         if not isinstance(name, str):
-            raise ConfigError(f'{kind}={dict(value)!r}: a mapping needs a "name", as in {{"name": "tpe", "n_startup_trials": 20}}')
+            raise ConfigError(
+                f'{kind}={dict(value)!r}: a mapping needs a "name", as in {{"name": "tpe", "n_startup_trials": 20}}'
+            )
         return Choice(kind, name, options)
     return None
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from asyncsweep import checks, settings
 from asyncsweep.core.records import Direction, PluginSpec, SweepSpec
+from asyncsweep.driver.objective import Objective
+from asyncsweep.driver.plan import Plan
 from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.registry import Registry
 from asyncsweep.journal import journal
-from asyncsweep.driver.objective import Objective
-from asyncsweep.driver.plan import Plan
 from asyncsweep.result import Result
 from asyncsweep.space import Space
 
@@ -195,7 +195,9 @@ class Sweep:
             )
         spec = latest_spec(content.events)
         kept: dict[str, Any] = {
-            name: getattr(spec, name) for name in _CHANGEABLE if name in SweepSpec.__struct_fields__ and name not in changes
+            name: getattr(spec, name)
+            for name in _CHANGEABLE
+            if name in SweepSpec.__struct_fields__ and name not in changes
         }
         for kind in ("sampler", "pruner", "executor"):
             if kind in kept:
@@ -219,9 +221,13 @@ class Sweep:
         several = len(spec.directions) > 1
         for name in ("target", "patience"):
             if several and getattr(spec, name) is not None:
-                raise ConfigError(f"{name}={getattr(spec, name)!r}: it needs one direction, there are {len(spec.directions)}")
+                raise ConfigError(
+                    f"{name}={getattr(spec, name)!r}: it needs one direction, there are {len(spec.directions)}"
+                )
         if several and self.pruner is not None and spec.pruner.name != "nop":
-            raise ConfigError(f"pruner={spec.pruner.name!r}: pruning needs one direction, there are {len(spec.directions)}")
+            raise ConfigError(
+                f"pruner={spec.pruner.name!r}: pruning needs one direction, there are {len(spec.directions)}"
+            )
         self._make_sampler()
         self._make_pruner()
         executor = self._make_executor()
@@ -233,7 +239,9 @@ class Sweep:
                 f"for a plain function use executor='process' or 'thread'"
             )
         if is_async and runs == "sync":
-            raise ConfigError(f"executor={spec.executor.name!r}: it needs a plain function; for `async def` use 'inline' or 'process'")
+            raise ConfigError(
+                f"executor={spec.executor.name!r}: it needs a plain function; for `async def` use 'inline' or 'process'"
+            )
         complaints = self.registry.check(spec)
         if complaints:
             raise ConfigError("; ".join(complaints))
@@ -259,7 +267,9 @@ def latest_spec(events: Sequence[Any]) -> SweepSpec:
 
 def _given_again(kind: str, spec: PluginSpec) -> Any:
     if spec.given:
-        raise ConfigError(f"{kind}: the sweep was made with an object ({spec.name}), which is not in the journal; give {kind}=...")
+        raise ConfigError(
+            f"{kind}: the sweep was made with an object ({spec.name}), which is not in the journal; give {kind}=..."
+        )
     return {"name": spec.name, **spec.options}
 
 

@@ -39,6 +39,8 @@ from asyncsweep.core.records import ErrorInfo, State, SweepSpec, TrialRecord
 from asyncsweep.errors import InvalidTransition
 
 SWEEP_TIMER = -1
+# Once the sweep is open, an event of a worker is either timely or stale. (Looked up in, never gone through.)
+_NEVER_ILLEGAL = frozenset(ev.WORKER_EVENTS)
 
 
 class Phase(enum.Enum):
@@ -183,6 +185,8 @@ class Machine:
             return f"its seq is {event.seq}, the next one is {self.seq + 1}"
         if not event.at >= self.at:  # which NaN is not
             return f"its time {event.at} is before {self.at}"
+        if type(event) in _NEVER_ILLEGAL and self.phase is not Phase.NEW:
+            return None
         if type(event) not in self._moves:
             return "the machine does not know this type of event"
         if (self.phase is Phase.NEW) != isinstance(event, ev.SweepOpened):
@@ -204,7 +208,7 @@ class Machine:
 
     def _settle(self) -> None:
         life = self.life
-        if self.phase is Phase.RUNNING:
+        if self.rules.has_news and self.phase is Phase.RUNNING:
             self._obey_rules()
         if self._withdrawn and not life.questions.asks:
             self._drop_withdrawn()
@@ -218,6 +222,7 @@ class Machine:
             self._finish()
 
     def _obey_rules(self) -> None:
+        self.rules.has_news = False
         failures = self.rules.too_many_failures(self.spec)
         if failures is not None:
             self._error = failures
@@ -265,6 +270,7 @@ class Machine:
         self._exhausted = False
         self._withdrawn = []
         self._ask_failures = 0
+        self.rules.has_news = True
         self.life.forget_process()
         self._start_segment()
         for trial in self.life.trials:

@@ -53,9 +53,10 @@ class StopRules:
 
     Attributes:
         best: The best COMPLETE trial's number; None before the first. With several directions always None.
+        has_news: True when the rules may say something else than when it was last set to False.
     """
 
-    __slots__ = ("_best_value", "_direction", "_n_failed", "_since_best", "best")
+    __slots__ = ("_best_value", "_direction", "_n_failed", "_since_best", "best", "has_news")
 
     def __init__(self, spec: SweepSpec) -> None:
         directions = list(spec.directions.values())
@@ -64,9 +65,12 @@ class StopRules:
         self._n_failed = 0
         self._since_best = 0
         self.best: int | None = None
+        self.has_news = True
 
     def see(self, trial: TrialRecord) -> None:
         """Take note of a trial that has just become final."""
+        # A trial that was cancelled says nothing to any rule.
+        self.has_news = self.has_news or trial.state is not State.CANCELLED
         if trial.state is State.FAILED:
             self._n_failed += 1
         elif trial.state is State.PRUNED:

@@ -5,6 +5,7 @@ checked, encoded for the journal and handled; effects that are answered at once 
 the spot and post their answers into the same inbox; the others wait. When the inbox is empty everything is written to the
 journal at once, and only then the waiting effects touch the outside: launches, verdicts, kills, what users see. Launching
 may post (`Started`), so this goes round until nothing is left. There is no task, no queue hop and no write per event.
+`Started` and `Reported` alone are no reason to write: they go with the next write, at latest when the loop turns.
 
 A fault of the journal or of our own code ends the sweep: `fault` is set, nothing more is handled, and the owner is told.
 """
@@ -21,13 +22,7 @@ import anyio
 import anyio.to_thread
 
 from asyncsweep.core import effects as ef
-from asyncsweep.core.events import (
-    AskFailed,
-    Event,
-    ParamSuggested,
-    Suggested,
-    SuggestFailed,
-)
+from asyncsweep.core.events import AskFailed, Event, ParamSuggested, Reported, Started, Suggested, SuggestFailed
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine, Phase
 from asyncsweep.core.records import ErrorInfo
@@ -39,6 +34,8 @@ from asyncsweep.journal.journal import Journal
 
 SYNC_EVERY_S = 0.05
 DEBUG = "ASYNCSWEEP_DEBUG"
+
+_UNHURRIED = frozenset((Started, Reported))
 
 log = logging.getLogger("asyncsweep")
 
@@ -54,7 +51,9 @@ class Driver:
         ended: Set with either.
     """
 
-    def __init__(self, machine: Machine, journal: Journal | None, on_batch: Callable[[Sequence[ef.Update]], None]) -> None:
+    def __init__(
+        self, machine: Machine, journal: Journal | None, on_batch: Callable[[Sequence[ef.Update]], None]
+    ) -> None:
         self.machine = machine
         self.watchers = Watchers()
         self.finish: ef.Finish | None = None
@@ -71,15 +70,14 @@ class Driver:
         self._updates: list[ef.Update] = []
         self._draining = False
         self._closed = False
+        self._must_write = False
         self._dirty = anyio.Event()
-        self._external: dict[int, Callable[[], None]] = {}
         self._watch = Watch(machine) if os.environ.get(DEBUG) else None
         self._at_once: dict[type[ef.Effect], Callable[[Any], None]] = {
             ef.Ask: lambda effect: self.search.ask(effect),
             ef.Suggest: lambda effect: self.search.suggest(effect),
             ef.Judge: lambda effect: self.search.judge(effect),
             ef.Tell: lambda effect: self.search.tell(effect.trial),
-            ef.Publish: lambda effect: self._updates.append(effect.update),
         }
         self._later: dict[type[ef.Effect], Callable[[Any], None]] = {
             ef.Launch: self._launch,
@@ -128,6 +126,7 @@ class Driver:
             await self._dirty.wait()
             self._dirty = anyio.Event()
             try:
+                self._journal.commit()
                 await anyio.to_thread.run_sync(self._journal.sync)
             except Exception as error:
                 self.break_off(error)
@@ -138,7 +137,13 @@ class Driver:
 
     def _drain(self) -> None:
         """Handle everything in the inbox, and what is answered at once."""
-        machine, inbox, at_once, outside = self.machine, self._inbox, self._at_once, self._outside
+        machine, inbox, at_once, outside, updates = (
+            self.machine,
+            self._inbox,
+            self._at_once,
+            self._outside,
+            self._updates,
+        )
         at = max(self._clock.now(), machine.at)
         while inbox:
             event = inbox.popleft()
@@ -147,15 +152,19 @@ class Driver:
             machine.check(event)
             if self._journal is not None:
                 event = self._record(event)
+                if type(event) not in _UNHURRIED:
+                    self._must_write = True
             effects = machine.handle(event)
             if self._watch is not None:
                 self._watch.see(event, effects)
             for effect in effects:
-                action = at_once.get(type(effect))
-                if action is None:
-                    outside.append(effect)
+                kind = type(effect)
+                if kind is ef.Publish:
+                    updates.append(effect.update)  # type: ignore[attr-defined]
+                elif kind in at_once:
+                    at_once[kind](effect)
                 else:
-                    action(effect)
+                    outside.append(effect)
 
     def _record(self, event: Event) -> Event:
         """Put an event into the journal's next write. An answer that cannot be stored becomes a failure of who gave it."""
@@ -177,8 +186,12 @@ class Driver:
         return event
 
     def _commit(self) -> None:
-        if self._journal is not None and self._journal.commit():
-            self._dirty.set()
+        if self._journal is not None:
+            if self._must_write:
+                self._must_write = False
+                self._journal.commit()
+            if not self._dirty.is_set():
+                self._dirty.set()
 
     def _act(self) -> None:
         """Touch the outside, now that the reasons are on disk."""

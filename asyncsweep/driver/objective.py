@@ -84,7 +84,7 @@ def pickled(setting: str, value: Any) -> bytes:
     except Exception as error:  # whatever the object's own pickling raises
         raise ConfigError(
             f"{setting}={value!r} cannot be sent to another process ({type(error).__name__}: {error}); make what it uses "
-            f"inside the objective, or name it as \"package.module:name\", or use an executor of this process"
+            f'inside the objective, or name it as "package.module:name", or use an executor of this process'
         ) from error
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from asyncsweep.core.records import SweepSpec
-from asyncsweep.hooks.registry import Registry
 from asyncsweep.driver.objective import Objective
+from asyncsweep.hooks.registry import Registry
 from asyncsweep.space import Space
 
 

@@ -39,5 +39,7 @@ def steps(machine: Machine, events: Iterable[Event], path: str) -> Iterable[list
         try:
             machine.check(event)
         except InvalidTransition as error:
-            raise JournalError(f"{path}: event {event.seq} cannot follow those before it: {error}", path=path) from error
+            raise JournalError(
+                f"{path}: event {event.seq} cannot follow those before it: {error}", path=path
+            ) from error
         yield machine.handle(event)

@@ -82,12 +82,13 @@ class Search:
             self._post(Suggested(effect.trial, params))
 
     def suggest(self, effect: Suggest) -> None:
-        trial, attempt, name, domain = effect.trial, effect.attempt, effect.name, effect.domain
+        trial, attempt, name = effect.trial, effect.attempt, effect.name
         if self._sampler is None:
             assert self._host is not None
-            self._host.suggest(trial, attempt, name, domain)
+            self._host.suggest(trial, attempt, name, effect.domain)
             return
         try:
+            domain = effect.domain.checked(f"suggest {name!r}")
             value = self._sampler.suggest(TrialRef(trial), name, domain)
             if not domain.contains(value):
                 raise ValueError(f"the sampler suggested {value!r}, which is not in {domain}")

@@ -13,6 +13,7 @@ from typing import Any
 
 import anyio
 import anyio.abc
+import anyio.to_thread
 
 from asyncsweep.core.effects import TrialFinished, Update
 from asyncsweep.core.events import Reopened, SweepOpened
@@ -85,7 +86,7 @@ async def session(
         failure = failure or _first(group)
     finally:
         if journal is not None:
-            _close_journal(plan, driver, journal, failure)
+            await _close_journal(plan, driver, journal, failure)
     failure = failure or driver.fault
     if failure is not None:
         raise failure
@@ -106,10 +107,20 @@ def _open_journal(plan: Plan) -> tuple[Journal | None, Machine]:
         raise
 
 
-def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: BaseException | None) -> None:
+async def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: BaseException | None) -> None:
     """Let go of the journal; one of a sweep that failed before its first trial vanishes, so that it can be tried again."""
-    failed = failure is not None or driver.fault is not None or (driver.finish is not None and driver.finish.error is not None)
-    journal.close()
+    failed = (
+        failure is not None
+        or driver.fault is not None
+        or (driver.finish is not None and driver.finish.error is not None)
+    )
+    try:
+        if driver.fault is None:
+            journal.commit()
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(journal.sync)
+    finally:
+        journal.close()
     if failed and not plan.is_resumed and not driver.machine.trials:
         journal.path.unlink()
 
@@ -189,9 +200,7 @@ async def _export(exporter: Exporter, watcher: Watcher) -> None:
         log.exception("the exporter %r failed and gets no more updates", exporter)
 
 
-def _show(
-    plan: Plan, driver: Driver, updates: Sequence[Update], on_batch: Callable[[Sequence[Update]], None]
-) -> None:
+def _show(plan: Plan, driver: Driver, updates: Sequence[Update], on_batch: Callable[[Sequence[Update]], None]) -> None:
     """What everybody sees of a batch of updates."""
     if log.isEnabledFor(logging.INFO):
         for update in updates:

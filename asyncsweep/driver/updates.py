@@ -87,6 +87,3 @@ class Watchers:
         self._ended = True
         for watcher in self._watchers:
             watcher.close()
-
-
-

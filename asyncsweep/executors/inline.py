@@ -28,9 +28,9 @@ from asyncsweep.core.events import (
     WorkerJoined,
 )
 from asyncsweep.errors import TrialError
-from asyncsweep.executors.values import check_attr, domain_of
 from asyncsweep.executors.names import new_worker
 from asyncsweep.executors.outcome import event_of, value_in, verdict_in
+from asyncsweep.executors.values import check_attr, domain_of
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
 from asyncsweep.worker import outcome as ends
 from asyncsweep.worker.current import CURRENT
@@ -209,4 +209,3 @@ class _InlinePort:
             event = self._waiting[key] = anyio.Event()
             await event.wait()
         return self._answers.pop(key)
-

@@ -108,9 +108,7 @@ class ThreadExecutor:
         trial = Trial(port, job.trial, job.attempt, job.params, self._setup.objective.metrics, self._verdicts)
         outcome: ends.Outcome | None = None
         with port.scope:
-            outcome = await anyio.to_thread.run_sync(
-                self._call, trial, abandon_on_cancel=True, limiter=self._limiter
-            )
+            outcome = await anyio.to_thread.run_sync(self._call, trial, abandon_on_cancel=True, limiter=self._limiter)
         self._mail.empty()
         port.closed = True
         del self._ports[port.job]
@@ -125,7 +123,9 @@ class ThreadExecutor:
             returned = self._call_objective(trial)
         except TrialKilled:
             return None
-        except BaseException as error:  # sys.exit and KeyboardInterrupt raised here end the trial, not the thread's pool
+        except (
+            BaseException
+        ) as error:  # sys.exit and KeyboardInterrupt raised here end the trial, not the thread's pool
             return ends.raised(error)
         return ends.finished(returned, self._setup.objective.metrics)
 

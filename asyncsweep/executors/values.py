@@ -6,21 +6,25 @@ from typing import Any
 
 import msgspec
 
-from asyncsweep.errors import TrialError
+from asyncsweep.errors import ConfigError, TrialError
 from asyncsweep.space import Domain
 from asyncsweep.wire.stream import pack
 
 
 def domain_of(name: str, domain: dict[str, Any]) -> Domain:
-    """The domain of a `suggest_*` call.
+    """The domain of a `suggest_*` call, checked.
 
     Raises:
         TrialError: It is no domain: bounds the wrong way round, no choices, and the like.
     """
+    what = f"suggest {name!r}"
     try:
-        return msgspec.convert(domain, Domain)
-    except (msgspec.ValidationError, ValueError) as error:
-        raise TrialError(f"suggest {name!r}: {error}") from None
+        found: Domain = msgspec.convert(domain, Domain)
+        return found.checked(what)
+    except msgspec.ValidationError as error:
+        raise TrialError(f"{what}: {error}") from None
+    except ConfigError as error:
+        raise TrialError(str(error)) from None
 
 
 def check_attr(key: str, value: Any) -> None:

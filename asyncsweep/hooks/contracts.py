@@ -86,6 +86,9 @@ class Pruner(Protocol):
     def report(self, trial: int, step: int, value: float) -> None:
         """A running trial's value at a step. Reports of a trial arrive before the `judge` or `finish` that needs them."""
 
+    def restart(self, trial: int) -> None:
+        """A retry of the trial begins: what it reported before does not count."""
+
     def judge(self, trial: int, step: int) -> bool:
         """True when the trial should end; `step` is the highest that it reported."""
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import Protocol
 
@@ -78,7 +80,12 @@ class OsFiles:
 
     def open(self, path: Path, *, writing: bool) -> OsFile:
         flags = (os.O_RDWR | os.O_APPEND if writing else os.O_RDONLY) | os.O_CLOEXEC | os.O_NOFOLLOW
-        return OsFile(os.open(path, flags))
+        # Without O_NONBLOCK a named pipe in the journal's place would be waited for.
+        fd = os.open(path, flags | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            os.close(fd)
+            raise OSError(errno.EINVAL, "it is no regular file")
+        return OsFile(fd)
 
 
 def _sync_folder(path: Path) -> None:

@@ -6,7 +6,8 @@
 
 The CRC covers the length too. The first event is `SweepOpened`, so the settings follow the header. A record that is cut off
 or damaged with no whole record behind it is a torn tail, left by a write that never ended: it can be cut. With a whole record
-behind it, it is damage, and nothing is skipped silently.
+behind it, it is damage, and nothing is skipped silently. No record is empty: a tail of zero bytes, which a power loss leaves
+on some file systems, is a torn one.
 """
 
 from __future__ import annotations
@@ -68,11 +69,13 @@ def encode(event: Event) -> bytes:
 
 
 def decode(data: bytes, path: str) -> Content:
-    """Read a journal.
+    """Read a journal; one that was cut off within its header holds nothing.
 
     Raises:
         JournalError: It is no journal, of a newer format, or damaged before its end.
     """
+    if header().startswith(data):
+        return Content([], 0, len(data)) if len(data) < _HEADER.size else Content([], len(data), 0)
     _check_header(data, path)
     events: list[Event] = []
     offset, end = _HEADER.size, len(data)
@@ -87,7 +90,9 @@ def decode(data: bytes, path: str) -> Content:
                 break
             event = _event(view[offset + _PREFIX.size : after], offset, path)
             if event.seq != len(events) + 1 or isinstance(event, SweepOpened) != (not events):
-                raise JournalError(f"{path}: event {event.seq} is out of order (offset {offset})", path=path, offset=offset)
+                raise JournalError(
+                    f"{path}: event {event.seq} is out of order (offset {offset})", path=path, offset=offset
+                )
             events.append(event)
             offset = after
     finally:
@@ -111,7 +116,9 @@ def _check_header(data: bytes, path: str) -> None:
         raise JournalError(f"{path}: its header is damaged", path=path, offset=0)
     if version > VERSION:
         raise JournalError(
-            f"{path} has format {version}, this asyncsweep reads up to {VERSION}: install a newer one", path=path, offset=8
+            f"{path} has format {version}, this asyncsweep reads up to {VERSION}: install a newer one",
+            path=path,
+            offset=8,
         )
 
 
@@ -121,7 +128,7 @@ def _record_end(view: memoryview, offset: int) -> int | None:
         return None
     length, checksum = _PREFIX.unpack_from(view, offset)
     after: int = offset + _PREFIX.size + length
-    if length > RECORD_LIMIT_BYTES or after > len(view):
+    if not 0 < length <= RECORD_LIMIT_BYTES or after > len(view):
         return None
     return after if crc32(view[offset + _PREFIX.size : after], length) == checksum else None
 
@@ -140,7 +147,7 @@ def _has_record(view: memoryview, start: int) -> bool:
     """True when a whole, non-empty record begins somewhere from `start` on."""
     for offset in range(start, len(view) - _PREFIX.size):
         length = _LENGTH.unpack_from(view, offset)[0]
-        if 0 < length <= len(view) - offset - _PREFIX.size and _record_end(view, offset) is not None:
+        if _record_end(view, offset) is not None:
             try:
                 _decoder.decode(view[offset + _PREFIX.size : offset + _PREFIX.size + length])
             except msgspec.MsgspecError:

@@ -7,6 +7,7 @@ the journal takes no more: the sweep ends with the error and goes on from the la
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from asyncsweep.core.events import Event
@@ -26,9 +27,12 @@ class Journal:
         torn: How many bytes of a torn tail were cut off when it was opened.
     """
 
-    def __init__(self, path: Path, file: JournalFile, lock: Lock, size: int, torn: int) -> None:
+    def __init__(
+        self, path: Path, file: JournalFile, lock: Lock, size: int, torn: int, made: tuple[Path, ...] = ()
+    ) -> None:
         self.path = path
         self.torn = torn
+        self._made = made
         self._file = file
         self._lock = lock
         self._size = size
@@ -59,7 +63,9 @@ class Journal:
         except OSError as error:
             self._broken = True
             self._cut()
-            raise JournalError(f"{self.path} cannot be written: {error}", path=str(self.path), offset=self._size) from error
+            raise JournalError(
+                f"{self.path} cannot be written: {error}", path=str(self.path), offset=self._size
+            ) from error
         self._size += len(self._pending)
         self._pending.clear()
         return True
@@ -83,6 +89,13 @@ class Journal:
             self._file.close()
             self._lock.release()
 
+    def discard(self) -> None:
+        """Close, and delete what `create` made: the sweep never began."""
+        if not self._closed:
+            self._closed = True
+            self._file.close()
+            _unmake(self.path, self._lock, self._made)
+
     def _cut(self) -> None:
         try:
             self._file.truncate(self._size)
@@ -91,32 +104,40 @@ class Journal:
 
 
 def create(directory: Path, files: Files | None = None) -> Journal:
-    """Begin the journal of a new sweep.
+    """Begin the journal of a new sweep. A journal that was begun and holds no event yet is replaced.
 
     Raises:
-        ConfigError: The directory cannot be made or written, or holds a sweep already.
+        ConfigError: The directory cannot be made or written, or holds a sweep already; nothing is left behind.
         JournalError: Another process is at work in it.
     """
     files = files or OsFiles()
     path = directory / NAME
     refuse_used(directory)
+    made: tuple[Path, ...] = ()
+    lock: Lock | None = None
     try:
+        made = _missing(directory)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = Lock(directory)
-    except JournalError:
-        raise
-    except OSError as error:
-        raise ConfigError(f"directory={str(directory)!r} cannot be written: {error}") from error
-    try:
+        refuse_used(directory)  # again, now that nobody else can begin one
+        path.unlink(missing_ok=True)
         file = files.create(path)
-        file.append(layout.header())
-    except FileExistsError:
-        lock.release()
-        raise ConfigError(_used(directory)) from None
-    except OSError as error:
-        lock.release()
-        raise ConfigError(f"directory={str(directory)!r} cannot be written: {error}") from error
-    return Journal(path, file, lock, len(layout.header()), 0)
+        try:
+            file.append(layout.header())
+        except BaseException:
+            file.close()
+            raise
+    except BaseException as error:
+        if lock is not None and not isinstance(error, ConfigError | FileExistsError):
+            _unmake(path, lock, made)
+        else:
+            if lock is not None:
+                lock.release()
+            _remove_folders(made)
+        if isinstance(error, OSError) and not isinstance(error, JournalError):
+            raise ConfigError(f"directory={str(directory)!r} cannot be written: {error}") from error
+        raise
+    return Journal(path, file, lock, len(layout.header()), 0, made)
 
 
 def resume(directory: Path, files: Files | None = None) -> tuple[Journal, list[Event]]:
@@ -130,7 +151,12 @@ def resume(directory: Path, files: Files | None = None) -> tuple[Journal, list[E
     path = directory / NAME
     if not path.exists():
         raise ConfigError(f"directory={str(directory)!r} holds no sweep ({NAME} is not there)")
-    lock = Lock(directory)
+    try:
+        lock = Lock(directory)
+    except JournalError:
+        raise
+    except OSError as error:
+        raise JournalError(f"{path} cannot be locked: {error}", path=str(path)) from error
     try:
         file = _open(files, path, writing=True)
         try:
@@ -169,14 +195,48 @@ def refuse_used(directory: Path) -> None:
     Raises:
         ConfigError: It holds a sweep, or is no directory.
     """
+    path = directory / NAME
     try:
-        if (directory / NAME).exists() or (directory / NAME).is_symlink():
+        if path.is_symlink():
+            raise ConfigError(f"directory={str(directory)!r}: its {NAME} is a symbolic link, which is never followed")
+        if path.exists() and _has_begun(path):
             raise ConfigError(_used(directory))
         exists = directory.exists()
     except OSError as error:
         raise ConfigError(f"directory={str(directory)!r} cannot be used: {error}") from error
     if exists and not directory.is_dir():
         raise ConfigError(f"directory={str(directory)!r} is a file; name a folder, which may be a new one")
+
+
+def _has_begun(path: Path) -> bool:
+    """False for a journal without a whole event: its process was killed before the sweep began."""
+    if not path.is_file() or path.stat().st_size > layout.RECORD_LIMIT_BYTES:
+        return True
+    try:
+        return bool(layout.decode(path.read_bytes(), str(path)).events)
+    except JournalError:
+        return True  # it is for the user to look at
+
+
+def _missing(directory: Path) -> tuple[Path, ...]:
+    """The folder and its parents as far as they are not there, innermost first."""
+    return tuple(path for path in (directory, *directory.parents) if not path.exists())
+
+
+def _unmake(path: Path, lock: Lock, made: tuple[Path, ...]) -> None:
+    """Delete a journal that never began, then the lock, while it is held, and the folders that were made for it."""
+    with suppress(OSError):  # whatever cannot be deleted stays, and is in nobody's way
+        path.unlink(missing_ok=True)
+        lock.path.unlink(missing_ok=True)
+    lock.release()
+    _remove_folders(made)
+
+
+def _remove_folders(made: tuple[Path, ...]) -> None:
+    with suppress(OSError):  # something else is in it by now
+        for folder in made:
+            if folder.exists():
+                folder.rmdir()
 
 
 def _used(directory: Path) -> str:

@@ -2,8 +2,9 @@
 
 It is a POSIX record lock: the kernel drops it with the process, however that ends, keeps it while the process is stopped,
 does not hand it to forked children, and names the holder. Such a lock does not keep two sweeps of one process apart, so those
-are kept in a set; and it is lost when the process closes any descriptor of the file, so nothing else opens it. Locks over
-NFS are not promised.
+are kept in a set; and it is lost when the process closes any descriptor of the file, so nothing else opens it. Whoever holds
+the lock may delete its file: another one that had opened it meanwhile sees that and opens the new one. Locks over NFS are not
+promised.
 """
 
 from __future__ import annotations
@@ -22,25 +23,23 @@ _held: set[str] = set()
 class Lock:
     """The lock of one directory.
 
+    Attributes:
+        path: The file that is locked.
+
     Raises:
         JournalError: Another sweep, here or in another process, holds it; the message has the process id.
+        OSError: The file cannot be made or opened.
     """
 
     def __init__(self, directory: Path) -> None:
         self._key = str(directory.resolve())
-        path = directory / "lock"
+        self.path = directory / "lock"
         if self._key in _held:
-            raise JournalError(_refusal(directory, os.getpid()), path=str(path))
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        try:
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            holder = _holder(fd)
+            raise JournalError(_refusal(directory, os.getpid()), path=str(self.path))
+        fd = self._locked(directory)
+        while not _is_at(fd, self.path):
             os.close(fd)
-            raise JournalError(_refusal(directory, holder), path=str(path)) from None
-        except BaseException:
-            os.close(fd)
-            raise
+            fd = self._locked(directory)
         self._fd = fd
         _held.add(self._key)
 
@@ -48,6 +47,27 @@ class Lock:
         if self._key in _held:
             _held.remove(self._key)
             os.close(self._fd)
+
+    def _locked(self, directory: Path) -> int:
+        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            holder = _holder(fd)
+            os.close(fd)
+            raise JournalError(_refusal(directory, holder), path=str(self.path)) from None
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
+
+
+def _is_at(fd: int, path: Path) -> bool:
+    """True when the open file is the one that the path leads to."""
+    try:
+        return os.path.samestat(os.fstat(fd), os.lstat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _refusal(directory: Path, holder: int) -> str:

@@ -110,7 +110,7 @@ def _start(module: str, output: IO[bytes] | int | None) -> Child:
 
 def _environment() -> dict[str, str] | None:
     """Ours; with the folder of this package where the child would not find it by itself, as in a source checkout."""
-    if _ROOT in site.getsitepackages() or _ROOT == site.getusersitepackages():
+    if _ROOT in site.getsitepackages() or site.getusersitepackages() == _ROOT:
         return None
     paths = [_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

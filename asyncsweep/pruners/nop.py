@@ -23,6 +23,9 @@ class NopPruner:
     def report(self, trial: int, step: int, value: float) -> None:
         """Nothing to remember."""
 
+    def restart(self, trial: int) -> None:
+        """Nothing to forget."""
+
     def judge(self, trial: int, step: int) -> bool:
         """Always False."""
         return False

@@ -98,6 +98,10 @@ class PercentilePruner:
         if math.isnan(best) or (value > best if self._maximize else value < best):
             running.best = value
 
+    def restart(self, trial: int) -> None:
+        """Forget what the trial reported in an earlier attempt."""
+        self._running.pop(trial, None)
+
     def judge(self, trial: int, step: int) -> bool:
         """True when the trial's best value is worse than the percentile at its last step."""
         running = self._running.get(trial)

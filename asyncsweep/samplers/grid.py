@@ -45,7 +45,9 @@ class GridSampler:
         for name, count in by_name.items():
             if not isinstance(count, int) or isinstance(count, bool) or count < 1:
                 where = f"sampler.points[{name!r}]" if name else "sampler.points"
-                raise ConfigError(f"{where}: expected a whole number of at least 1, or such numbers by name, got {count!r}")
+                raise ConfigError(
+                    f"{where}: expected a whole number of at least 1, or such numbers by name, got {count!r}"
+                )
         if not isinstance(shuffle, bool):
             raise ConfigError(f"sampler.shuffle: expected True or False, got {shuffle!r}")
         self._points = points

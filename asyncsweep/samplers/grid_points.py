@@ -23,7 +23,9 @@ class _Place:
 
     __slots__ = ("carried", "counts", "name", "values", "watched")
 
-    def __init__(self, name: str, values: Sequence[Any], watched: tuple[str, ...], watched_next: tuple[str, ...]) -> None:
+    def __init__(
+        self, name: str, values: Sequence[Any], watched: tuple[str, ...], watched_next: tuple[str, ...]
+    ) -> None:
         self.name = name
         self.values = values
         self.watched = watched
@@ -94,7 +96,8 @@ class GridPoints:
         for place in self._places:
             place.counts = dict.fromkeys(contexts, 0)
             contexts = {place.following(context, d): None for context in contexts for d in self._digits(place, context)}
-        self._below = [*(place.counts for place in self._places[1:]), {(): 1}][: len(self._places)]
+        end: dict[_Context, int] = {(): 1}
+        self._below = [place.counts for place in self._places[1:]] + [end] * bool(self._places)
         for place, below in zip(reversed(self._places), reversed(self._below), strict=True):
             for context in place.counts:
                 total = sum(below[place.following(context, digit)] for digit in self._digits(place, context))

@@ -100,9 +100,8 @@ class Host:
         seed: int,
         sweep: str,
     ) -> None:
-        # The controller's own launch message: the one place of the host where bytes are unpickled.
-        self._sampler: Any = None if sampler is None else pickle.loads(sampler)
-        self._pruner: Any = None if pruner is None else pickle.loads(pruner)
+        self._sampler: Any = _unpickled(sampler)
+        self._pruner: Any = _unpickled(pruner)
         if _is_optunas(self._sampler, "BaseSampler"):
             self._sampler = OptunaStudy(self._sampler)
         if _is_optunas(self._pruner, "BasePruner"):
@@ -170,7 +169,7 @@ class Host:
 
     def _suggest(self, trial: int, attempt: int, name: str, domain: dict[str, Any]) -> tuple[Any, ...]:
         try:
-            found = msgspec.convert(domain, Domain)
+            found = msgspec.convert(domain, Domain).checked(f"suggest {name!r}")
             value = self._sampler.suggest(TrialRef(trial), name, found)
             if not found.contains(value):
                 raise ValueError(f"the sampler suggested {value!r}, which is not in {found}")
@@ -185,6 +184,11 @@ class Host:
             return JUDGED, trial, attempt, step, bool(self._pruner.judge(trial, step))
         except Exception as error:
             return JUDGE_FAILED, trial, attempt, step, describe(error)
+
+
+def _unpickled(given: bytes | None) -> Any:
+    # The controller's own launch message: the one place of the host where bytes are unpickled.
+    return None if given is None else pickle.loads(given)  # noqa: S301  our parent's bytes
 
 
 def _is_optunas(thing: object, root: str) -> bool:

@@ -109,7 +109,7 @@ class SamplerHost:
         self._question((tags.ASK, trial), fixed)
 
     def suggest(self, trial: int, attempt: int, name: str, domain: Domain) -> None:
-        self._question((tags.SUGGEST, trial, attempt, name), msgspec.to_builtins(domain))
+        self._question((tags.SUGGEST, trial, attempt, name), msgspec.to_builtins(domain, builtin_types=(bytes,)))
 
     def judge(self, trial: int, attempt: int, step: int) -> None:
         self._question((tags.JUDGE, trial, attempt, step), None)
@@ -188,7 +188,9 @@ class SamplerHost:
         if self._closing or self._refusal is not None:
             return False
         self._deaths += 1
-        fault = PluginError(f"the sampler host ended by itself ({reason}), {self._deaths} times without an answer between")
+        fault = PluginError(
+            f"the sampler host ended by itself ({reason}), {self._deaths} times without an answer between"
+        )
         if not self._opened.is_set() or self._deaths >= MAX_DEATHS:
             self._give_up(fault)
             return False
@@ -241,8 +243,10 @@ class SamplerHost:
             else:
                 event = msgspec.convert(message, _ANSWERS[message[0]])
                 key = _question_of(event)
-                if key is None or key in self._open:
-                    self._open.pop(key, None)
+                if key is None:
+                    events.append(event)
+                elif key in self._open:
+                    del self._open[key]
                     events.append(event)
         if events:
             self._deaths = 0

@@ -62,7 +62,9 @@ class Recipe(NamedTuple):
         if self.finite:
             for name, domain in space.domains.items():
                 if domain.cardinality is None:
-                    raise ConfigError(f"sampler: {self.name!r} needs finitely many values of {name!r}; give it a `step`")
+                    raise ConfigError(
+                        f"sampler: {self.name!r} needs finitely many values of {name!r}; give it a `step`"
+                    )
 
     def build(self, seed: int) -> BaseSampler:
         """The sampler, seeded unless its options hold a seed.

@@ -205,7 +205,7 @@ class OptunaStudy:
 
         params = {name: value for name, value in trial.params.items() if name in self._domains}
         reports: dict[int, float] = {}
-        for step, value in trial.reports if len(self._metrics) == 1 else ():
+        for step, value in trial.reports:
             reports.setdefault(step, value)
         self._study.add_trial(
             optuna.create_trial(

@@ -1,4 +1,7 @@
-"""The checks that every domain makes of its settings, each a `ConfigError` with the value and the mend."""
+"""The checks that a domain makes of its settings, each a `ConfigError` with the value and the mend.
+
+Each message begins with `what`, which names the parameter and the kind of domain: "parameter 'lr': Float".
+"""
 
 from __future__ import annotations
 
@@ -16,20 +19,20 @@ INT64_MIN = -(2**63)
 INT64_MAX = 2**63 - 1
 
 
-def finite(value: object, kind: str, field: str) -> float:
+def finite(value: object, what: str, field: str) -> float:
     """The setting as a finite float; NumPy's scalars are taken, a bool is not."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise ConfigError(f"{kind}: {field}={shown(value)} is of type {type(value).__name__}; give a number")
+        raise ConfigError(f"{what}: {field}={shown(value)} is of type {type(value).__name__}; give a number")
     try:
         number = float(value)
     except OverflowError as error:
-        raise ConfigError(f"{kind}: {field}={shown(value)} does not fit in a float; give a smaller number") from error
+        raise ConfigError(f"{what}: {field}={shown(value)} does not fit in a float; give a smaller number") from error
     if not math.isfinite(number):
-        raise ConfigError(f"{kind}: {field}={number!r} is not finite; give a finite number")
+        raise ConfigError(f"{what}: {field}={number!r} is not finite; give a finite number")
     return number
 
 
-def whole(value: object, field: str) -> int:
+def whole(value: object, what: str, field: str) -> int:
     """The setting as an int within 64 bits; NumPy's integers are taken, a bool or a float is not."""
     try:
         number = None if isinstance(value, bool) else operator.index(value)  # type: ignore[arg-type]  # caught below
@@ -37,22 +40,22 @@ def whole(value: object, field: str) -> int:
         number = None
     if number is None:
         mend = "give an int, or use Float" if isinstance(value, Real) and not isinstance(value, bool) else "give an int"
-        raise ConfigError(f"Int: {field}={shown(value)} is of type {type(value).__name__}; {mend}")
+        raise ConfigError(f"{what}: {field}={shown(value)} is of type {type(value).__name__}; {mend}")
     if not INT64_MIN <= number <= INT64_MAX:
-        raise ConfigError(f"Int: {field}={shown(number)} is beyond 64 bits; stay within {INT64_MIN} and {INT64_MAX}")
+        raise ConfigError(f"{what}: {field}={shown(number)} is beyond 64 bits; stay within {INT64_MIN} and {INT64_MAX}")
     return number
 
 
-def check_order(kind: str, low: float, high: float) -> None:
+def check_order(what: str, low: float, high: float) -> None:
     """`low` is not above `high`."""
     if low > high:
-        raise ConfigError(f"{kind}: low={low!r} is greater than high={high!r}; swap them")
+        raise ConfigError(f"{what}: low={low!r} is greater than high={high!r}; swap them")
 
 
-def check_log(kind: str, log: object) -> None:
+def check_log(what: str, log: object) -> None:
     """`log` is a bool."""
     if not isinstance(log, bool):
-        raise ConfigError(f"{kind}: log={shown(log)} is of type {type(log).__name__}; give True or False")
+        raise ConfigError(f"{what}: log={shown(log)} is of type {type(log).__name__}; give True or False")
 
 
 def is_whole(ratio: float, low: float, high: float, step: float) -> bool:
@@ -65,18 +68,18 @@ def _rounding(low: float, high: float, step: float) -> float:
     return 8 * sys.float_info.epsilon * (max(abs(low), abs(high)) / step)
 
 
-def check_float_step(low: float, high: float, step: float) -> None:
+def check_float_step(what: str, low: float, high: float, step: float) -> None:
     """`step` is positive, is told apart from float rounding, and divides high - low."""
     if step <= 0.0:
-        raise ConfigError(f"Float: step={step!r} is not positive; give a step above 0 or leave it out")
+        raise ConfigError(f"{what}: step={step!r} is not positive; give a step above 0 or leave it out")
     if _rounding(low, high, step) > 1e-3:
         raise ConfigError(
-            f"Float: step={step!r} drowns in float rounding between low={low!r} and high={high!r}; leave `step` out"
+            f"{what}: step={step!r} drowns in float rounding between low={low!r} and high={high!r}; leave `step` out"
         )
     ratio = (high - low) / step
     if not is_whole(ratio, low, high, step):
         raise ConfigError(
-            f"Float: step={step!r} does not divide high - low (low={low!r}, high={high!r}); "
+            f"{what}: step={step!r} does not divide high - low (low={low!r}, high={high!r}); "
             f"the nearest `high` that fits is {_nearest_float_high(low, step, max(1, round(ratio)))}"
         )
 
@@ -91,37 +94,37 @@ def _nearest_float_high(low: float, step: float, steps: int) -> str:
     return repr(high)
 
 
-def check_int_step(low: int, high: int, step: int) -> None:
+def check_int_step(what: str, low: int, high: int, step: int) -> None:
     """`step` is positive and divides high - low."""
     if step <= 0:
-        raise ConfigError(f"Int: step={step} is not positive; give a step of at least 1")
+        raise ConfigError(f"{what}: step={step} is not positive; give a step of at least 1")
     rest = (high - low) % step
     if rest:
         below, above = high - rest, high - rest + step
         # With only `low` below, the domain would shrink to one value: the next step is what was meant.
         nearest = above if (below == low or above - high < rest) and above <= INT64_MAX else below
         raise ConfigError(
-            f"Int: step={step} does not divide high - low (low={low}, high={high}); "
+            f"{what}: step={step} does not divide high - low (low={low}, high={high}); "
             f"the nearest `high` that fits is {nearest}"
         )
 
 
-def conditions(kind: str, when: object) -> dict[str, tuple[Any, ...]] | None:
+def conditions(what: str, when: object) -> dict[str, tuple[Any, ...]] | None:
     """`when` as the allowed values by parameter; a single value stands for a tuple of one. None for no condition."""
     if when is None:
         return None
     if not isinstance(when, Mapping):
         raise ConfigError(
-            f'{kind}: when={shown(when)} is of type {type(when).__name__}; give a dict such as {{"optimizer": "sgd"}}'
+            f'{what}: when={shown(when)} is of type {type(when).__name__}; give a dict such as {{"optimizer": "sgd"}}'
         )
     result: dict[str, tuple[Any, ...]] = {}
     for name, allowed in when.items():
         if not isinstance(name, str) or not name:
-            raise ConfigError(f"{kind}: when has the key {shown(name)}; give the name of an earlier parameter")
-        values = plain(allowed, f"{kind}: when[{name!r}]")
+            raise ConfigError(f"{what}: when has the key {shown(name)}; give the name of an earlier parameter")
+        values = plain(allowed, f"{what}: when[{name!r}]")
         if values == []:
-            raise ConfigError(f"{kind}: when[{name!r}] allows no value; give at least one")
-        result[plain(name, f"{kind}: when")] = tuple(values) if isinstance(values, list) else (values,)
+            raise ConfigError(f"{what}: when[{name!r}] allows no value; give at least one")
+        result[plain(name, f"{what}: when")] = tuple(values) if isinstance(values, list) else (values,)
     return result or None
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from msgspec.structs import force_setattr
 
 from asyncsweep.errors import ConfigError
 from asyncsweep.space.checks import check_grid_size, conditions, refusal, spread
@@ -26,9 +26,6 @@ class Categorical(_Choices, frozen=True, kw_only=True, tag="categorical"):
     Attributes:
         choices: The values: None, bool, int, float, str, bytes, or lists and dicts (with text keys) of these.
         when: The parameter exists only when each of these earlier parameters has (one of) the given value(s).
-
-    Raises:
-        ConfigError: There is no choice, one occurs twice, or one cannot be stored.
     """
 
     when: Mapping[str, Any] | None = None
@@ -40,22 +37,27 @@ class Categorical(_Choices, frozen=True, kw_only=True, tag="categorical"):
     __eq__ = equal
     __hash__ = fingerprint
 
-    def __post_init__(self) -> None:
-        given: object = self.choices
-        if isinstance(given, (str, bytes, Mapping)) or not (hasattr(given, "__len__") and hasattr(given, "__iter__")):
-            raise ConfigError(f"Categorical: choices={shown(given)} is of type {type(given).__name__}; give a list")
-        if isinstance(given, (set, frozenset)):
-            raise ConfigError(f"Categorical: choices={shown(given)} is a set, which has no order; give a list")
-        choices = tuple(plain(choice, f"Categorical: choice {index}") for index, choice in enumerate(self.choices))
+    def checked(self, what: str) -> Categorical:
+        """The domain, its fields normalised.
+
+        Args:
+            what: What to call it in the error, such as "parameter 'lr'".
+
+        Raises:
+            ConfigError: There is no choice, one occurs twice or cannot be stored, or `when` is wrong.
+        """
+        what = f"{what}: Categorical"
+        choices = tuple(
+            plain(choice, f"{what}: choice {index}") for index, choice in enumerate(_listed(self.choices, what))
+        )
         if not choices:
-            raise ConfigError("Categorical: choices is empty; give at least one value")
+            raise ConfigError(f"{what}: choices={shown(self.choices)} is empty; give at least one value")
         seen: dict[Any, int] = {}
         for index, choice in enumerate(choices):
             first = seen.setdefault(identity(choice), index)
             if first != index:
-                raise ConfigError(f"Categorical: choices {first} and {index} are both {shown(choice)}; leave one out")
-        force_setattr(self, "choices", choices)
-        force_setattr(self, "when", conditions("Categorical", self.when))
+                raise ConfigError(f"{what}: choices {first} and {index} are both {shown(choice)}; leave one out")
+        return Categorical(choices, when=conditions(what, self.when))
 
     @property
     def cardinality(self) -> int:
@@ -99,15 +101,21 @@ class Categorical(_Choices, frozen=True, kw_only=True, tag="categorical"):
         return [self.choices[index] for index in spread(len(self.choices), n)]
 
 
+def _listed(choices: Any, what: str) -> tuple[Any, ...]:
+    if not isinstance(choices, (str, bytes, Mapping, set, frozenset)):
+        with suppress(TypeError):  # it is no collection, or (an iterator) has no length and can be read only once
+            len(choices)
+            return tuple(choices)
+    why = ", which has no order" if isinstance(choices, (set, frozenset)) else ""
+    raise ConfigError(f"{what}: choices={shown(choices)} is of type {type(choices).__name__}{why}; give a list")
+
+
 class Constant(msgspec.Struct, frozen=True, tag="constant"):
     """One fixed value, passed to every trial.
 
     Attributes:
         value: None, bool, int, float, str, bytes, or lists and dicts (with text keys) of these.
         when: The parameter exists only when each of these earlier parameters has (one of) the given value(s).
-
-    Raises:
-        ConfigError: The value cannot be stored.
     """
 
     value: Any
@@ -116,9 +124,17 @@ class Constant(msgspec.Struct, frozen=True, tag="constant"):
     __eq__ = equal
     __hash__ = fingerprint
 
-    def __post_init__(self) -> None:
-        force_setattr(self, "value", plain(self.value, "Constant"))
-        force_setattr(self, "when", conditions("Constant", self.when))
+    def checked(self, what: str) -> Constant:
+        """The domain, its fields normalised.
+
+        Args:
+            what: What to call it in the error, such as "parameter 'lr'".
+
+        Raises:
+            ConfigError: The value cannot be stored, or `when` is wrong.
+        """
+        what = f"{what}: Constant"
+        return Constant(plain(self.value, what), conditions(what, self.when))
 
     @property
     def cardinality(self) -> int:

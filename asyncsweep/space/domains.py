@@ -1,9 +1,11 @@
 """A domain: the values that a parameter can take.
 
-A domain is checked and normalised when it is built, so that every `Domain` in the program is a good one and equals
-what MessagePack makes of it. Domains are values: frozen, compared and hashed by type and value (see
-`asyncsweep.space.values`). Each has `contains`, `normalise`, `from_unit`, `grid`, `cardinality`, `single`, `expected`
-and the condition `when`.
+A domain takes what it is given: alone it does not know whose values it describes, so that an error could not tell. It is
+checked where it gets a name: `checked` gives the domain with its fields normalised, which equals what MessagePack makes
+of it, or raises. A `Space`, `parse_domain` and whatever takes a domain from outside call it, so that every domain beyond
+them is a good one; `contains`, `normalise`, `from_unit`, `grid`, `cardinality`, `single` and `expected` are for these.
+
+Domains are values: frozen, compared and hashed by type and value (see `asyncsweep.space.values`).
 """
 
 from __future__ import annotations

@@ -31,10 +31,9 @@ _READERS: dict[str, Callable[[Any], Domain]] = {
 
 
 def from_optuna(value: object) -> Domain | None:
-    """The domain that an Optuna distribution describes; None when `value` is no such distribution.
+    """The domain that an Optuna distribution describes, not yet checked; None when `value` is no such distribution.
 
-    Raises:
-        ConfigError: The distribution allows what a domain does not, such as an infinite bound or a choice twice.
+    A distribution may allow what a domain does not, such as an infinite bound or a choice twice.
     """
     for kind in type(value).__mro__:
         if kind.__module__.split(".", 1)[0] == "optuna" and kind.__name__ in _READERS:

@@ -35,23 +35,30 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _EXAMPLES = "uniform(-10, 10), log_uniform(1e-4, 1e-1), int_uniform(3, 15), int_log_uniform(1, 1000), categorical(a, b)"
 
 
-def parse_domain(text: str) -> Domain:
-    """The domain that the text describes; see the head of this module for the forms.
+def parse_domain(text: str, name: str | None = None) -> Domain:
+    """The domain that the text describes, checked; see the head of this module for the forms.
+
+    Args:
+        text: What the user wrote.
+        name: The parameter's name, for the errors.
 
     Raises:
         ConfigError: The text has none of the forms, or describes a bad domain.
     """
+    what = "domain" if name is None else f"parameter {name!r}"
     if not isinstance(text, str):
-        raise ConfigError(f"domain: {shown(text)} is of type {type(text).__name__}; give text such as {_EXAMPLES}")
+        raise ConfigError(f"{what}: {shown(text)} is of type {type(text).__name__}; give text such as {_EXAMPLES}")
     text = text.strip()
     if not text:
-        raise ConfigError(f"domain: the text is empty; give one such as {_EXAMPLES}")
+        raise ConfigError(f"{what}: the text is empty; give one such as {_EXAMPLES}")
     if len(text) > MAX_CHARACTERS:
-        raise ConfigError(f"domain: the text has {len(text)} characters; give at most {MAX_CHARACTERS}")
+        raise ConfigError(f"{what}: the text has {len(text)} characters; give at most {MAX_CHARACTERS}")
+    what = f"{what}: {shown(text)}"
     try:
-        return _parse(text)
+        domain = _parse(text)
     except ConfigError as error:
-        raise ConfigError(f"{shown(text)}: {error}") from error
+        raise ConfigError(f"{what}: {error}") from error
+    return domain.checked(what)
 
 
 def _parse(text: str) -> Domain:

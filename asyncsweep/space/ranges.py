@@ -12,7 +12,6 @@ from numbers import Real
 from typing import Any
 
 import msgspec
-from msgspec.structs import force_setattr
 
 from asyncsweep.errors import ConfigError
 from asyncsweep.space.checks import (
@@ -51,9 +50,6 @@ class Float(_FloatBounds, frozen=True, kw_only=True, tag="float"):
         log: Uniform in the logarithm; `low` must be positive.
         step: Only low, low + step, ..., high. It must divide high - low (up to float rounding) and excludes `log`.
         when: The parameter exists only when each of these earlier parameters has (one of) the given value(s).
-
-    Raises:
-        ConfigError: The bounds, `log` and `step` make no domain.
     """
 
     log: bool = False
@@ -63,24 +59,31 @@ class Float(_FloatBounds, frozen=True, kw_only=True, tag="float"):
     __eq__ = equal
     __hash__ = fingerprint
 
-    def __post_init__(self) -> None:
-        low = finite(self.low, "Float", "low")
-        high = finite(self.high, "Float", "high")
-        force_setattr(self, "low", low)
-        force_setattr(self, "high", high)
-        check_order("Float", low, high)
-        check_log("Float", self.log)
+    def checked(self, what: str) -> Float:
+        """The domain, its fields normalised.
+
+        Args:
+            what: What to call it in the error, such as "parameter 'lr'".
+
+        Raises:
+            ConfigError: The bounds, `log`, `step` or `when` make no domain.
+        """
+        what = f"{what}: Float"
+        low, high = finite(self.low, what, "low"), finite(self.high, what, "high")
+        step = None if self.step is None else finite(self.step, what, "step")
+        check_order(what, low, high)
+        check_log(what, self.log)
         if math.isinf(high - low):
-            raise ConfigError(f"Float: high - low overflows for low={low!r}, high={high!r}; narrow the range")
+            raise ConfigError(f"{what}: high - low overflows for low={low!r}, high={high!r}; narrow the range")
         if self.log and low <= 0.0:
-            raise ConfigError(f"Float: log=True needs low > 0, but low={low!r}; raise `low` above 0 or leave out `log`")
-        if self.step is not None:
-            step = finite(self.step, "Float", "step")
-            force_setattr(self, "step", step)
+            raise ConfigError(
+                f"{what}: log=True needs low > 0, but low={low!r}; raise `low` above 0 or leave out `log`"
+            )
+        if step is not None:
             if self.log:
-                raise ConfigError(f"Float: log=True and step={step!r} exclude each other; leave one out")
-            check_float_step(low, high, step)
-        force_setattr(self, "when", conditions("Float", self.when))
+                raise ConfigError(f"{what}: log=True and step={step!r} exclude each other; leave one out")
+            check_float_step(what, low, high, step)
+        return Float(low, high, log=self.log, step=step, when=conditions(what, self.when))
 
     @property
     def cardinality(self) -> int | None:
@@ -164,9 +167,6 @@ class Int(_IntBounds, frozen=True, kw_only=True, tag="int"):
         log: Uniform in the logarithm; `low` must be at least 1. See `from_unit` for the rounding.
         step: Only low, low + step, ..., high. It must divide high - low; other than 1 it excludes `log`.
         when: The parameter exists only when each of these earlier parameters has (one of) the given value(s).
-
-    Raises:
-        ConfigError: The bounds, `log` and `step` make no domain.
     """
 
     log: bool = False
@@ -176,21 +176,26 @@ class Int(_IntBounds, frozen=True, kw_only=True, tag="int"):
     __eq__ = equal
     __hash__ = fingerprint
 
-    def __post_init__(self) -> None:
-        low = whole(self.low, "low")
-        high = whole(self.high, "high")
-        step = whole(self.step, "step")
-        force_setattr(self, "low", low)
-        force_setattr(self, "high", high)
-        force_setattr(self, "step", step)
-        check_order("Int", low, high)
-        check_log("Int", self.log)
+    def checked(self, what: str) -> Int:
+        """The domain, its fields normalised.
+
+        Args:
+            what: What to call it in the error, such as "parameter 'lr'".
+
+        Raises:
+            ConfigError: The bounds, `log`, `step` or `when` make no domain.
+        """
+        what = f"{what}: Int"
+        low, high = whole(self.low, what, "low"), whole(self.high, what, "high")
+        step = whole(self.step, what, "step")
+        check_order(what, low, high)
+        check_log(what, self.log)
         if self.log and low < 1:
-            raise ConfigError(f"Int: log=True needs low >= 1, but low={low}; raise `low` to 1 or leave out `log`")
+            raise ConfigError(f"{what}: log=True needs low >= 1, but low={low}; raise `low` to 1 or leave out `log`")
         if self.log and step != 1:
-            raise ConfigError(f"Int: log=True and step={step} exclude each other; leave one out")
-        check_int_step(low, high, step)
-        force_setattr(self, "when", conditions("Int", self.when))
+            raise ConfigError(f"{what}: log=True and step={step} exclude each other; leave one out")
+        check_int_step(what, low, high, step)
+        return Int(low, high, log=self.log, step=step, when=conditions(what, self.when))
 
     @property
     def cardinality(self) -> int:

@@ -180,8 +180,6 @@ def _parameter_name(name: object) -> str:
 
 
 def _domain(name: str, value: object) -> Domain:
-    if isinstance(value, (Float, Int, Categorical, Constant)):
-        return value
     if isinstance(value, type) and value in (Float, Int, Categorical, Constant):
         raise ConfigError(f"parameter {name!r}: {value.__name__} is the class; call it, as in {value.__name__}(...)")
     if isinstance(value, tuple):
@@ -189,11 +187,8 @@ def _domain(name: str, value: object) -> Domain:
             f"parameter {name!r}: the tuple {shown(value)} may mean several things; give Float(low, high) or "
             "Int(low, high) for a range, Categorical([...]) for choices, a list for a constant"
         )
-    try:
-        distribution = from_optuna(value)
-        return Constant(value) if distribution is None else distribution
-    except ConfigError as error:
-        raise ConfigError(f"parameter {name!r}: {error}") from error
+    domain = value if isinstance(value, Domain) else from_optuna(value) or Constant(value)
+    return domain.checked(f"parameter {name!r}")
 
 
 def _with_conditions(name: str, domain: Domain, earlier: Mapping[str, Domain], mapping: Mapping[str, Any]) -> Domain:

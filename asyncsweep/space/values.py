@@ -2,7 +2,7 @@
 
 A value has to survive MessagePack and come back equal, because it goes into the journal and to the workers. So it is
 made of None, bool, int, float, str, bytes, list and dict with text keys, and is brought to exactly these types once,
-when a domain is built: tuples become lists, subclasses and NumPy scalars become the Python type.
+when its domain is checked: tuples become lists, subclasses and NumPy scalars become the Python type.
 
 Python's `==` takes 1, True and 1.0 for one value. For a search space they are three: they are printed, stored and
 passed on differently. `same` and `identity` compare type and value, at every depth; NaN is the same as NaN.
@@ -38,7 +38,7 @@ def plain(value: Any, what: str, depth: int = 0) -> Any:
 
     Args:
         value: What the user gave.
-        what: What to call it in the error, such as "Categorical: choice 2".
+        what: What to call it in the error, such as "parameter 'lr': Constant".
         depth: How many containers it lies in.
 
     Raises:
@@ -108,12 +108,17 @@ def same(one: Any, other: Any) -> bool:
 
 
 def equal(self: msgspec.Struct, other: object) -> bool:
-    """`__eq__` of a domain: the same type, and all fields the same in type and value."""
-    if not isinstance(other, msgspec.Struct) or type(self) is not type(other):
-        return False
-    return identity(astuple(self)) == identity(astuple(other))
+    """`__eq__` of a domain: the same type, and all fields the same in type and value once they are normalised."""
+    return type(self) is type(other) and _fields(self) == _fields(other)
 
 
 def fingerprint(self: msgspec.Struct) -> int:
     """`__hash__` of a domain, which agrees with `equal`."""
-    return hash(identity(astuple(self)))
+    return hash(_fields(self))
+
+
+def _fields(domain: Any) -> Hashable:
+    try:
+        return identity(astuple(domain.checked("")))
+    except ConfigError:
+        return identity(astuple(domain))  # a bad domain has no normal form; it is what it was given

@@ -23,8 +23,6 @@ def _refuse_extension(code: int, data: bytes) -> Any:
     raise StreamError(f"MessagePack extension type {code} is not accepted")
 
 
-
-
 def pack(message: tuple[Any, ...]) -> bytes:
     """The bytes of one message.
 

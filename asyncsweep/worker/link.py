@@ -93,7 +93,9 @@ class Link:
 
     def _check_process(self) -> None:
         if os.getpid() != self._pid:
-            raise TrialError("this process was forked by the objective: report from the process that runs the objective")
+            raise TrialError(
+                "this process was forked by the objective: report from the process that runs the objective"
+            )
 
 
 class LinkPort:

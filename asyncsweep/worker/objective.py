@@ -110,5 +110,3 @@ class Call:
             return self.function(trial)
         params = trial.params
         return self.function(**{name: params[name] for name in self.keywords if name in params})
-
-

@@ -25,10 +25,14 @@ def metrics_of(returned: Any, names: Sequence[str]) -> dict[str, float]:
         return {str(name): _number(value, f"metric {str(name)!r}") for name, value in returned.items()}
     if isinstance(returned, (tuple, list)):
         if len(returned) != len(names):
-            raise TrialError(f"the objective returned {len(returned)} values for {len(names)} metrics ({', '.join(names)})")
-        return {name: _number(value, f"metric {name!r}") for name, value in zip(names, returned)}
+            raise TrialError(
+                f"the objective returned {len(returned)} values for {len(names)} metrics ({', '.join(names)})"
+            )
+        return {name: _number(value, f"metric {name!r}") for name, value in zip(names, returned, strict=True)}
     if len(names) > 1:
-        raise TrialError(f"the objective returned one value for {len(names)} metrics ({', '.join(names)}): return a mapping")
+        raise TrialError(
+            f"the objective returned one value for {len(names)} metrics ({', '.join(names)}): return a mapping"
+        )
     return {names[0]: _number(returned, "value")}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import socket
@@ -53,7 +54,7 @@ def main(fd: int) -> None:
 
 def _load(target: str, pickled: bytes, names: Sequence[str], required: Sequence[str]) -> Call:
     # The controller's own launch message: the one place of the worker where bytes are unpickled.
-    objective = load(target) if target else pickle.loads(pickled)
+    objective = load(target) if target else pickle.loads(pickled)  # noqa: S301  our parent's bytes
     call = Call(objective, names, required)
     call.build()
     return call
@@ -103,7 +104,6 @@ def _call(call: Call, trial: Trial, metrics: Sequence[str]) -> ends.Outcome:
 
 def _flush_output() -> None:
     for stream in (sys.stdout, sys.stderr):
-        try:
+        # The objective may have closed or replaced it: then there is nothing of ours to lose.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
             stream.flush()
-        except (OSError, ValueError, AttributeError):
-            pass  # the objective closed or replaced it: there is nothing of ours to lose

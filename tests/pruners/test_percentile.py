@@ -38,19 +38,33 @@ TOLD = {
     State.PRUNED: {"state": optuna.trial.TrialState.PRUNED},
     State.FAILED: {"state": optuna.trial.TrialState.FAIL},
 }
-trials = st.integers(0, N_TRIALS - 1)
-values = st.one_of(st.integers(-3, 3).map(float), st.sampled_from([math.nan, math.inf, -math.inf, 0.1]), st.floats(-1, 1))
-reports = st.builds(Report, trials, st.integers(0, 6), values)
-ends = st.builds(End, trials, st.sampled_from([State.COMPLETE, State.COMPLETE, State.COMPLETE, State.PRUNED, State.FAILED]))
+numbers = [-1.0, 0.0, 0.5, 1.0, 2.0, math.nan, math.inf, -math.inf]
+curves = st.lists(st.tuples(st.integers(0, 4), st.sampled_from(numbers)), max_size=6)
+states = st.sampled_from([State.COMPLETE, State.COMPLETE, State.COMPLETE, State.PRUNED, State.FAILED])
 options = st.fixed_dictionaries(
     {
-        "percentile": st.one_of(st.sampled_from([0.0, 25.0, 50.0, 75, 100.0]), st.floats(0, 100)),
-        "n_startup_trials": st.integers(0, 3),
-        "n_warmup_steps": st.integers(0, 3),
-        "interval_steps": st.integers(1, 4),
+        "percentile": st.sampled_from([0.0, 10.0, 25, 50.0, 66.6, 100.0]),
+        "n_startup_trials": st.sampled_from([0, 0, 1, 3]),
+        "n_warmup_steps": st.sampled_from([0, 0, 1, 2]),
+        "interval_steps": st.integers(1, 3),
         "n_min_trials": st.integers(1, 3),
     }
 )
+
+
+@st.composite
+def traces(draw: st.DrawFn) -> list[Report | End]:
+    """Some trials that are over, then some at a time, their reports in any order; a trial may report a step twice."""
+    trace: list[Report | End] = []
+    n_over = draw(st.integers(0, N_TRIALS - 2))
+    for trial in range(n_over):
+        trace += [Report(trial, step, value) for step, value in draw(curves)]
+        trace.append(End(trial, draw(states)))
+    together: list[Report | End] = []
+    for trial in range(n_over, N_TRIALS):
+        together += [Report(trial, step, value) for step, value in draw(curves)]
+        together += [End(trial, state) for state in draw(st.lists(states, max_size=1))]
+    return trace + draw(st.permutations(together))
 
 
 def finished(number: int, state: State, reported: list[tuple[int, float]]) -> TrialRecord:
@@ -95,7 +109,7 @@ def optunas_verdicts(pruner: optuna.pruners.BasePruner, direction: Direction, tr
 
 
 @settings(max_examples=400, deadline=None)
-@given(options, st.sampled_from(["minimize", "maximize"]), st.lists(st.one_of(reports, reports, ends), max_size=60))
+@given(options, st.sampled_from(["minimize", "maximize"]), traces())
 def test_verdicts_equal_optunas_on_any_trace(
     chosen: dict[str, Any], direction: Direction, trace: list[Report | End]
 ) -> None:
@@ -149,6 +163,16 @@ def test_a_trial_that_never_reported_is_not_stopped() -> None:
     pruner.open("minimize", 0, "sweep")
     pruner.finish(finished(0, State.COMPLETE, [(0, 1.0)]))
     assert not pruner.judge(1, 0)
+
+
+def test_a_trial_of_nans_goes_on_as_long_as_no_trial_is_complete() -> None:
+    trace: list[Report | End] = [Report(0, 0, math.nan)]
+    assert our_verdicts(MedianPruner(n_startup_trials=0), "minimize", trace) == [False]
+
+
+def test_of_two_reports_at_one_step_a_complete_trials_first_counts() -> None:
+    trace: list[Report | End] = [Report(0, 0, 1.0), Report(0, 0, 9.0), End(0, State.COMPLETE), Report(1, 0, 5.0)]
+    assert our_verdicts(MedianPruner(n_startup_trials=0), "minimize", trace)[-1]
 
 
 def test_workers_need_to_ask_from_the_end_of_the_warm_up_on() -> None:

@@ -95,7 +95,11 @@ def conditional_spaces(draw: st.DrawFn) -> Space:
 
 
 def _possible(when: dict[str, list[int]] | None, domains: dict[str, Domain]) -> dict[str, list[int]] | None:
-    return {name: [value for value in values if domains[name].contains(value)] or [0] for name, values in when.items()} if when else None
+    return (
+        {name: [value for value in values if domains[name].contains(value)] or [0] for name, values in when.items()}
+        if when
+        else None
+    )
 
 
 @settings(max_examples=150, deadline=None)
@@ -143,7 +147,11 @@ def test_parameters_that_an_enqueued_trial_leaves_open_are_drawn_from_the_grid()
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.integers(0, 12), st.dictionaries(st.integers(0, 12), st.sampled_from([{"a": 2}, {"a": 3, "opt": "x"}])), st.booleans())
+@given(
+    st.integers(0, 12),
+    st.dictionaries(st.integers(0, 12), st.sampled_from([{"a": 2}, {"a": 3, "opt": "x"}])),
+    st.booleans(),
+)
 def test_resuming_goes_on_as_if_nothing_had_happened(cut: int, fixed: dict[int, Params], shuffle: bool) -> None:
     whole, resumed = opened(shuffle=shuffle), opened(shuffle=shuffle)
     for number in range(cut):
@@ -184,6 +192,12 @@ def test_a_trial_cancelled_before_it_got_parameters_uses_no_point_up() -> None:
     assert canonical(list(rest(sampler, 1))) == canonical(list(rest(opened())))
 
 
+def test_a_parameter_outside_the_space_makes_no_other_point_of_a_retold_trial() -> None:
+    sampler = opened()
+    sampler.tell(final(0, {**opened().ask(TrialRef(0)), "late": 1.0}))
+    assert len(list(rest(sampler, 1))) == 5
+
+
 def test_a_parameter_outside_the_space_is_refused() -> None:
     with pytest.raises(ConfigError, match="'grid' cannot suggest 'lr'; it needs every parameter in `space`"):
         opened().suggest(TrialRef(0), "lr", Float(0.0, 1.0))
@@ -202,7 +216,10 @@ def test_the_grid_sampler_keeps_the_contract() -> None:
     [
         ({"points": 0}, "sampler.points: expected a whole number of at least 1, or such numbers by name, got 0"),
         ({"points": True}, "sampler.points: expected a whole number of at least 1, or such numbers by name, got True"),
-        ({"points": {"a": 1.5}}, "sampler.points['a']: expected a whole number of at least 1, or such numbers by name, got 1.5"),
+        (
+            {"points": {"a": 1.5}},
+            "sampler.points['a']: expected a whole number of at least 1, or such numbers by name, got 1.5",
+        ),
         ({"shuffle": 1}, "sampler.shuffle: expected True or False, got 1"),
         ({"points": {"Opt": 2}}, "sampler.points: 'Opt' is not in the space (did you mean 'opt'?); it has a, c, opt"),
     ],
@@ -214,5 +231,5 @@ def test_a_wrong_option_is_named_with_what_is_accepted(options: dict[str, Any], 
 
 
 def test_points_by_name_must_not_leave_out_an_infinite_parameter() -> None:
-    with pytest.raises(ConfigError, match="sampler.points: 'x' has infinitely many values"):
+    with pytest.raises(ConfigError, match=r"sampler\.points: 'x' has infinitely many values"):
         opened(Space({"x": Float(0.0, 1.0), "n": Int(1, 9)}), points={"n": 2})

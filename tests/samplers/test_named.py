@@ -60,7 +60,7 @@ def test_an_unknown_option_is_answered_with_the_nearest_and_all_accepted() -> No
 
 
 def test_a_value_that_optuna_refuses_is_a_config_error_with_the_cause() -> None:
-    with pytest.raises(ConfigError, match="sampler: 'qmc' refuses its options {'qmc_type': 'x'}: .*sobol") as refused:
+    with pytest.raises(ConfigError, match=r"sampler: 'qmc' refuses its options {'qmc_type': 'x'}: .*sobol") as refused:
         opened(named.QMCSampler(qmc_type="x"), SPACE)
     assert isinstance(refused.value.__cause__, ValueError)
 

@@ -86,9 +86,7 @@ def test_a_sampler_instance_of_the_user_makes_the_same_sweep_as_plain_optuna() -
 
 
 def test_conditions_and_constants_are_walked_in_order() -> None:
-    space = Space(
-        {"opt": Categorical(["sgd", "adam"]), "momentum": Float(0.0, 1.0, when={"opt": "sgd"}), "epochs": 30}
-    )
+    space = Space({"opt": Categorical(["sgd", "adam"]), "momentum": Float(0.0, 1.0, when={"opt": "sgd"}), "epochs": 30})
     study = opened(TPESampler(), space)
     asked = [study.ask(TrialRef(number)) for number in range(20)]
     assert all(space.check(params, partial=False) == params for params in asked)
@@ -133,6 +131,11 @@ def test_choices_that_optuna_does_not_take_can_be_fixed_and_retold(place: int) -
     study.tell(final(0, params, [1.0]))
     assert repr(study.ask(TrialRef(1, params))) == repr(params)
     assert [trial.params for trial in trials(study)] == [{"layers": place}] * 2
+
+
+def test_choices_that_optuna_takes_for_one_are_told_apart() -> None:
+    study = opened(TPESampler(), Space({"flag": Categorical([True, 1])}))
+    assert {type(study.ask(TrialRef(number))["flag"]) for number in range(20)} == {bool, int}
 
 
 def test_a_parameter_asked_for_while_running_is_suggested_by_the_same_sampler() -> None:
@@ -187,9 +190,22 @@ def test_trials_that_ran_at_the_crash_keep_their_numbers_and_are_filled_in_when_
     study.tell(final(3, {"x": 0.4}, [4.0]))
     study.tell(final(1, {"x": 0.2}, [9.0, 2.0], attrs={"key": "kept"}))
     found = [(trial.number, trial.value, trial.state.name) for trial in trials(study)]
-    assert found == [(0, 1.0, "COMPLETE"), (1, 2.0, "COMPLETE"), (2, 3.0, "COMPLETE"), (3, 4.0, "COMPLETE"), (4, None, "RUNNING")]
+    assert found == [
+        (0, 1.0, "COMPLETE"),
+        (1, 2.0, "COMPLETE"),
+        (2, 3.0, "COMPLETE"),
+        (3, 4.0, "COMPLETE"),
+        (4, None, "RUNNING"),
+    ]
     late = list(trials(study))[1]
     assert (late.params, late.intermediate_values, late.system_attrs) == ({"x": 0.2}, {0: 9.0, 1: 2.0}, {"key": "kept"})
+
+
+def test_a_trial_that_ran_at_the_crash_can_be_asked_for_again() -> None:
+    study = opened(TPESampler(), LINE)
+    study.tell(final(1, {"x": 0.5}, [1.0]))
+    assert study.ask(TrialRef(0, {"x": 0.25})) == {"x": 0.25}
+    assert [trial.params for trial in trials(study)] == [{"x": 0.25}, {"x": 0.5}]
 
 
 def test_a_trial_cancelled_before_it_was_asked_for_leaves_its_number_free_of_others() -> None:
@@ -240,7 +256,11 @@ def test_the_generation_of_a_genetic_sampler_survives_a_restart() -> None:
         second.tell(one_trial(first, first, number, lambda params: [params["x"]]))
     first.ask(TrialRef(9))
     second.ask(TrialRef(9))
-    assert second.attrs(9) == {"NSGAIISampler:generation": 2} == {k: v for k, v in first.attrs(9).items() if "study" not in k}
+    assert (
+        second.attrs(9)
+        == {"NSGAIISampler:generation": 2}
+        == {k: v for k, v in first.attrs(9).items() if "study" not in k}
+    )
 
 
 def test_a_quasi_random_sampler_goes_on_in_its_sequence_after_a_restart() -> None:
@@ -249,6 +269,13 @@ def test_a_quasi_random_sampler_goes_on_in_its_sequence_after_a_restart() -> Non
     for number in range(5):
         second.tell(one_trial(first, first, number, lambda params: [params["x"]]))
     assert second.ask(TrialRef(5)) == first.ask(TrialRef(5))
+
+
+def test_a_change_in_the_study_is_given_out_once() -> None:
+    study = opened(QMCSampler(), LINE)
+    one_trial(study, study, 0, lambda params: [params["x"]])
+    study.ask(TrialRef(1))
+    assert [list(study.attrs(1)) for _ in range(2)] == [["asyncsweep:study"], []]
 
 
 def test_no_pickle_is_given_out() -> None:
@@ -328,6 +355,13 @@ def test_a_step_reported_twice_counts_once() -> None:
     study.report(0, 0, 1.0)
     study.report(0, 0, 2.0)
     assert [trial.intermediate_values for trial in trials(study)] == [{0: 1.0}]
+
+
+def test_reports_of_a_sweep_with_several_directions_are_left_out_while_it_runs() -> None:
+    study = opened(NSGAIISampler(), LINE, 0, "loss", "size")
+    study.ask(TrialRef(0))
+    study.report(0, 0, 1.0)
+    assert [trial.intermediate_values for trial in trials(study)] == [{}]
 
 
 def test_a_pruner_and_several_directions_are_refused() -> None:

@@ -55,7 +55,9 @@ def test_each_scrambled_point_alone_is_uniform_over_seeds() -> None:
 
 def test_a_smooth_integral_is_far_more_exact_than_at_random() -> None:
     errors = [abs(np.prod(points(5, 1024, seed) * 2, axis=1).mean() - 1) for seed in range(5)]
-    at_random = [abs(np.prod(np.random.default_rng(seed).random((1024, 5)) * 2, axis=1).mean() - 1) for seed in range(20)]
+    at_random = [
+        abs(np.prod(np.random.default_rng(seed).random((1024, 5)) * 2, axis=1).mean() - 1) for seed in range(20)
+    ]
     assert np.mean(errors) < np.mean(at_random) / 5
 
 
@@ -78,6 +80,11 @@ def test_every_value_is_in_its_domain() -> None:
 
 def test_a_fixed_parameter_does_not_change_the_others() -> None:
     assert opened().ask(TrialRef(5, {"depth": 2})) == {**opened().ask(TrialRef(5)), "depth": 2}
+
+
+def test_a_constant_does_not_change_the_points() -> None:
+    without = Space({name: domain for name, domain in SPACE.domains.items() if name != "k"})
+    assert opened().ask(TrialRef(5)) == {**opened(without).ask(TrialRef(5)), "k": 3}
 
 
 def test_a_parameter_asked_for_while_running_is_in_its_domain() -> None:
@@ -104,5 +111,5 @@ def test_the_sobol_sampler_keeps_the_contract() -> None:
 
 
 def test_scramble_must_be_a_bool() -> None:
-    with pytest.raises(ConfigError, match="sampler.scramble: expected True or False, got 1"):
+    with pytest.raises(ConfigError, match=r"sampler\.scramble: expected True or False, got 1"):
         SobolSampler(scramble=1)  # type: ignore[arg-type]

@@ -12,12 +12,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from asyncsweep.errors import ConfigError
-from asyncsweep.space import Domain, Float, Int
+from asyncsweep.space import Domain, Float, Int, Space
 
 BELOW_ONE = math.nextafter(1.0, 0.0)
 units = st.floats(0.0, 1.0, exclude_max=True)
 moderate = st.floats(-1e9, 1e9)
 integers = st.integers(-(2**63), 2**63 - 1)
+
+
+def checked(domain: Domain) -> Domain:
+    return Space({"x": domain}).domains["x"]
 
 
 @st.composite
@@ -72,9 +76,10 @@ def int_domains(draw: st.DrawFn) -> Int:
         ((0.1, 1.0), {"log": "yes"}, "log='yes' is of type str"),
     ],
 )
-def test_bad_float_is_refused_with_the_value_and_the_mend(arguments, options, message):
-    with pytest.raises(ConfigError, match=message):
-        Float(*arguments, **options)
+def test_bad_float_is_refused_with_the_parameter_the_value_and_the_mend(arguments, options, message):
+    domain = Float(*arguments, **options)
+    with pytest.raises(ConfigError, match=f"^parameter 'x': Float: .*{message}"):
+        Space({"x": domain})
 
 
 @pytest.mark.parametrize(
@@ -100,37 +105,45 @@ def test_bad_float_is_refused_with_the_value_and_the_mend(arguments, options, me
         ((1, 8), {"log": None}, "log=None is of type NoneType"),
     ],
 )
-def test_bad_int_is_refused_with_the_value_and_the_mend(arguments, options, message):
-    with pytest.raises(ConfigError, match=message):
-        Int(*arguments, **options)
+def test_bad_int_is_refused_with_the_parameter_the_value_and_the_mend(arguments, options, message):
+    domain = Int(*arguments, **options)
+    with pytest.raises(ConfigError, match=f"^parameter 'x': Int: .*{message}"):
+        Space({"x": domain})
 
 
 @pytest.mark.parametrize(
     ("low", "high", "step"), [(0.0, 0.3, 0.1), (0, 0.1 * 3, 0.1), (-1, 1, 0.1), (1e9, 1e9 + 0.3, 0.1)]
 )
 def test_step_that_divides_but_for_rounding_is_taken(low, high, step):
-    assert Float(low, high, step=step).cardinality == round((high - low) / step) + 1
+    assert checked(Float(low, high, step=step)).cardinality == round((high - low) / step) + 1
 
 
 def test_the_high_that_a_message_proposes_is_accepted():
     with pytest.raises(ConfigError) as refused:
-        Float(0.07, 2.0, step=0.11)
+        checked(Float(0.07, 2.0, step=0.11))
     proposed = float(str(refused.value).rsplit(" ", 1)[1])
-    assert Float(0.07, proposed, step=0.11).high == pytest.approx(2.05)
+    assert checked(Float(0.07, proposed, step=0.11)).high == pytest.approx(2.05)
 
 
 def test_options_are_keyword_only():
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="Extra positional arguments"):
         Float(0.1, 1.0, True)
 
 
+@pytest.mark.parametrize("kind", [Float, Int])
+def test_missing_bound_is_a_type_error_of_the_call(kind):
+    with pytest.raises(TypeError, match="Missing required argument 'high'"):
+        kind(1)
+
+
 def test_bounds_from_numpy_become_python_numbers():
-    domains = [Float(np.float32(0.5), np.int64(2)), Int(np.int32(1), np.uint8(8), step=np.int16(7))]
+    domains = [checked(Float(np.float32(0.5), np.int64(2))), checked(Int(np.int32(1), np.uint8(8), step=np.int16(7)))]
     assert [[type(domain.low), type(domain.high)] for domain in domains] == [[float, float], [int, int]]
 
 
 def test_int_bounds_of_a_float_become_floats():
-    assert repr(Float(0, 1).low) == "0.0"
+    domain = checked(Float(0, 1, step=1))
+    assert repr((domain.low, domain.high, domain.step)) == "(0.0, 1.0, 1.0)"
 
 
 @pytest.mark.parametrize(
@@ -197,7 +210,7 @@ def test_normalise_gives_the_python_type():
     ("domain", "value", "message"),
     [
         (
-            Float(0, 1, step=0.5),
+            Float(0.0, 1.0, step=0.5),
             0.4,
             r"0\.4 \(float\) is not accepted; give a number from 0\.0 to 1\.0 in steps of 0\.5",
         ),
@@ -310,11 +323,41 @@ def test_pickle_gives_an_equal_domain_back():
     assert pickle.loads(pickle.dumps(domain)) == domain
 
 
-def test_bad_domain_in_a_message_is_refused_with_its_place():
-    with pytest.raises(msgspec.ValidationError, match=r"low=2\.0 is greater than high=1\.0.*\$\[\.\.\.\]"):
-        msgspec.msgpack.decode(
-            msgspec.msgpack.encode({"x": {"type": "float", "low": 2, "high": 1}}), type=dict[str, Domain]
-        )
+def test_msgpack_gives_the_fields_of_a_checked_domain_back():
+    domain = checked(Float(0, 1, step=0.5))
+    assert repr(msgspec.msgpack.decode(msgspec.msgpack.encode(domain), type=Domain)) == repr(domain)
+
+
+def test_bad_domain_in_a_spec_is_refused_with_the_parameter():
+    packed = msgspec.msgpack.encode({"x": {"type": "float", "low": 2, "high": 1}})
+    spec = msgspec.msgpack.decode(packed, type=dict[str, Domain])
+    with pytest.raises(ConfigError, match=r"^parameter 'x': Float: low=2\.0 is greater than high=1\.0; swap them"):
+        Space.from_spec(spec)
+
+
+def test_wrong_type_in_a_message_is_refused_with_its_place():
+    packed = msgspec.msgpack.encode({"x": {"type": "float", "low": "2", "high": 1}})
+    with pytest.raises(msgspec.ValidationError, match=r"Expected `float`, got `str` - at `\$\[\.\.\.\]\.low`"):
+        msgspec.msgpack.decode(packed, type=dict[str, Domain])
+
+
+@given(float_domains() | int_domains())
+def test_check_of_a_checked_domain_changes_nothing(domain):
+    once = domain.checked("x")
+    assert repr(once.checked("x")) == repr(once)
+
+
+def test_domain_equals_its_checked_self():
+    given = [Float(0, 1, when={"a": 1}), Int(np.int8(0), 4, step=np.int8(2))]
+    assert [checked_domain.checked("x") for checked_domain in given] == given
+
+
+def test_bad_domain_equals_one_of_the_same_arguments_alone():
+    assert [Float(5, 1) == other for other in (Float(5, 1), Float(5, 2), Float(1, 5))] == [True, False, False]
+
+
+def test_bad_domains_of_the_same_arguments_have_equal_hashes():
+    assert hash(Float(math.nan, "a")) == hash(Float(float("nan"), "a"))
 
 
 def test_equal_domains_have_equal_hashes():
@@ -344,13 +387,15 @@ def test_domains_that_differ_are_not_equal(one, other):
     ],
 )
 def test_bad_condition_is_refused(when, message):
-    with pytest.raises(ConfigError, match=message):
-        Float(0, 1, when=when)
+    domain = Float(0, 1, when=when)
+    with pytest.raises(ConfigError, match=f"^parameter 'x': Float: {message}"):
+        Space({"x": domain})
 
 
 def test_condition_is_kept_as_tuples_of_allowed_values():
-    assert Float(0, 1, when={"a": "x", "b": [1, (2,)], "c": None}).when == {"a": ("x",), "b": (1, [2]), "c": (None,)}
+    domain = Float(0, 1, when={"a": "x", "b": [1, (2,)], "c": None}).checked("x")
+    assert domain.when == {"a": ("x",), "b": (1, [2]), "c": (None,)}
 
 
 def test_empty_condition_is_none():
-    assert Int(0, 1, when={}).when is None
+    assert checked(Int(0, 1, when={})).when is None

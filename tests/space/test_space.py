@@ -100,6 +100,39 @@ def test_bad_condition_is_refused_with_the_parameter_and_the_mend(mapping, messa
         Space(mapping)
 
 
+BAD_DOMAINS = {
+    "float with low above high": (Float(5, 1), "low=5.0 is greater than high=1.0", "swap them"),
+    "int with low above high": (Int(5, 1), "low=5 is greater than high=1", "swap them"),
+    "float of nan": (Float(0, float("nan")), "high=nan", "give a finite number"),
+    "float without end": (Float(0, float("inf")), "high=inf", "give a finite number"),
+    "float of text": (Float("a", 1), "low='a' is of type str", "give a number"),
+    "int of a float": (Int(1.5, 3), "low=1.5 is of type float", "give an int, or use Float"),
+    "int beyond 64 bits": (Int(0, 2**63), "high=9223372036854775808", "stay within"),
+    "log float from zero": (Float(0, 1, log=True), "low=0.0", "raise `low` above 0 or leave out `log`"),
+    "log int from zero": (Int(0, 8, log=True), "low=0", "raise `low` to 1 or leave out `log`"),
+    "log that is no bool": (Float(1, 2, log="yes"), "log='yes'", "give True or False"),
+    "float step that does not divide": (Float(0, 1, step=0.3), "step=0.3", "the nearest `high` that fits is 0.9"),
+    "int step that does not divide": (Int(0, 9, step=2), "step=2", "the nearest `high` that fits is 8"),
+    "float step below zero": (Float(0, 1, step=-0.5), "step=-0.5", "give a step above 0 or leave it out"),
+    "int step of zero": (Int(0, 9, step=0), "step=0", "give a step of at least 1"),
+    "float step with log": (Float(1, 2, log=True, step=0.5), "step=0.5", "leave one out"),
+    "no choices": (Categorical([]), "choices=[]", "give at least one value"),
+    "choices of text": (Categorical("sgd"), "choices='sgd'", "give a list"),
+    "choice given twice": (Categorical(["a", "a"]), "'a'", "leave one out"),
+    "choice that cannot be stored": (Categorical([1j]), "1j", "give None, bool, int, float, str, bytes"),
+    "constant that cannot be stored": (Constant(1j), "1j", "give None, bool, int, float, str, bytes"),
+    "condition of text": (Int(0, 1, when="sgd"), "when='sgd'", "give a dict"),
+}
+
+
+@pytest.mark.parametrize(("domain", "value", "mend"), BAD_DOMAINS.values(), ids=BAD_DOMAINS.keys())
+def test_bad_domain_is_refused_with_the_parameter_the_value_and_the_mend(domain, value, mend):
+    with pytest.raises(ConfigError) as refused:
+        Space({"good": Float(0, 1), "lr": domain})
+    message = str(refused.value)
+    assert (message.startswith("parameter 'lr': "), value in message, mend in message) == (True, True, True), message
+
+
 def test_plain_values_become_constants():
     space = Space({"epochs": 30, "name": "x", "none": None, "on": True, "layers": [1, {"a": 2}], "n": np.int64(3)})
     assert list(space.domains.values()) == [Constant(v) for v in (30, "x", None, True, [1, {"a": 2}], 3)]

@@ -1,0 +1,240 @@
+"""Faults planted by hand, each with the invariant that finds it in random worlds, or the unit test where worlds cannot.
+
+Together they break every invariant at least once: a check that cannot fail is a defect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from asyncsweep.core.invariants.effect_laws import (
+    BUDGET,
+    CLEAN,
+    FINISH,
+    ONCE,
+    ONE_SLOT,
+    RETRIES,
+    SLOTS,
+    STOPPED,
+    TIMERS,
+    TOLD,
+)
+from asyncsweep.core.invariants.watch import FINAL
+from tests.mutants.laboratory import CORE
+
+STALE = "stale messages change nothing"
+IDLE = "no slot idles while something waits"
+COUNTS = "counts match the records"
+ENDED = "what is to end is ended"
+STORY = "updates tell the whole story"
+WORD = "an attempt is taken at its word"
+CANCELLED = "only what was cancelled is CANCELLED"
+BEST = "the best trial is the best"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Replaces a text, which is there once, in a file of the core.
+
+    Attributes:
+        name: What is wrong, as a sentence.
+        found_by: The invariant that finds it; "" when only a unit test can.
+    """
+
+    name: str
+    file: str
+    before: str
+    after: str
+    found_by: str
+
+    @property
+    def source(self) -> str:
+        """The whole file with the fault."""
+        source = (CORE / self.file).read_text()
+        if source.count(self.before) != 1:
+            raise ValueError(f"{self.name}: {self.before!r} is {source.count(self.before)} times in {self.file}")
+        return source.replace(self.before, self.after)
+
+
+FAULTS = (
+    Fault("a slot is not released", "slots.py", "        self.n_free += 1\n", "", SLOTS),
+    Fault("a slot is taken and stays free", "slots.py", "        self.n_free -= 1\n", "", SLOTS),
+    Fault(
+        "a kill forgets its slot",
+        "machine.py",
+        "            self.life.slots.release(worker, event.attempt, event.trial)\n",
+        "            pass\n",
+        SLOTS,
+    ),
+    Fault(
+        "a slot is free before its attempt is killed",
+        "lifecycle.py",
+        "            if attempt not in self.questions.kills:\n                self.slots",
+        "            if True:\n                self.slots",
+        SLOTS,
+    ),
+    Fault(
+        "a trial of a lost worker keeps its worker",
+        "machine.py",
+        "if trial.attempt == attempt and trial.worker == event.worker:",
+        "if trial.attempt == attempt and trial.kill_reason is None:",
+        ONE_SLOT,
+    ),
+    Fault(
+        "a retry beyond the last one",
+        "lifecycle.py",
+        "len(trial.failures) < spec.retries",
+        "len(trial.failures) <= spec.retries",
+        RETRIES,
+    ),
+    Fault("retries are not made use of", "lifecycle.py", "if may_retry and not", "if not may_retry and not", RETRIES),
+    Fault(
+        "an interrupted attempt consumes its number",
+        "lifecycle.py",
+        "        trial.attempt += 1\n",
+        "        trial.attempt = len(trial.failures) + 1\n",
+        RETRIES,
+    ),
+    Fault(
+        "a trial is told twice",
+        "lifecycle.py",
+        "        self.out.append(Tell(number))\n",
+        "        self.out += [Tell(number), Tell(number)]\n",
+        TOLD,
+    ),
+    Fault(
+        "a trial that never ran is not told",
+        "lifecycle.py",
+        "        self.out.append(Tell(number))\n",
+        "        if trial.attempt:\n            self.out.append(Tell(number))\n",
+        TOLD,
+    ),
+    Fault(
+        "a message of an old attempt is not stale",
+        "machine.py",
+        "            if trial.attempt == attempt and trial.state is State.RUNNING:\n",
+        "            if trial.state is State.RUNNING:\n",
+        STALE,
+    ),
+    Fault(
+        "a message to a final trial is not stale",
+        "machine.py",
+        "            if trial.attempt == attempt and trial.state is State.RUNNING:\n",
+        "            if trial.attempt == attempt:\n",
+        FINAL,
+    ),
+    Fault(
+        "a final state is overwritten",
+        "machine.py",
+        "        if not trial.is_final:\n            self._cancel(trial, policy.KILL_CANCEL)\n",
+        "        if trial.worker is None:\n            trial.state = State.CANCELLED\n",
+        FINAL,
+    ),
+    Fault(
+        "new trials are asked for after a stop",
+        "machine.py",
+        "            self.phase is Phase.RUNNING\n            and not self._exhausted",
+        "            self.phase is not Phase.FINISHED\n            and not self._exhausted",
+        FINISH,
+    ),
+    Fault(
+        "a stop is forgotten",
+        "machine.py",
+        "            self.phase = Phase.STOPPING\n",
+        "            pass\n",
+        STOPPED,
+    ),
+    Fault("a failed attempt is retried after a stop", "machine.py", "may_retry=self.phase is Phase.RUNNING", "may_retry=True", STOPPED),
+    Fault("a stop leaves what waits", "machine.py", "(now or (trial.worker is None", "(now and (trial.worker is None", STOPPED),
+    Fault("a paused sweep launches", "machine.py", "is Phase.RUNNING and not self.paused:", "is Phase.RUNNING:", STOPPED),
+    Fault(
+        "a retry keeps the reports",
+        "lifecycle.py",
+        "trial.steps = trial.reported = trial.report_metrics = trial.attrs = None",
+        "trial.attrs = None",
+        CLEAN,
+    ),
+    Fault(
+        "a retry keeps the attributes",
+        "lifecycle.py",
+        "trial.report_metrics = trial.attrs = None",
+        "trial.report_metrics = None",
+        CLEAN,
+    ),
+    Fault("a retry keeps the reason of the kill", "lifecycle.py", "        trial.kill_reason = None\n", "", CLEAN),
+    Fault(
+        "a free slot idles while a trial waits",
+        "machine.py",
+        "            while slots.n_free and waiting:\n",
+        "            if slots.n_free and waiting:\n",
+        IDLE,
+    ),
+    Fault(
+        "one slot is never asked for",
+        "machine.py",
+        "while slots.n_free > life.n_asked + len(waiting)",
+        "while slots.n_free > 1 + life.n_asked + len(waiting)",
+        IDLE,
+    ),
+    Fault("a trial beyond the budget", "machine.py", "< self.spec.n_trials)", "<= self.spec.n_trials)", BUDGET),
+    Fault("the sweep finishes twice", "machine.py", "        self.phase = Phase.FINISHED\n", "", FINISH),
+    Fault("the sweep finishes before its kills", "machine.py", " and not life.questions.kills", "", FINISH),
+    Fault("the sweep never finishes when paused", "machine.py", "        if not life.n_open and", "        if not self.paused and not life.n_open and", FINISH),
+    Fault(
+        "a finished sweep goes on handling",
+        "machine.py",
+        "        if self.phase is not Phase.FINISHED or type(event) is ev.Reopened:\n",
+        "        if True:\n",
+        FINISH,
+    ),
+    Fault("an open trial is forgotten by the count", "lifecycle.py", "        self.n_open += 1\n", "        self.n_open += not external\n", COUNTS),
+    Fault("a cancelled trial stays in the queue", "lifecycle.py", "            self.waiting.remove(number)\n", "            pass\n", COUNTS),
+    Fault(
+        "a verdict is not given",
+        "machine.py",
+        "            self.life.out.append(AnswerVerdict(event.trial, event.attempt, event.step, prune))\n",
+        "            pass\n",
+        ONCE,
+    ),
+    Fault("a verdict is turned round", "machine.py", "self._answer_verdict(event, prune=event.prune)", "self._answer_verdict(event, prune=not event.prune)", ONCE),
+    Fault(
+        "the pruner is asked twice",
+        "machine.py",
+        "        if question in self.life.questions.verdicts:\n",
+        "        if False:\n",
+        ONCE,
+    ),
+    Fault("a trial is killed twice", "lifecycle.py", "        if attempt not in self.questions.kills:\n            self.questions", "        if True:\n            self.questions", ONCE),
+    Fault("a timer is not cancelled", "lifecycle.py", "            self.out.append(CancelTimer(*attempt))\n", "", TIMERS),
+    Fault("a new process has the whole time limit again", "machine.py", "        if type(event) is ev.Reopened:\n            self._end_segment()\n", "", TIMERS),
+    Fault("the sweep's timer outlives it", "machine.py", "            self.life.out.append(CancelTimer(*timer))\n", "            pass\n", TIMERS),
+    Fault(
+        "a trial that ran too long goes on",
+        "machine.py",
+        "            self.life.kill(self.life.trials[event.trial], policy.KILL_TIMEOUT, self.spec.grace_s)\n",
+        "            pass\n",
+        ENDED,
+    ),
+    Fault("a cancelled trial goes on", "machine.py", "            self._cancel(trial, policy.KILL_CANCEL)\n", "            pass\n", ENDED),
+    Fault(
+        "a retry is not shown",
+        "lifecycle.py",
+        "        self.publish(TrialRetried(at=self.at, trial=trial.number, attempt=trial.attempt, error=error))\n",
+        "",
+        STORY,
+    ),
+    Fault("a stop is not shown", "machine.py", "            self.life.publish(SweepStopping(at=self.at, reason=reason))\n", "", STORY),
+    Fault("zero counts as no metric", "policy.py", "        if value is None:\n", "        if not value:\n", WORD),
+    Fault("NaN counts as a metric", "policy.py", "        if value != value:\n", "        if False:\n", WORD),
+    Fault("a step is reported twice", "machine.py", "            if not rising and step in trial.steps:\n", "            if False:\n", WORD),
+    Fault("metrics lose their order", "policy.py", "    return {**{name: metrics[name] for name in directions}, **metrics}", "    return metrics", WORD),
+    Fault("a trial that was pruned is complete", "lifecycle.py", "        self.conclude(trial, State.PRUNED)\n", "        self.conclude(trial, State.COMPLETE)\n", WORD),
+    Fault("a stop hides that the user cancelled a trial", "policy.py", "KILL_STOP: 2, KILL_CANCEL: 3", "KILL_STOP: 3, KILL_CANCEL: 2", CANCELLED),
+    Fault("what ran in the former process is cancelled", "machine.py", "        elif reason == policy.KILL_CANCEL:\n", "        elif trial.attempt:\n", CANCELLED),
+    Fault("the worst trial is the best", "policy.py", 'value < than if direction == "minimize" else value > than', 'value > than if direction == "minimize" else value < than', BEST),
+    Fault("the last of equal trials is the best", "policy.py", "return value < than if", "return value <= than if", BEST),
+    Fault("a target is missed when it is met exactly", "policy.py", "if not is_better(self._direction, spec.target, self._best_value):", "if is_better(self._direction, self._best_value, spec.target):", ""),
+    Fault("patience counts from one", "policy.py", "self._since_best >= spec.patience", "self._since_best > spec.patience", ""),
+    Fault("one failure too many is let pass", "policy.py", "self._n_failed <= spec.max_failures", "self._n_failed <= spec.max_failures + 1", ""),
+    Fault("a result that came before the kill is lost", "machine.py", "        if fault is None:\n", "        if fault is None and trial.kill_reason is None:\n", WORD),
+)  # fmt: skip
