@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import math
+import operator
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,15 +13,21 @@ from asyncsweep.core.records import Direction
 from asyncsweep.errors import ConfigError
 
 DIRECTIONS: tuple[Direction, ...] = ("minimize", "maximize")
+MOST = 2**62  # what the journal can hold, with room to count on
 
 
-def count(name: str, value: Any, *, least: int, none: str | None = None) -> Any:
-    """A whole number >= `least`; None too where `none` tells what that means."""
+def count(name: str, value: Any, *, least: int, most: int = MOST, none: str | None = None) -> Any:
+    """A whole number from `least` to `most`; None too where `none` tells what that means."""
     if value is None and none is not None:
         return None
-    if isinstance(value, bool) or not hasattr(value, "__index__") or value.__index__() < least:
-        raise ConfigError(f"{name}={value!r}: expected a whole number >= {least}{_or_none(none)}")
-    return value.__index__()
+    try:
+        found = -1 if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        found = -1
+    if not least <= found <= most:
+        limits = f">= {least}" if most == MOST else f"from {least} to {most}"
+        raise ConfigError(f"{name}={value!r}: expected a whole number {limits}{_or_none(none)}")
+    return found
 
 
 def seconds(name: str, value: Any, *, none: str | None = None, zero: bool = False) -> Any:
@@ -51,12 +59,11 @@ def directions(value: Any) -> dict[str, Direction]:
             f'direction={value!r}: expected "minimize", "maximize", or a mapping such as {{"loss": "minimize"}}'
         )
     for metric, direction in value.items():
-        if not isinstance(metric, str) or not metric:
+        if not isinstance(metric, str) or not metric or not _is_storable(metric):
             raise ConfigError(f"direction: the metric {metric!r} must be named by a text that is not empty")
         if direction not in DIRECTIONS:
-            hint = {"max": " (did you mean 'maximize'?)", "min": " (did you mean 'minimize'?)"}.get(
-                str(direction)[:3], ""
-            )
+            start = str(direction)[:3].lower()
+            hint = {"max": " (did you mean 'maximize'?)", "min": " (did you mean 'minimize'?)"}.get(start, "")
             raise ConfigError(f'direction={direction!r} of {metric!r}: expected "minimize" or "maximize"{hint}')
     return dict(value)
 
@@ -74,6 +81,27 @@ def directory(value: Any) -> Path | None:
     return path.absolute()
 
 
+def hook(name: str, value: Any) -> Any:
+    """A plain function, or None."""
+    if value is not None and (not callable(value) or inspect.iscoroutinefunction(value)):
+        raise ConfigError(f"{name}={value!r}: expected a plain function of the SweepRun (no `async def`), or None")
+    return value
+
+
+def sequence(name: str, value: Any) -> tuple[Any, ...]:
+    """The items of a list or tuple."""
+    if not isinstance(value, list | tuple):
+        raise ConfigError(f"{name}={value!r}: expected a list or tuple")
+    return tuple(value)
+
+
+def text(name: str, value: Any) -> str:
+    """A text that can be written down."""
+    if not isinstance(value, str):
+        raise ConfigError(f"{name}={value!r}: expected a text")
+    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def flag(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ConfigError(f"{name}={value!r}: expected True or False")
@@ -87,6 +115,10 @@ def _float(value: Any) -> float | None:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         return None
+
+
+def _is_storable(value: str) -> bool:
+    return value == value.encode("utf-8", "replace").decode("utf-8")
 
 
 def _or_none(none: str | None) -> str:

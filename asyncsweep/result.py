@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import optuna
     import pandas
 
+# The columns that are neither a parameter nor a metric; HiPlot has the first two.
+_COLUMNS = ("uid", "from_uid", "number", "state", "attempts", "started_at", "duration_s", "error")
+
 
 class Result:
     """The trials of a sweep, finished or still running.
@@ -37,12 +40,11 @@ class Result:
         self.reason = reason
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{count} {state.value}" for state, count in self.counts.items() if count)
-        return (
-            f"<Result: {counts or 'no trials'}; best {self.best!r}>"
-            if self.best
-            else f"<Result: {counts or 'no trials'}>"
-        )
+        counts = ", ".join(f"{count} {state.value}" for state, count in self.counts.items() if count) or "no trials"
+        best = self.best if len(self.directions) == 1 else None
+        if best is None:
+            return f"<Result: {counts}>"
+        return f"<Result: {counts}; best is trial {best.number} with {best.value} and {best.params}>"
 
     @property
     def counts(self) -> dict[State, int]:
@@ -89,7 +91,8 @@ class Result:
     def to_rows(self) -> list[dict[str, Any]]:
         """One flat dict for each trial: number, state, parameters by name, metrics by name, attempts, times and error.
 
-        A metric whose name is also a parameter's is under "metric:name". What a trial does not have is left out.
+        A parameter with the name of one of the other columns is under "param:name"; a metric with such a name, or with a
+        parameter's, is under "metric:name". What a trial does not have is left out.
         """
         return [self._row(trial) for trial in self.trials]
 
@@ -102,9 +105,9 @@ class Result:
             writer.writeheader()
             writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
 
-    def to_json(self, path: str | Path) -> None:
-        """Write the trials with their reports as one JSON document. NaN and infinity become "NaN", "Infinity", "-Infinity"."""
-        document = {
+    def to_dict(self) -> dict[str, Any]:
+        """The trials with their reports as plain values for JSON. NaN and infinity become "NaN", "Infinity", "-Infinity"."""
+        return {
             "directions": dict(self.directions),
             "reason": self.reason,
             "trials": [
@@ -118,7 +121,11 @@ class Result:
                 for trial in self.trials
             ],
         }
-        Path(path).write_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False), encoding="utf-8")
+
+    def to_json(self, path: str | Path) -> None:
+        """Write `to_dict` as one JSON document."""
+        text = json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        Path(path).write_text(text, encoding="utf-8")
 
     def to_pandas(self) -> pandas.DataFrame:
         """`to_rows` as a data frame. Needs pandas."""
@@ -138,14 +145,13 @@ class Result:
         rows = []
         for trial in self.trials:
             if trial.state in FINAL_STATES:
-                row = {"state": trial.state.value, **trial.params, **_metric_columns(trial)}
-                rows.append({"uid": trial.number, **{key: _cell(value) for key, value in row.items()}})
+                row = {"uid": trial.number, "state": trial.state.value, **_named_columns(trial)}
+                rows.append({key: _cell(value) for key, value in row.items()})
         experiment = module.Experiment.from_iterable(rows)
         return experiment
 
     def _row(self, trial: TrialRecord) -> dict[str, Any]:
-        row: dict[str, Any] = {"number": trial.number, "state": trial.state.value, **trial.params}
-        row.update(_metric_columns(trial))
+        row: dict[str, Any] = {"number": trial.number, "state": trial.state.value, **_named_columns(trial)}
         row["attempts"] = trial.attempt
         if trial.started_at:
             row["started_at"] = trial.started_at
@@ -156,9 +162,11 @@ class Result:
         return row
 
 
-def _metric_columns(trial: TrialRecord) -> dict[str, float]:
-    taken = trial.param_names or ()
-    return {f"metric:{name}" if name in taken else name: value for name, value in trial.metrics.items()}
+def _named_columns(trial: TrialRecord) -> dict[str, Any]:
+    """Parameters and metrics, under names that nothing else in a row has."""
+    params = {f"param:{name}" if name in _COLUMNS else name: value for name, value in trial.params.items()}
+    taken = {*_COLUMNS, *params}
+    return params | {f"metric:{name}" if name in taken else name: value for name, value in trial.metrics.items()}
 
 
 def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

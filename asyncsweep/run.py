@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-import anyio
-
+from asyncsweep import checks
 from asyncsweep.core import effects as ef
 from asyncsweep.core.events import (
     Enqueued,
@@ -25,9 +25,12 @@ from asyncsweep.core.records import ErrorInfo, State, TrialRecord
 from asyncsweep.driver.driver import Driver
 from asyncsweep.driver.plan import Plan
 from asyncsweep.driver.session import session
+from asyncsweep.driver.updates import Watcher
 from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError, TooManyFailures, TrialError
 from asyncsweep.result import Result
 from asyncsweep.worker.outcome import metrics_of
+
+log = logging.getLogger("asyncsweep")
 
 
 class SweepRun:
@@ -41,7 +44,7 @@ class SweepRun:
         self._plan = plan
         self._session: AbstractAsyncContextManager[None] | None = None
         self._driver_or_none: Driver | None = None
-        self._asked: dict[int, anyio.Event] = {}
+        self._from_start: Watcher | None = None
 
     async def __aenter__(self) -> SweepRun:
         if self._session is not None:
@@ -52,7 +55,12 @@ class SweepRun:
 
     async def __aexit__(self, *exc: Any) -> bool | None:
         assert self._session is not None
-        return await self._session.__aexit__(*exc)
+        try:
+            return await self._session.__aexit__(*exc)
+        finally:
+            if self._driver_or_none is not None and self._driver_or_none.finish is not None:
+                for source, error in self._plan.registry.finished(self.snapshot()):
+                    log.error("the plugin %s failed in asyncsweep_finished: %r", source, error)
 
     # -- watching -----------------------------------------------------------------------------------------------------
 
@@ -77,6 +85,11 @@ class SweepRun:
         return self._plan.spec.n_trials
 
     @property
+    def concurrency(self) -> int:
+        """How many trials run at a time."""
+        return self._plan.spec.concurrency
+
+    @property
     def is_over(self) -> bool:
         """True once the sweep has ended."""
         return self._driver.is_over
@@ -86,18 +99,14 @@ class SweepRun:
         """Where the journal and the logs are; None for a sweep in memory."""
         return self._plan.directory
 
-    async def updates(self) -> AsyncIterator[ef.Update]:
-        """What happens from now on, in order, until the sweep has ended.
+    def updates(self) -> AsyncIterator[ef.Update]:
+        """What happens, in order, until the sweep has ended: the first call from the start on, others from then on.
 
         The buffer holds 10,000 updates. A consumer that falls behind misses some and gets `UpdatesSkipped(count)`; the
         sweep never waits for it.
         """
-        watcher = self._driver.watchers.add()
-        try:
-            async for update in watcher:
-                yield update
-        finally:
-            self._driver.watchers.remove(watcher)
+        watcher, self._from_start = self._from_start or self._driver.watchers.add(), None
+        return self._follow(watcher)
 
     def snapshot(self) -> Result:
         """The trials as they are now."""
@@ -117,6 +126,8 @@ class SweepRun:
         result = self.snapshot()
         fault = self._driver.fault
         if fault is not None:
+            if isinstance(fault, PluginError) and fault.result is None:
+                fault.result = result
             raise fault
         finish = self._driver.finish
         if finish is not None and finish.error is not None:
@@ -126,8 +137,12 @@ class SweepRun:
     # -- steering -----------------------------------------------------------------------------------------------------
 
     def stop(self, reason: str = "stopped", *, now: bool = False) -> None:
-        """Start no more trials; with `now` also end the running ones, which become CANCELLED."""
-        self._driver.post(StopRequested(str(reason), bool(now)))
+        """Start no more trials; with `now` also end the running ones, which become CANCELLED.
+
+        Raises:
+            ConfigError: `reason` is no text, or `now` is neither True nor False.
+        """
+        self._driver.post(StopRequested(checks.text("reason", reason), checks.flag("now", now)))
 
     def pause(self) -> None:
         """Start no more trials until `unpause`; running ones go on."""
@@ -164,11 +179,15 @@ class SweepRun:
         if not machine.may_ask or self._driver.is_over:
             raise ConfigError("ask(): the sweep takes no more trials (n_trials reached, stopped, or ended)")
         number = len(machine.trials)
-        ready = self._asked[number] = anyio.Event()
-        self._driver.post(ExternalAsked())
-        if not (number < len(machine.trials) and machine.trials[number].started_at):
-            await ready.wait()
-        del self._asked[number]
+        watcher = self._driver.watchers.add()
+        try:
+            self._driver.post(ExternalAsked())
+            # Each update may be about it; there are none any more once the sweep has ended.
+            while number < len(machine.trials) and machine.trials[number].state is State.WAITING:
+                if not await watcher.take():
+                    break
+        finally:
+            self._driver.watchers.remove(watcher)
         if number >= len(machine.trials) or machine.trials[number].state is not State.RUNNING:
             raise ConfigError("ask(): the sweep takes no more trials (the sampler has none, or it was stopped)")
         return machine.trials[number]
@@ -190,16 +209,19 @@ class SweepRun:
             raise ConfigError(
                 f"tell(): trial {number} was not taken with ask(), or is final already ({record.state.value})"
             )
-        state = State(state) if state is not None else State.COMPLETE
+        state = _told_state(state)
         if state is State.COMPLETE:
             try:
                 metrics = metrics_of(value, tuple(self._plan.spec.directions))
             except TrialError as error:
                 raise ConfigError(f"tell(): {error}") from error
+            missing = [name for name in self._plan.spec.directions if name not in metrics]
+            if missing:
+                raise ConfigError(f"tell(): value={value!r} lacks the metric {missing[0]!r}")
             self._driver.post(Finished(number, record.attempt, metrics))
-        elif value is not None or state not in (State.PRUNED, State.FAILED):
+        elif value is not None:
             raise ConfigError(
-                f"tell(): state={state.value} with value={value!r}: give a value, or PRUNED or FAILED without one"
+                f"tell(): state={state.value} with value={value!r}: give PRUNED and FAILED without a value"
             )
         elif state is State.PRUNED:
             self._driver.post(Pruned(number, record.attempt))
@@ -207,6 +229,13 @@ class SweepRun:
             self._driver.post(Failed(number, record.attempt, ErrorInfo("TrialError", "told as FAILED")))
 
     # -- inside -------------------------------------------------------------------------------------------------------
+
+    async def _follow(self, watcher: Watcher) -> AsyncIterator[ef.Update]:
+        try:
+            async for update in watcher:
+                yield update
+        finally:
+            self._driver.watchers.remove(watcher)
 
     @property
     def _driver(self) -> Driver:
@@ -216,6 +245,7 @@ class SweepRun:
 
     def _on_ready(self, driver: Driver) -> None:
         self._driver_or_none = driver
+        self._from_start = driver.watchers.add()
 
     def _known(self, number: Any) -> TrialRecord:
         trials = self._driver.machine.trials
@@ -225,23 +255,30 @@ class SweepRun:
 
     def _on_batch(self, updates: Sequence[ef.Update]) -> None:
         """See what the driver shows, before anybody else's task does."""
-        if self._asked:
-            for update in updates:
-                if isinstance(update, ef.TrialStarted | ef.TrialFinished | ef.SweepFinished):
-                    number = getattr(update, "trial", None)
-                    for asked, event in self._asked.items():
-                        if number in (asked, None):
-                            event.set()
         stop_when = self._plan.stop_when
         if stop_when is not None and not self.is_over and any(isinstance(u, ef.TrialFinished) for u in updates):
-            if stop_when(self):
+            try:
+                enough = stop_when(self)
+            except Exception as error:
+                raise PluginError(f"stop_when raised {type(error).__name__}: {error}", self.snapshot()) from error
+            if enough:
                 self.stop("stop_when", now=True)
+
+
+def _told_state(state: Any) -> State:
+    if state is None:
+        return State.COMPLETE
+    if state not in (State.COMPLETE, State.PRUNED, State.FAILED):
+        raise ConfigError(f"tell(): state={state!r}: expected COMPLETE, PRUNED or FAILED, or None for COMPLETE")
+    return State(state)
 
 
 def _fault_of(error: ErrorInfo, result: Result) -> AsyncSweepError:
     """The exception that a sweep ends with."""
     if error.type == "TooManyFailures":
         return TooManyFailures(error.message, result)
+    if error.type == "ConfigError":
+        return ConfigError(error.message)
     text = f"{error}\n{error.traceback}" if error.traceback else str(error)
     if not result.trials:
         return ConfigError(f"no trial could start: {text}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import msgspec
+
 from asyncsweep.core.records import PluginSpec
 from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.offers import CONTRACTS, Kind
@@ -81,6 +83,10 @@ def spec_of(kind: Kind, value: Any) -> PluginSpec:
     choice = choose(kind, value)
     if choice is None:
         return PluginSpec(type(value).__qualname__, {}, given=True)
+    try:
+        msgspec.msgpack.encode(choice.options)
+    except (TypeError, ValueError, OverflowError):  # a function among them, say: as an object, it is given again
+        return PluginSpec(choice.name, {}, given=True)
     return PluginSpec(choice.name, choice.options)
 
 

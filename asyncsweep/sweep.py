@@ -12,6 +12,7 @@ from asyncsweep.core.records import Direction, PluginSpec, SweepSpec
 from asyncsweep.driver.objective import Objective
 from asyncsweep.driver.plan import Plan
 from asyncsweep.errors import ConfigError
+from asyncsweep.hooks.nearest import did_you_mean
 from asyncsweep.hooks.registry import Registry
 from asyncsweep.journal import journal
 from asyncsweep.result import Result
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from asyncsweep.run import SweepRun
 
 _SEEDS = 2**31
+# Far beyond what one process can serve: a number above it is a mistake.
+MOST_CONCURRENT = 100_000
 # What may be changed when a sweep is opened again, and what is as the journal says.
 _CHANGEABLE = (
     "n_trials",
@@ -105,16 +108,14 @@ class Sweep:
         self.sampler = sampler
         self.pruner = pruner
         self.executor = self._default_executor() if executor is None else executor
-        self.stop_when = stop_when
-        self.exporters = exporters
+        self.stop_when = checks.hook("stop_when", stop_when)
+        self.exporters = checks.sequence("exporters", exporters)
         self.is_resumed = False
-        if stop_when is not None and not callable(stop_when):
-            raise ConfigError(f"stop_when={stop_when!r}: expected a function of the SweepRun, or None")
         self.spec = SweepSpec(
             space=self.space.domains,
             directions=checks.directions(direction),
             n_trials=checks.count("n_trials", n_trials, least=1, none="no limit"),
-            concurrency=checks.count("concurrency", concurrency, least=1),
+            concurrency=checks.count("concurrency", concurrency, least=1, most=MOST_CONCURRENT),
             timeout=checks.seconds("timeout", timeout, none="no limit"),
             trial_timeout=checks.seconds("trial_timeout", trial_timeout, none="no limit"),
             grace_s=checks.seconds("grace_s", grace_s, zero=True),
@@ -132,10 +133,13 @@ class Sweep:
         if self.directory is not None:
             journal.refuse_used(self.directory)
 
-    async def run(self) -> Result:
+    async def run(self, *, progress: bool = False) -> Result:
         """Run the sweep to its end.
 
         Cancelling the awaiting task stops the trials; nothing is left behind, and a sweep with a directory can be resumed.
+
+        Args:
+            progress: Show on the standard output how far it is (see `asyncsweep.progress.show`).
 
         Raises:
             ConfigError: The objective, sampler or executor cannot be used.
@@ -144,6 +148,10 @@ class Sweep:
             JournalError: The journal cannot be written.
         """
         async with self.start() as run:
+            if progress:
+                from asyncsweep.progress import show  # brings rich
+
+                await show(run)
             return await run.result()
 
     def start(self) -> SweepRun:
@@ -162,7 +170,7 @@ class Sweep:
             sampler=self._make_sampler(),
             pruner=self._make_pruner(),
             executor=self._make_executor(),
-            exporters=[settings.make("exporter", exporter, self.registry) for exporter in self.exporters],
+            exporters=self._make_exporters(),
             registry=self.registry,
             stop_when=self.stop_when,
         )
@@ -186,12 +194,12 @@ class Sweep:
             raise ConfigError("directory=None: name the directory of the sweep to open")
         content = journal.read(path)
         if not content.events:
-            raise ConfigError(f"directory={str(path)!r}: that sweep never began; delete it and start anew")
+            raise ConfigError(f"directory={str(path)!r}: that sweep never began; start a new one there with Sweep(...)")
         unknown = [name for name in changes if name not in _CHANGEABLE]
         if unknown:
             raise ConfigError(
-                f"{unknown[0]}={changes[unknown[0]]!r}: it cannot be changed in a sweep that has begun "
-                f"(can be changed: {', '.join(_CHANGEABLE)})"
+                f"{unknown[0]}={changes[unknown[0]]!r}: it cannot be changed in a sweep that has begun"
+                f"{did_you_mean(unknown[0], _CHANGEABLE)}; can be changed: {', '.join(_CHANGEABLE)}"
             )
         spec = latest_spec(content.events)
         kept: dict[str, Any] = {
@@ -230,6 +238,7 @@ class Sweep:
             )
         self._make_sampler()
         self._make_pruner()
+        self._make_exporters()
         executor = self._make_executor()
         runs = getattr(executor, "runs", "both")
         is_async = self.objective.is_async
@@ -258,6 +267,10 @@ class Sweep:
         """A new executor, unless the user gave an object."""
         return settings.make("executor", self.executor, self.registry)
 
+    def _make_exporters(self) -> list[Any]:
+        """New exporters, but for those that the user gave as objects."""
+        return [settings.make("exporter", exporter, self.registry) for exporter in self.exporters]
+
 
 def latest_spec(events: Sequence[Any]) -> SweepSpec:
     """The settings that hold at the end of a journal."""
@@ -276,7 +289,5 @@ def _given_again(kind: str, spec: PluginSpec) -> Any:
 def _seed(seed: Any) -> int:
     if seed is None:
         return secrets.randbelow(_SEEDS)
-    found: int = checks.count("seed", seed, least=0, none="a random one")
-    if found >= 2**32:
-        raise ConfigError(f"seed={seed!r}: expected a whole number below 2**32")
+    found: int = checks.count("seed", seed, least=0, most=2**32 - 1, none="a random one")
     return found

@@ -1,6 +1,6 @@
 """How late the host's event loop is: a task sleeps a millisecond, again and again, and measures by how much it overslept.
 
-Measured while nothing else runs, while our TPE asks with 1,000 trials behind it, and while the hand-written loop's does.
+Measured while nothing else runs, while our TPE asks with 1,000 trials behind it, and while a hand-written loop does.
 The first 1,000 trials are random ones, so that the measurement is about asking with that history, not about building it.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import asynccontextmanager
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import anyio
@@ -63,8 +63,8 @@ async def _tpe(history: int, n_asks: int, sweeps: Sweeps) -> Lag:
     return _lag(late)
 
 
-def tpe_on_loop(history: int, n_asks: int) -> Lag:
-    """The lag of the hand-written loop, which asks Optuna's TPE on the loop. Always on asyncio."""
+def tpe_by_hand(history: int, n_asks: int) -> Lag:
+    """The lag of the hand-written loop, which asks Optuna's TPE in a thread. Always on asyncio."""
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler())
     for _ in range(history):
         trial = study.ask(DISTRIBUTIONS)
@@ -74,7 +74,7 @@ def tpe_on_loop(history: int, n_asks: int) -> Lag:
     async def measured() -> Lag:
         late: list[float] = []
         async with _measuring(late):
-            await peers.run_loop(study, n_asks, workers, objectives.bowl_of_params)
+            await peers.run_with_slow_asks(study, n_asks, workers, objectives.bowl_of_params)
         return _lag(late)
 
     with peers.started_pool() as workers:

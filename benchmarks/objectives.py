@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 REPORTS_PER_TRIAL = 100
 
@@ -26,15 +26,15 @@ class Trial(Reporter, Protocol):
 
 
 async def noop_async(trial: Trial) -> float:
-    return trial.params["momentum"]  # type: ignore[no-any-return]
+    return cast(float, trial.params["momentum"])
 
 
 def noop(trial: Trial) -> float:
-    return trial.params["momentum"]  # type: ignore[no-any-return]
+    return cast(float, trial.params["momentum"])
 
 
 def noop_of_params(params: dict[str, Any]) -> float:
-    return params["momentum"]  # type: ignore[no-any-return]
+    return cast(float, params["momentum"])
 
 
 def reporting(trial: Trial) -> float:
@@ -47,7 +47,8 @@ def bowl(trial: Trial) -> float:
 
 def bowl_of_params(params: dict[str, Any]) -> float:
     """Something that a sampler can learn from."""
-    return (math.log10(params["lr"]) + 3.0) ** 2 + (params["momentum"] - 0.9) ** 2 + abs(params["depth"] - 20) / 50
+    lr, momentum, depth = params["lr"], params["momentum"], params["depth"]
+    return float((math.log10(lr) + 3.0) ** 2 + (momentum - 0.9) ** 2 + abs(depth - 20) / 50)
 
 
 _send: Callable[[tuple[int, float, int]], None]
@@ -64,7 +65,7 @@ def reporting_of_params(number: int, params: dict[str, Any]) -> float:
 
 
 def _report(report: Callable[[float, int], None], params: dict[str, Any]) -> float:
-    value = float(params["momentum"])
+    value = cast(float, params["momentum"])
     for step in range(REPORTS_PER_TRIAL):
         report(value, step)
     return value

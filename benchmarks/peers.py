@@ -25,6 +25,8 @@ WORKERS = 2
 UNDER_WAY = 2 * WORKERS
 
 _CONTEXT = multiprocessing.get_context("forkserver")  # not fork: the host has threads and an event loop
+# Each worker imports the main program, and with it Optuna: the server has it already.
+_CONTEXT.set_forkserver_preload(["optuna"])
 
 
 def optuna_in_memory(n_trials: int) -> float:
@@ -54,23 +56,25 @@ def pool_reports(n_trials: int) -> float:
     return n_trials * objectives.REPORTS_PER_TRIAL / elapsed_s
 
 
-async def run_loop(
+async def run_with_slow_asks(
     study: optuna.Study, n_trials: int, workers: ProcessPoolExecutor, function: Callable[[dict[str, Any]], float]
 ) -> None:
-    """The hand-written loop: ask, evaluate, tell."""
+    """The hand-written loop for a sampler that takes long: it is asked in a thread, for one trial a process at a time."""
     loop = asyncio.get_running_loop()
+    left = iter(range(n_trials))
 
-    async def evaluate(trial: optuna.Trial) -> float:
-        return await loop.run_in_executor(workers, function, trial.params)
+    async def slot() -> None:
+        for _ in left:
+            trial = await asyncio.to_thread(study.ask, DISTRIBUTIONS)
+            study.tell(trial, await loop.run_in_executor(workers, function, trial.params))
 
-    def tell(trial: optuna.Trial, value: float) -> None:
-        study.tell(trial, value)
-
-    await _slots(study, n_trials, evaluate, tell)
+    await asyncio.gather(*(slot() for _ in range(WORKERS)))
 
 
 @contextlib.contextmanager
-def started_pool(initializer: Callable[..., None] | None = None, args: tuple[Any, ...] = ()) -> Iterator[ProcessPoolExecutor]:
+def started_pool(
+    initializer: Callable[..., None] | None = None, args: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
     """Worker processes that have run something."""
     with ProcessPoolExecutor(WORKERS, mp_context=_CONTEXT, initializer=initializer, initargs=args) as workers:
         # Each submission that finds no idle process starts one; a short sleep keeps the first from taking them all.
@@ -84,8 +88,16 @@ def _study(storage: BaseStorage | None = None) -> optuna.Study:
 
 def _pool_rate(study: optuna.Study, n_trials: int) -> float:
     async def timed(workers: ProcessPoolExecutor) -> float:
+        loop = asyncio.get_running_loop()
+
+        async def evaluate(trial: optuna.Trial) -> float:
+            return await loop.run_in_executor(workers, objectives.noop_of_params, trial.params)
+
+        def tell(trial: optuna.Trial, value: float) -> None:
+            study.tell(trial, value)
+
         started_at = time.perf_counter()
-        await run_loop(study, n_trials, workers, objectives.noop_of_params)
+        await _slots(study, n_trials, evaluate, tell)
         return time.perf_counter() - started_at
 
     with started_pool() as workers:
@@ -123,6 +135,7 @@ async def _slots(
     evaluate: Callable[[optuna.Trial], Awaitable[float]],
     done: Callable[[optuna.Trial, float], None],
 ) -> None:
+    """The hand-written loop for a sampler that answers at once: ask, evaluate, tell."""
     left = iter(range(n_trials))
 
     async def slot() -> None:

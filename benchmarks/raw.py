@@ -36,6 +36,10 @@ def round_trips(count: int) -> float:
         return count / asyncio.run(_ping_pong([ours for ours, _ in pairs], count))
     finally:
         for ours, _ in pairs:
+            ours.setblocking(True)
+            ours.shutdown(socket.SHUT_WR)
+            while ours.recv(_READ_BYTES):
+                pass  # an echo that nobody waited for
             ours.close()
         for child in children:
             child.wait()

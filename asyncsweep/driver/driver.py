@@ -22,13 +22,24 @@ import anyio
 import anyio.to_thread
 
 from asyncsweep.core import effects as ef
-from asyncsweep.core.events import AskFailed, Event, ParamSuggested, Reported, Started, Suggested, SuggestFailed
+from asyncsweep.core.events import (
+    AskFailed,
+    Event,
+    Failed,
+    Finished,
+    ParamSuggested,
+    Reported,
+    Started,
+    Suggested,
+    SuggestFailed,
+)
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine, Phase
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.driver.clock import Clock, Timers
 from asyncsweep.driver.search import Search
 from asyncsweep.driver.updates import Watchers
+from asyncsweep.errors import PluginError
 from asyncsweep.hooks.contracts import Executor, Job, JobId
 from asyncsweep.journal.journal import Journal
 
@@ -112,6 +123,7 @@ class Driver:
         if self.fault is None:
             self.fault = fault
         self.close()
+        self.watchers.close()
         self.ended.set()
 
     def close(self) -> None:
@@ -178,6 +190,10 @@ class Driver:
                 stand_in = AskFailed(event.trial, reason)
             elif isinstance(event, ParamSuggested):
                 stand_in = SuggestFailed(event.trial, event.attempt, event.name, reason)
+            elif isinstance(event, Finished):
+                stand_in = Failed(event.trial, event.attempt, reason)
+            elif isinstance(event, Reported) and event.metrics:
+                stand_in = Reported(event.trial, event.attempt, event.step, event.value)
             else:
                 raise
             stand_in.seq, stand_in.at = event.seq, event.at
@@ -202,7 +218,11 @@ class Driver:
         outside, later = self._outside, self._later
         self._outside = []
         for effect in outside:
-            later[type(effect)](effect)
+            try:
+                later[type(effect)](effect)
+            except Exception as error:
+                kind, cause = type(effect).__name__, f"{type(error).__name__}: {error}"
+                raise PluginError(f"the executor failed at {kind}: {cause}") from error
 
     # -- effects ------------------------------------------------------------------------------------------------------
 

@@ -20,7 +20,8 @@ from asyncsweep.core.events import (
     SuggestFailed,
     TellFailed,
 )
-from asyncsweep.core.records import ErrorInfo, TrialRecord
+from asyncsweep.core.records import ErrorInfo, State, TrialRecord
+from asyncsweep.errors import PluginError
 from asyncsweep.errors import SpaceExhausted as Exhausted
 from asyncsweep.hooks.contracts import Pruner, Sampler, TrialRef
 from asyncsweep.samplers.hosted import SamplerHost
@@ -127,20 +128,30 @@ class Search:
             self._host.tell(trial)
 
     def retell(self) -> None:
-        """Tell every final trial again to what answers here; the host retells by itself."""
+        """Tell every final trial again to what answers here; the host retells by itself.
+
+        Raises:
+            PluginError: The sampler or pruner raised.
+        """
         for trial in self._trials:
             if trial.is_final:
-                if self._sampler is not None:
-                    self._sampler.tell(trial)
-                if self._pruner is not None:
-                    self._feed(self._pruner, trial)
-                    self._pruner.finish(trial)
+                try:
+                    if self._sampler is not None:
+                        self._sampler.tell(trial)
+                    if self._pruner is not None:
+                        self._feed(self._pruner, trial)
+                        self._pruner.finish(trial)
+                except Exception as error:
+                    raise PluginError(
+                        f"the sampler or pruner cannot be told of trial {trial.number} again: {error!r}"
+                    ) from error
         self._fed.clear()
 
     def _feed(self, pruner: Pruner, trial: TrialRecord) -> None:
         attempt, known = self._fed.get(trial.number, (trial.attempt, 0))
         if attempt != trial.attempt:
-            pruner.restart(trial.number)
+            # To the pruner the attempt that is to be forgotten is a trial that failed; it knows of no attempts.
+            pruner.finish(TrialRecord(trial.number, State.FAILED))
             known = 0
         steps, values = trial.steps or (), trial.reported or ()
         for at in range(known, len(steps)):

@@ -25,8 +25,8 @@ from asyncsweep.driver.plan import Plan
 from asyncsweep.driver.replay import replay
 from asyncsweep.driver.search import Search
 from asyncsweep.driver.updates import Watcher
-from asyncsweep.errors import ConfigError, PluginError
-from asyncsweep.hooks.contracts import Exporter, Setup, VerdictSteps
+from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError
+from asyncsweep.hooks.contracts import Executor, Exporter, Setup, VerdictSteps
 from asyncsweep.journal import journal as journals
 from asyncsweep.journal.journal import Journal
 from asyncsweep.samplers.hosted import SamplerHost
@@ -68,7 +68,7 @@ async def session(
                     driver.executor = plan.executor
                     driver.search.retell()
                     driver.post(Reopened(spec) if plan.is_resumed else SweepOpened(spec))
-                    async with plan.executor.open(setup, driver):
+                    async with _executing(plan.executor, setup, driver):
                         try:
                             await driver.search.opened()
                             yield
@@ -78,7 +78,7 @@ async def session(
                         finally:
                             driver.close()
             except Exception as error:  # a part could not be opened
-                failure = failure or error
+                failure = failure or _first(error)
             finally:
                 driver.close()
                 tasks.cancel_scope.cancel()
@@ -114,6 +114,9 @@ async def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: 
         or driver.fault is not None
         or (driver.finish is not None and driver.finish.error is not None)
     )
+    if failed and not plan.is_resumed and not any(t.started_at or t.is_final for t in driver.machine.trials):
+        journal.discard()
+        return
     try:
         if driver.fault is None:
             journal.commit()
@@ -121,8 +124,6 @@ async def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: 
                 await anyio.to_thread.run_sync(journal.sync)
     finally:
         journal.close()
-    if failed and not plan.is_resumed and not driver.machine.trials:
-        journal.path.unlink()
 
 
 @asynccontextmanager
@@ -176,14 +177,36 @@ def _opened(what: str, opening: Callable[[], None]) -> None:
 
 
 @asynccontextmanager
+async def _executing(executor: Executor, setup: Setup, driver: Driver) -> AsyncIterator[None]:
+    """The executor, open. Whatever it raises in its own code is a `PluginError`; the body lets no `Exception` through."""
+    try:
+        async with executor.open(setup, driver):
+            yield
+    except Exception as error:
+        cause = _first(error)
+        if isinstance(cause, AsyncSweepError):
+            raise cause from None
+        raise PluginError(f"the executor {executor!r} failed: {type(cause).__name__}: {cause}") from error
+
+
+@asynccontextmanager
 async def _exporting(plan: Plan, driver: Driver) -> AsyncIterator[None]:
-    """Each exporter in a task of its own, with its own buffer; one that raises is reported and left out."""
+    """Each exporter in a task of its own, with its own buffer.
+
+    One that cannot be opened ends the sweep before its first trial; one that raises later is reported and left out.
+    """
     if not plan.exporters:
         yield
         return
     async with anyio.create_task_group() as tasks:
         for exporter in plan.exporters:
-            tasks.start_soon(_export, exporter, driver.watchers.add())
+            try:
+                with anyio.fail_after(EXPORT_GRACE_S):
+                    await tasks.start(_export, exporter, driver.watchers.add())
+            except ConfigError:
+                raise
+            except Exception as error:
+                raise PluginError(f"the exporter {exporter!r} cannot be opened: {error!r}") from error
         try:
             yield
         finally:
@@ -191,12 +214,17 @@ async def _exporting(plan: Plan, driver: Driver) -> AsyncIterator[None]:
             tasks.cancel_scope.deadline = anyio.current_time() + EXPORT_GRACE_S
 
 
-async def _export(exporter: Exporter, watcher: Watcher) -> None:
+async def _export(exporter: Exporter, watcher: Watcher, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    is_open = False
     try:
         async with exporter:
+            is_open = True
+            task_status.started()
             while batch := await watcher.take():
                 await exporter.export(batch)
     except Exception:  # somebody else's code: the sweep goes on without it
+        if not is_open:
+            raise
         log.exception("the exporter %r failed and gets no more updates", exporter)
 
 
@@ -226,9 +254,8 @@ def line_of(trial: TrialRecord, best: TrialRecord | None) -> str:
     return line if best is None else f"{line} Best is trial {best.number} with value: {best.value}."
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def _first(error: BaseException) -> BaseException:
     """The first fault of a group: the others came of it, or at the same time."""
-    error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

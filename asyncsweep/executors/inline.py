@@ -20,6 +20,7 @@ from asyncsweep.core.effects import AnswerVerdict
 from asyncsweep.core.events import (
     AttrSet,
     Event,
+    ExecutorFailed,
     Killed,
     ParamAsked,
     Reported,
@@ -27,10 +28,10 @@ from asyncsweep.core.events import (
     VerdictAsked,
     WorkerJoined,
 )
-from asyncsweep.errors import TrialError
+from asyncsweep.errors import ConfigError, TrialError
 from asyncsweep.executors.names import new_worker
-from asyncsweep.executors.outcome import event_of, value_in, verdict_in
-from asyncsweep.executors.values import check_attr, domain_of
+from asyncsweep.executors.outcome import built, event_of, value_in, verdict_in
+from asyncsweep.executors.values import attr_of, domain_of, own
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
 from asyncsweep.worker import outcome as ends
 from asyncsweep.worker.current import CURRENT
@@ -60,12 +61,18 @@ class InlineExecutor:
         self._inbox = inbox
         self._verdicts = None if setup.verdicts is None else Steps(setup.verdicts.first, setup.verdicts.every)
         assert setup.call is not None
+        if not setup.call.is_async:
+            raise ConfigError(
+                "executor='inline': it runs on the event loop and needs an `async def` objective; "
+                "for a plain function use executor='process' or 'thread'"
+            )
         self._call = setup.call
-        self._call.build()
+        self._jobs.clear()
+        fault = built(self._call)
         async with anyio.create_task_group() as tasks:
             for _ in range(setup.slots):
                 tasks.start_soon(self._run)
-            inbox.post(WorkerJoined(new_worker("inline"), setup.slots))
+            inbox.post(WorkerJoined(new_worker("inline"), setup.slots) if fault is None else ExecutorFailed(fault))
             try:
                 yield
             finally:
@@ -137,25 +144,34 @@ class InlineExecutor:
     async def _attempt(self, job: Job, job_id: JobId) -> Event:
         setup = self._setup
         port = self._ports[job_id] = _InlinePort(self._inbox, job_id)
-        trial = Trial(port, job.trial, job.attempt, job.params, setup.objective.metrics, self._verdicts)
+        trial = Trial(port, job.trial, job.attempt, own(job.params), setup.objective.metrics, self._verdicts)
         token = CURRENT.set(trial)
         self._inbox.post(Started(job.trial, job.attempt))
         try:
             returned = await self._call(trial)
-        except anyio.get_cancelled_exc_class() as error:
-            if job_id in self._to_kill:
-                return Killed(job.trial, job.attempt)
-            if anyio.current_effective_deadline() == float("-inf"):
-                raise
-            outcome = ends.raised(error)  # the objective's own, not a cancellation of this loop's
-        except (Exception, SystemExit) as error:  # whatever an objective raises becomes data of its trial
+        except Exception as error:  # whatever an objective raises becomes data of its trial
             outcome = ends.raised(error)
+        except BaseException as error:
+            cancelled, must_pass = _kinds(error)
+            if cancelled and job_id in self._to_kill:
+                return Killed(job.trial, job.attempt)
+            if must_pass or (cancelled and anyio.current_effective_deadline() == float("-inf")):
+                raise
+            outcome = ends.raised(error)  # sys.exit, or a cancellation that is the objective's own
         else:
             outcome = ends.finished(returned, setup.objective.metrics)
         finally:
             del self._ports[job_id]
             CURRENT.reset(token)
         return event_of(job_id, outcome)
+
+
+def _kinds(error: BaseException) -> tuple[bool, bool]:
+    """Whether an exception, or one of its group, is a cancellation; and whether it is Ctrl-C, which nobody may swallow."""
+    if isinstance(error, BaseExceptionGroup):
+        parts = [_kinds(part) for part in error.exceptions]
+        return any(cancelled for cancelled, _ in parts), any(must_pass for _, must_pass in parts)
+    return isinstance(error, anyio.get_cancelled_exc_class()), isinstance(error, KeyboardInterrupt | GeneratorExit)
 
 
 class _InlinePort:
@@ -193,8 +209,7 @@ class _InlinePort:
         return value_in(await self._awaited(name))
 
     def set_attr(self, key: str, value: Any) -> None:
-        check_attr(key, value)
-        self._inbox.post(AttrSet(*self._job, key, value))
+        self._inbox.post(AttrSet(*self._job, key, attr_of(key, value)))
 
     def _taken(self, key: int | str, call: str) -> Answer:
         if key not in self._answers:

@@ -6,9 +6,11 @@ from asyncsweep.core.effects import AnswerParam, AnswerVerdict
 from asyncsweep.core.events import Event, Failed, Finished, Pruned
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.errors import TrialError
+from asyncsweep.executors.values import own
 from asyncsweep.hooks.contracts import Answer, JobId
 from asyncsweep.wire.messages import FAILED, FINISHED
-from asyncsweep.worker.outcome import Outcome
+from asyncsweep.worker.objective import Call
+from asyncsweep.worker.outcome import Outcome, describe
 
 
 def event_of(job: JobId, outcome: Outcome) -> Event:
@@ -19,6 +21,15 @@ def event_of(job: JobId, outcome: Outcome) -> Event:
     if tag == FAILED:
         return Failed(*job, ErrorInfo(*payload))
     return Pruned(*job)
+
+
+def built(call: Call) -> ErrorInfo | None:
+    """Build an objective that is a class; why that failed, or None. May take its time: it may load data."""
+    try:
+        call.build()
+    except BaseException as error:  # sys.exit in somebody's constructor must not end the application
+        return ErrorInfo(*describe(error))
+    return None
 
 
 def verdict_in(answer: Answer) -> bool:
@@ -35,4 +46,4 @@ def value_in(answer: Answer) -> object:
     assert isinstance(answer, AnswerParam)
     if answer.error is not None:
         raise TrialError(f"no value for {answer.name!r}: {answer.error}")
-    return answer.value
+    return own(answer.value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import socket
+import threading
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -29,10 +30,10 @@ from asyncsweep.core.events import (
     VerdictAsked,
     WorkerJoined,
 )
-from asyncsweep.core.records import ErrorInfo
+from asyncsweep.errors import ConfigError
 from asyncsweep.executors.names import new_worker
-from asyncsweep.executors.outcome import event_of, value_in, verdict_in
-from asyncsweep.executors.values import check_attr, domain_of
+from asyncsweep.executors.outcome import built, event_of, value_in, verdict_in
+from asyncsweep.executors.values import attr_of, domain_of, own
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
 from asyncsweep.worker import outcome as ends
 from asyncsweep.worker.current import CURRENT
@@ -56,7 +57,10 @@ class ThreadExecutor:
     @asynccontextmanager
     async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
         assert setup.call is not None
+        if setup.call.is_async:
+            raise ConfigError("executor='thread': it needs a plain function; for `async def` use 'inline' or 'process'")
         self._call_objective = setup.call
+        self._ports.clear()
         self._setup = setup
         self._inbox = inbox
         self._verdicts = None if setup.verdicts is None else Steps(setup.verdicts.first, setup.verdicts.every)
@@ -97,15 +101,14 @@ class ThreadExecutor:
 
     async def _build(self) -> None:
         """Build a class off the loop: it may load data."""
-        try:
-            await anyio.to_thread.run_sync(self._call_objective.build)
-        except Exception as error:  # told as the reason why no trial can run
-            self._inbox.post(ExecutorFailed(ErrorInfo(*ends.describe(error))))
+        error = await anyio.to_thread.run_sync(built, self._call_objective, abandon_on_cancel=True)
+        if error is not None:
+            self._inbox.post(ExecutorFailed(error))
         else:
             self._inbox.post(WorkerJoined(new_worker("thread"), self._setup.slots))
 
     async def _attempt(self, job: Job, port: _ThreadPort) -> None:
-        trial = Trial(port, job.trial, job.attempt, job.params, self._setup.objective.metrics, self._verdicts)
+        trial = Trial(port, job.trial, job.attempt, own(job.params), self._setup.objective.metrics, self._verdicts)
         outcome: ends.Outcome | None = None
         with port.scope:
             outcome = await anyio.to_thread.run_sync(self._call, trial, abandon_on_cancel=True, limiter=self._limiter)
@@ -179,6 +182,7 @@ class _ThreadPort:
         self.is_killed = False
         self.closed = False
         self._mail = mail
+        self._asking = threading.Lock()  # one question at a time, so that each thread hears its own answer
 
     def kill(self, grace_s: float) -> None:
         if not self.is_killed:
@@ -190,22 +194,23 @@ class _ThreadPort:
         self._say(Reported(*self.job, step, value, metrics))
 
     def verdict(self, step: int) -> bool:
-        self._say(VerdictAsked(*self.job, step))
-        return verdict_in(self._hear())
+        with self._asking:
+            self._say(VerdictAsked(*self.job, step))
+            return verdict_in(self._hear())
 
     async def verdict_async(self, step: int) -> bool:
         return self.verdict(step)
 
     def suggest(self, name: str, domain: dict[str, Any]) -> Any:
-        self._say(ParamAsked(*self.job, name, domain_of(name, domain)))
-        return value_in(self._hear())
+        with self._asking:
+            self._say(ParamAsked(*self.job, name, domain_of(name, domain)))
+            return value_in(self._hear())
 
     async def suggest_async(self, name: str, domain: dict[str, Any]) -> Any:
         return self.suggest(name, domain)
 
     def set_attr(self, key: str, value: Any) -> None:
-        check_attr(key, value)
-        self._say(AttrSet(*self.job, key, value))
+        self._say(AttrSet(*self.job, key, attr_of(key, value)))
 
     def _say(self, event: Event) -> None:
         if self.is_killed or self.closed:

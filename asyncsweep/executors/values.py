@@ -8,7 +8,8 @@ import msgspec
 
 from asyncsweep.errors import ConfigError, TrialError
 from asyncsweep.space import Domain
-from asyncsweep.wire.stream import pack
+from asyncsweep.space.values import plain
+from asyncsweep.worker.values import check_attr
 
 
 def domain_of(name: str, domain: dict[str, Any]) -> Domain:
@@ -27,13 +28,22 @@ def domain_of(name: str, domain: dict[str, Any]) -> Domain:
         raise TrialError(str(error)) from None
 
 
-def check_attr(key: str, value: Any) -> None:
-    """Refuse a user attribute that the journal cannot hold.
+def attr_of(key: str, value: Any) -> Any:
+    """A user attribute, checked, as a copy that the objective cannot change any more.
 
     Raises:
-        TypeError: The value is not made of None, bool, int, float, str, bytes, lists and dicts.
+        TypeError: The value is not made of None, bool, int, float, str, bytes, lists and dicts with text keys.
+        ValueError: It is larger than 1 MiB, nested too deep, or has a text that is no valid Unicode.
     """
-    try:
-        pack((key, value))
-    except (TypeError, OverflowError, ValueError) as error:
-        raise TypeError(f"set_user_attr({key!r}): the value cannot be stored: {error}") from None
+    check_attr(key, value)
+    return plain(value, key)
+
+
+def own(value: Any) -> Any:
+    """The value, its lists and dicts copied at every depth: an objective of this process may change what it is given."""
+    kind = type(value)
+    if kind is list:
+        return [own(item) for item in value]
+    if kind is dict:
+        return {key: own(item) for key, item in value.items()}
+    return value

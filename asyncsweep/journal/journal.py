@@ -113,31 +113,25 @@ def create(directory: Path, files: Files | None = None) -> Journal:
     files = files or OsFiles()
     path = directory / NAME
     refuse_used(directory)
-    made: tuple[Path, ...] = ()
-    lock: Lock | None = None
+    made = _missing(directory)
     try:
-        made = _missing(directory)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = Lock(directory)
+    except JournalError:
+        raise
+    except OSError as error:
+        _remove_folders(made)
+        raise ConfigError(f"directory={str(directory)!r} cannot be written: {error}") from error
+    try:
         refuse_used(directory)  # again, now that nobody else can begin one
         path.unlink(missing_ok=True)
-        file = files.create(path)
-        try:
-            file.append(layout.header())
-        except BaseException:
-            file.close()
-            raise
-    except BaseException as error:
-        if lock is not None and not isinstance(error, ConfigError | FileExistsError):
-            _unmake(path, lock, made)
-        else:
-            if lock is not None:
-                lock.release()
-            _remove_folders(made)
-        if isinstance(error, OSError) and not isinstance(error, JournalError):
-            raise ConfigError(f"directory={str(directory)!r} cannot be written: {error}") from error
+        return Journal(path, _begun(files, path), lock, len(layout.header()), 0, made)
+    except ConfigError:
+        lock.release()
         raise
-    return Journal(path, file, lock, len(layout.header()), 0, made)
+    except OSError as error:
+        _unmake(path, lock, made)
+        raise ConfigError(f"directory={str(directory)!r} cannot be written: {error}") from error
 
 
 def resume(directory: Path, files: Files | None = None) -> tuple[Journal, list[Event]]:
@@ -206,6 +200,17 @@ def refuse_used(directory: Path) -> None:
         raise ConfigError(f"directory={str(directory)!r} cannot be used: {error}") from error
     if exists and not directory.is_dir():
         raise ConfigError(f"directory={str(directory)!r} is a file; name a folder, which may be a new one")
+
+
+def _begun(files: Files, path: Path) -> JournalFile:
+    """A new file with a header."""
+    file = files.create(path)
+    try:
+        file.append(layout.header())
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def _has_begun(path: Path) -> bool:

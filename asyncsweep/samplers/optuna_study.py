@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _STUDY_ATTRS = "asyncsweep:study"
 _PICKLED = ":optimizer"
+_RUNG = "completed_rung_"
 
 
 class _Running:
@@ -140,6 +141,18 @@ class OptunaStudy:
         """A running trial's value at a step. Sweeps with several directions have no reports in Optuna."""
         if len(self._metrics) == 1:
             (self._running.get(trial) or self._begin(TrialRef(trial))).report(step, value)
+
+    def restart(self, trial: int) -> None:
+        """Have Optuna forget what the trial's earlier attempt reported, and the rungs of successive halving that it won."""
+        import optuna
+
+        if trial in self._running:
+            trial_id = self._trial_id(trial)
+            stored = self._storage.get_trial(trial_id)  # the trial itself: a storage in memory gives out no copies
+            stored.intermediate_values.clear()
+            for key in [key for key in stored.system_attrs if key.startswith(_RUNG)]:
+                del stored.system_attrs[key]
+            self._running[trial] = _Running(optuna.Trial(self._study, trial_id))
 
     def judge(self, trial: int, step: int) -> bool:
         """The pruner's verdict on what the trial reported."""

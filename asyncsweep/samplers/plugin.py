@@ -13,4 +13,9 @@ def asyncsweep_samplers() -> dict[str, str]:
         "grid": "asyncsweep.samplers.grid:GridSampler",
         "sobol": "asyncsweep.samplers.sobol:SobolSampler",
         "tpe": "asyncsweep.samplers.named:TPESampler",
+        "cmaes": "asyncsweep.samplers.named:CmaEsSampler",
+        "nsgaii": "asyncsweep.samplers.named:NSGAIISampler",
+        "nsgaiii": "asyncsweep.samplers.named:NSGAIIISampler",
+        "qmc": "asyncsweep.samplers.named:QMCSampler",
+        "bruteforce": "asyncsweep.samplers.named:BruteForceSampler",
     }

@@ -41,7 +41,10 @@ class Decoder:
         self._unpacker = msgpack.Unpacker(
             max_buffer_size=limit_bytes,
             strict_map_key=False,
+            # A list is made for as many elements as its head claims: 8 bytes each, before any has arrived.
+            max_array_len=limit_bytes // 4,
             ext_hook=_refuse_extension,
+            timestamp=1,  # the one extension that the hook does not see becomes a plain number
         )
 
     def feed(self, data: bytes | memoryview) -> None:
@@ -66,5 +69,5 @@ class Decoder:
                 if type(message) is not list or not message or type(message[0]) is not int:
                     raise StreamError(f"a message must be an array that starts with a tag, not {message!r:.80}")
                 yield message
-        except (msgpack.UnpackException, ValueError, TypeError, RecursionError) as error:
+        except (msgpack.UnpackException, ValueError, TypeError, RecursionError, MemoryError) as error:
             raise StreamError(f"not a MessagePack message: {error or type(error).__name__}") from error

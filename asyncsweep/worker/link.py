@@ -17,6 +17,7 @@ from typing import Any
 from asyncsweep.errors import TrialError
 from asyncsweep.wire.messages import ATTR_SET, PARAM, PARAM_ASKED, REPORTED, SHUTDOWN, VERDICT, VERDICT_ASKED
 from asyncsweep.wire.stream import SETUP_LIMIT_BYTES, Decoder, pack
+from asyncsweep.worker.values import check_attr
 
 BUFFERED = 64
 FLUSH_AFTER_S = 0.05
@@ -134,10 +135,8 @@ class LinkPort:
         return self.suggest(name, domain)
 
     def set_attr(self, key: str, value: Any) -> None:
-        try:
-            self._link.buffer((ATTR_SET, self._secret, key, value))
-        except (TypeError, OverflowError, ValueError) as error:
-            raise TypeError(f"set_user_attr({key!r}): the value cannot be stored: {error}") from None
+        check_attr(key, value)
+        self._link.buffer((ATTR_SET, self._secret, key, value))
 
     def _receive(self) -> list[Any]:
         message = self._link.receive()

@@ -22,7 +22,7 @@ def metrics_of(returned: Any, names: Sequence[str]) -> dict[str, float]:
         TrialError: The value is no number, no mapping of numbers, or no sequence with one number for each direction.
     """
     if isinstance(returned, Mapping):
-        return {str(name): _number(value, f"metric {str(name)!r}") for name, value in returned.items()}
+        return {metric_name(name): _number(value, f"metric {str(name)!r}") for name, value in returned.items()}
     if isinstance(returned, (tuple, list)):
         if len(returned) != len(names):
             raise TrialError(
@@ -34,6 +34,21 @@ def metrics_of(returned: Any, names: Sequence[str]) -> dict[str, float]:
             f"the objective returned one value for {len(names)} metrics ({', '.join(names)}): return a mapping"
         )
     return {names[0]: _number(returned, "value")}
+
+
+def metric_name(name: Any) -> str:
+    """The name of a metric as text.
+
+    Raises:
+        TrialError: It cannot be stored.
+    """
+    text = str(name)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise TrialError(f"the metric name {text!r:.80} is no valid Unicode text") from None
+    return text
 
 
 def _number(value: Any, what: str) -> float:
@@ -57,6 +72,8 @@ def finished(returned: Any, names: Sequence[str]) -> Outcome:
         return FINISHED, metrics_of(returned, names)
     except TrialError as error:
         return FAILED, ("TrialError", str(error), "")
+    except Exception as error:  # of the returned object's own __float__ or __repr__; a tensor with two elements does it
+        return FAILED, describe(error)
 
 
 def raised(error: BaseException) -> Outcome:

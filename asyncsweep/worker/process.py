@@ -16,9 +16,10 @@ from asyncsweep.worker.capture import Capture
 from asyncsweep.worker.current import CURRENT
 from asyncsweep.worker.link import Link, LinkPort
 from asyncsweep.worker.objective import Call, load
+from asyncsweep.worker.output import Output
 from asyncsweep.worker.port import Steps
 from asyncsweep.worker.trial import Trial
-from asyncsweep.worker.watch import Watch
+from asyncsweep.worker.watch import Watch, end_group
 
 
 def main(fd: int) -> None:
@@ -35,6 +36,7 @@ def main(fd: int) -> None:
         return
     _, path, target, pickled, names, required, metrics, verdicts, log_limit = setup
     sys.path[:] = path
+    output = Output()
     capture = None if log_limit is None else Capture(os.dup(1), log_limit)
     watch = Watch(fd, capture)
     watch.start()
@@ -44,11 +46,11 @@ def main(fd: int) -> None:
         link.send((UNREADY, *ends.describe(error)))
         watch.end()
         return
-    link.send((READY,))
     try:
-        _serve(link, call, metrics, None if verdicts is None else Steps(*verdicts), capture, watch)
+        link.send((READY,))
+        _serve(link, call, metrics, None if verdicts is None else Steps(*verdicts), output, capture, watch)
     except ConnectionError:
-        return  # the controller is gone; nobody is left to hear of it
+        end_group()  # the controller is gone; nobody is left to hear of it
     watch.end()
 
 
@@ -61,32 +63,53 @@ def _load(target: str, pickled: bytes, names: Sequence[str], required: Sequence[
 
 
 def _serve(
-    link: Link, call: Call, metrics: Sequence[str], verdicts: Steps | None, capture: Capture | None, watch: Watch
+    link: Link,
+    call: Call,
+    metrics: Sequence[str],
+    verdicts: Steps | None,
+    output: Output,
+    capture: Capture | None,
+    watch: Watch,
 ) -> None:
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    """Run attempts until the controller says that it is enough.
+
+    Raises:
+        ConnectionError: The controller is gone.
+    """
     pid = os.getpid()
     while True:
         message = link.receive()
-        if message is None or message[0] == SHUTDOWN:
+        if message is None:
+            raise ConnectionResetError("the controller closed the link without a word")
+        if message[0] == SHUTDOWN:
             return
         if message[0] != LAUNCH:
             continue  # an answer to an attempt that has ended
         _, secret, number, attempt, params, log_path = message
+        if capture is not None:
+            capture.path = log_path
         trial = Trial(LinkPort(link, secret), number, attempt, params, metrics, verdicts)
         tag, payload = _call(call, trial, metrics)
         if os.getpid() != pid:
             os._exit(0)  # the objective forked and its child came back from it too
+        output.flush()
+        output.restore()
         if capture is not None:
-            _flush_output()
-            with watch.lock:
-                capture.collect(log_path)
+            _collect(capture, watch)
         if tag == FINISHED:
             link.send((FINISHED, secret, payload))
         elif tag == PRUNED:
             link.send((PRUNED, secret))
         else:
             link.send((FAILED, secret, payload))
+
+
+def _collect(capture: Capture, watch: Watch) -> None:
+    with watch.lock:
+        try:
+            capture.collect()
+        except OSError as error:  # a full disk, a folder that is gone: no reason to lose the trial too
+            sys.stderr.write(f"asyncsweep: {capture.path} cannot be written: {error}\n")
 
 
 def _call(call: Call, trial: Trial, metrics: Sequence[str]) -> ends.Outcome:
@@ -101,9 +124,3 @@ def _call(call: Call, trial: Trial, metrics: Sequence[str]) -> ends.Outcome:
         return ends.raised(error)
     return ends.finished(returned, metrics)
 
-
-def _flush_output() -> None:
-    for stream in (sys.stdout, sys.stderr):
-        # The objective may have closed or replaced it: then there is nothing of ours to lose.
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()

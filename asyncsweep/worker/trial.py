@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from asyncsweep.errors import TrialError, TrialPruned
+from asyncsweep.worker.outcome import metric_name
 from asyncsweep.worker.port import Port, Steps
 
 
 class Trial:
-    """One attempt at one set of parameters.
+    """One attempt at one set of parameters. Its methods may be called from any thread of the objective.
 
     Attributes:
         number: The trial's number in the sweep, from 0.
@@ -36,6 +38,7 @@ class Trial:
         self._domains: dict[str, dict[str, Any]] = {}
         self._steps: set[int] = set()
         self._last_step = -1
+        self._lock = threading.Lock()
         self._user_attrs: dict[str, Any] = {}
 
     def report(self, value: float | Mapping[str, float], step: int | None = None) -> None:
@@ -48,10 +51,11 @@ class Trial:
         Raises:
             TypeError: `value` or `step` is no number.
             ValueError: `step` is negative, or the first metric is missing.
+            TrialError: A metric's name is no valid Unicode text.
         """
         further: dict[str, float] | None = None
         if isinstance(value, Mapping):
-            numbers = {str(name): _number(number, "value") for name, number in value.items()}
+            numbers = {metric_name(name): _number(number, "value") for name, number in value.items()}
             first = self._metrics[0]
             if first not in numbers:
                 raise ValueError(f"report() needs the metric {first!r}; it got {', '.join(numbers) or 'nothing'}")
@@ -59,16 +63,17 @@ class Trial:
             further = numbers or None
         else:
             number = _number(value, "value")
-        if step is None:
-            step = self._last_step + 1
-        else:
+        if step is not None:
             step = _whole(step)
-        if step in self._steps:
-            return
-        self._steps.add(step)
-        if step > self._last_step:
-            self._last_step = step
-        self._port.report(step, number, further)
+        with self._lock:
+            if step is None:
+                step = self._last_step + 1
+            if step in self._steps:
+                return
+            self._steps.add(step)
+            if step > self._last_step:
+                self._last_step = step
+            self._port.report(step, number, further)
 
     def should_prune(self) -> bool:
         """True when the pruner wants this trial to end, on what it reported so far.
@@ -141,7 +146,8 @@ class Trial:
         """Keep a value with the trial; it is in the result.
 
         Raises:
-            TypeError: The value is not made of None, bool, int, float, str, bytes, lists and dicts.
+            TypeError: The value is not made of None, bool, int, float, str, bytes, lists and dicts with text keys.
+            ValueError: It is larger than 1 MiB, or nested too deep.
         """
         self._port.set_attr(str(key), value)
         self._user_attrs[str(key)] = value
@@ -158,6 +164,10 @@ class Trial:
 
     def _known(self, name: str, domain: dict[str, Any]) -> bool:
         """True when the parameter has its value already: from the space, or from an earlier call."""
+        if not isinstance(name, str):
+            raise TypeError(f"suggest_*(): the name must be a text, not {name!r:.80} ({type(name).__name__})")
+        if not name.isascii() and name != name.encode("utf-8", "ignore").decode():
+            raise TrialError(f"suggest_*(): the name {name!r:.80} is no valid Unicode text")
         before = self._domains.setdefault(name, domain)
         if before != domain:
             raise TrialError(f"{name!r} was suggested from {before} and is now asked for from {domain}")

@@ -19,7 +19,11 @@ _CLOSED = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 
 class Watch:
-    """Watches from `start` on, until `end`."""
+    """Watches from `start` on, until `end`.
+
+    Attributes:
+        lock: Held while the output is being moved; whoever else moves it takes it too.
+    """
 
     def __init__(self, fd: int, capture: Capture | None) -> None:
         self._fd = fd
@@ -42,7 +46,15 @@ class Watch:
             if self._ended:
                 return
             if closed:
-                os.killpg(os.getpgrp(), signal.SIGKILL)
+                end_group()
             if self._capture is not None:
                 with self.lock:
-                    self._capture.shrink()
+                    try:
+                        self._capture.shrink()
+                    except OSError:
+                        pass  # a full disk: the output stays where it is, and the end of the attempt tells
+
+
+def end_group() -> None:
+    """End this process and everything in its group."""
+    os.killpg(os.getpgrp(), signal.SIGKILL)

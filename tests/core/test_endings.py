@@ -109,6 +109,12 @@ def test_a_trial_that_was_too_slow_can_be_cancelled() -> None:
     assert bench.send(killed(0))[:2] == ended(State.CANCELLED)
 
 
+def test_a_stop_now_cancels_a_trial_that_was_too_slow() -> None:
+    bench = running(trial_timeout=10.0)
+    bench.send(ev.TimerFired(0, 1), ev.StopRequested("enough", now=True))
+    assert bench.send(killed(0))[:2] == ended(State.CANCELLED)
+
+
 def test_an_attempt_that_starts_while_it_is_killed_has_no_timer() -> None:
     bench = Bench(spec(trial_timeout=10.0), worker_joined("w"), suggested(0), ev.TrialCancelled(0))
     assert bench.send(started(0)) == [Publish(TrialStarted(at=0.0, trial=0, attempt=1, worker="w"))]

@@ -19,7 +19,19 @@ MAY_IMPORT = {
 MAY_IMPORT_OF_OURS = {"core", "errors", "space"}
 # Modules whose C functions the machine may call; those of `builtins` that reach outside or depend on addresses are not.
 MAY_CALL = {"array", "builtins", "collections", "math"}
-IMPURE_BUILTINS = {"__import__", "breakpoint", "compile", "eval", "exec", "globals", "hash", "id", "input", "open", "print"}
+IMPURE_BUILTINS = {
+    "__import__",
+    "breakpoint",
+    "compile",
+    "eval",
+    "exec",
+    "globals",
+    "hash",
+    "id",
+    "input",
+    "open",
+    "print",
+}
 
 
 def imported(source: str) -> set[str]:
@@ -51,7 +63,9 @@ def test_the_core_imports_nothing_impure() -> None:
 
 
 def test_an_impure_import_would_be_found() -> None:
-    source = "import time\ndef f():\n    from random import random\n    from asyncsweep.driver import x\n    import math"
+    source = (
+        "import time\ndef f():\n    from random import random\n    from asyncsweep.driver import x\n    import math"
+    )
     assert impure(source) == {"time", "random.random", "asyncsweep.driver.x"}
 
 

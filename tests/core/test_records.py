@@ -5,14 +5,26 @@ from __future__ import annotations
 import math
 from array import array
 
-from asyncsweep.core.records import FINAL_STATES, ErrorInfo, State, TrialRecord
+from asyncsweep.core.records import FINAL_STATES, ErrorInfo, PluginSpec, State, SweepSpec, TrialRecord
 
 
 def test_a_new_record_waits_and_knows_nothing() -> None:
     trial = TrialRecord(3)
-    assert (trial.state, trial.is_final, trial.params, trial.metrics, trial.value) == (State.WAITING, False, {}, {}, None)
+    assert (trial.state, trial.is_final, trial.params, trial.metrics, trial.value) == (
+        State.WAITING,
+        False,
+        {},
+        {},
+        None,
+    )
     assert (trial.user_attrs, list(trial.reports), trial.last_report, trial.duration_s) == ({}, [], None, None)
-    assert (trial.attempt, trial.external, trial.asked_at, trial.started_at, trial.finished_at) == (0, False, 0.0, 0.0, 0.0)
+    assert (trial.attempt, trial.external, trial.asked_at, trial.started_at, trial.finished_at) == (
+        0,
+        False,
+        0.0,
+        0.0,
+        0.0,
+    )
 
 
 def test_four_states_are_final() -> None:
@@ -20,7 +32,9 @@ def test_four_states_are_final() -> None:
 
 
 def test_parameters_and_metrics_are_given_by_name() -> None:
-    trial = TrialRecord(0, param_names=("x", "y"), param_values=(1, 2), metric_names=("a", "b"), metric_values=(0.0, 5.0))
+    trial = TrialRecord(
+        0, param_names=("x", "y"), param_values=(1, 2), metric_names=("a", "b"), metric_values=(0.0, 5.0)
+    )
     assert (trial.params, trial.metrics, trial.value) == ({"x": 1, "y": 2}, {"a": 0.0, "b": 5.0}, 0.0)
 
 
@@ -43,6 +57,14 @@ def test_the_duration_needs_both_times() -> None:
     assert TrialRecord(0, started_at=2.0, finished_at=5.0).duration_s == 3.0
     assert TrialRecord(0, started_at=2.0).duration_s is None
     assert TrialRecord(0, finished_at=5.0).duration_s is None
+
+
+def test_settings_that_are_left_out_limit_nothing() -> None:
+    settings = SweepSpec(space={}, directions={"value": "minimize"})
+    limits = (settings.n_trials, settings.timeout, settings.trial_timeout, settings.max_failures, settings.target)
+    assert (*limits, settings.patience) == (None,) * 6
+    assert (settings.concurrency, settings.grace_s, settings.retries, settings.seed) == (1, 5.0, 0, 0)
+    assert (settings.sampler, settings.sampler.given) == (PluginSpec("random"), False)
 
 
 def test_an_error_is_shown_by_its_type_and_message() -> None:

@@ -54,6 +54,12 @@ def test_nothing_can_come_before_the_opening() -> None:
     assert refusal(bench, worker_joined()) == "WorkerJoined cannot happen: the sweep is not open"
 
 
+def test_no_worker_can_speak_before_the_opening() -> None:
+    bench = Bench(spec())
+    bench.machine = Machine()
+    assert refusal(bench, finished(0)) == "Finished cannot happen: the sweep is not open"
+
+
 def test_a_sweep_is_opened_once() -> None:
     assert refusal(running(), ev.SweepOpened(spec())) == "SweepOpened cannot happen: the sweep is open already"
 

@@ -58,7 +58,13 @@ def test_an_interrupted_trial_starts_clean() -> None:
     bench = running()
     bench.send(reported(0, 4, 0.5), reported(0, 2, 0.1), ev.AttrSet(0, 1, "a", 1), reopened())
     trial = bench.trial(0)
-    assert (trial.state, trial.steps, trial.attrs, trial.worker, trial.rising) == (State.WAITING, None, None, None, True)
+    assert (trial.state, trial.steps, trial.attrs, trial.worker, trial.rising) == (
+        State.WAITING,
+        None,
+        None,
+        None,
+        True,
+    )
 
 
 def test_a_launched_trial_waits_silently_for_a_new_attempt() -> None:
@@ -169,19 +175,25 @@ def test_an_exhausted_space_is_asked_again() -> None:
 def test_a_number_that_was_to_vanish_is_asked_again() -> None:
     bench = Bench(spec(n_trials=3), worker_joined("w", 2), ev.SpaceExhausted(1))
     assert bench.send(reopened(n_trials=3)) == [Ask(0), Ask(1)]
-    bench.send(suggested(0))
-    assert len(bench.machine.trials) == 2
+    bench.send(suggested(0), suggested(1))
+    assert [trial.state for trial in bench.machine.trials] == [State.WAITING, State.WAITING]
 
 
 def test_failed_asks_of_the_former_process_do_not_count() -> None:
     bench = Bench(spec(n_trials=9), worker_joined("w"), ask_failed(0), ask_failed(1), reopened(n_trials=9))
-    assert bench.send(worker_joined("v"), ask_failed(2))[-1] == Ask(3)
+    assert bench.send(worker_joined("v"), ask_failed(2), ask_failed(3))[-1] == Ask(4)
 
 
 def test_the_new_settings_hold() -> None:
     bench = running(retries=0)
     bench.send(reopened(retries=1), worker_joined("v"), started(0, attempt=2))
     assert bench.send(failed(0, attempt=2))[-1] == Launch(0, 3, "v")
+
+
+def test_a_new_target_that_is_met_already_ends_the_sweep() -> None:
+    bench = running(n_trials=5)
+    bench.send(finished(0, 1.0))
+    assert bench.send(reopened(n_trials=5, target=1.0))[-1] == Finish("target 1.0 reached")
 
 
 def test_a_time_limit_counts_working_time_alone() -> None:

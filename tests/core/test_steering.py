@@ -231,7 +231,9 @@ def test_a_target_is_reached_from_below_when_maximizing() -> None:
 
 
 def test_a_target_that_is_reached_ends_what_runs() -> None:
-    bench = Bench(spec(n_trials=9, target=1.0), worker_joined("w", 2), suggested(0), started(0), suggested(1), started(1))
+    bench = Bench(
+        spec(n_trials=9, target=1.0), worker_joined("w", 2), suggested(0), started(0), suggested(1), started(1)
+    )
     assert bench.send(finished(0, 0.5))[-1] == Kill(1, 1, "stop", 5.0)
 
 
@@ -267,6 +269,15 @@ def test_too_many_failures_end_the_sweep_with_an_error() -> None:
         Publish(SweepFinished(at=0.0, reason=str(error))),
         Finish(str(error), error),
     ]
+
+
+def test_a_rule_that_is_met_after_a_stop_ends_nothing_more() -> None:
+    bench = Bench(
+        spec(n_trials=9, target=1.0), worker_joined("w", 2), suggested(0), started(0), suggested(1), started(1)
+    )
+    bench.send(ev.StopRequested("enough"))
+    assert bench.send(finished(0, 0.5))[2:] == []
+    assert bench.send(finished(1, 0.5))[-1] == Finish("enough")
 
 
 def test_max_failures_of_zero_ends_at_the_first_failure() -> None:

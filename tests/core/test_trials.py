@@ -8,6 +8,7 @@ from asyncsweep.core import events as ev
 from asyncsweep.core.effects import (
     Ask,
     Finish,
+    Kill,
     Launch,
     PluginFailed,
     Publish,
@@ -347,8 +348,15 @@ def test_a_sampler_that_raised_three_times_in_a_row_ends_the_sweep() -> None:
     ]
 
 
+def test_a_sampler_that_is_broken_ends_what_runs() -> None:
+    bench = Bench(spec(n_trials=9), worker_joined("w", 2), suggested(0), started(0), ask_failed(1), ask_failed(2))
+    assert bench.send(ask_failed(3))[-1] == Kill(0, 1, "stop", 5.0)
+
+
 def test_an_answer_of_the_sampler_makes_up_for_earlier_failures() -> None:
-    bench = Bench(spec(n_trials=9), worker_joined("w"), ask_failed(0), ask_failed(1), suggested(2), started(2), finished(2))
+    bench = Bench(
+        spec(n_trials=9), worker_joined("w"), ask_failed(0), ask_failed(1), suggested(2), started(2), finished(2)
+    )
     assert bench.send(ask_failed(3), ask_failed(4))[-1] == Ask(5)
 
 
@@ -399,4 +407,7 @@ def test_what_runs_goes_on_when_the_space_is_exhausted() -> None:
 def test_events_after_the_finish_do_nothing() -> None:
     bench = running(n_trials=1)
     bench.send(finished(0))
-    assert bench.send(finished(0), worker_lost("w"), ev.Paused(), ev.StopRequested(), ev.Enqueued({}), worker_joined("w2")) == []
+    assert (
+        bench.send(finished(0), worker_lost("w"), ev.Paused(), ev.StopRequested(), ev.Enqueued({}), worker_joined("w2"))
+        == []
+    )

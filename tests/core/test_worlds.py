@@ -55,11 +55,13 @@ TestEveryWorldKeepsTheInvariantsAndEnds.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-TestEveryWorldKeepsTheInvariantsAndEnds = pytest.mark.timeout(7200 if DEEP else 180)(TestEveryWorldKeepsTheInvariantsAndEnds)
+TestEveryWorldKeepsTheInvariantsAndEnds = pytest.mark.timeout(7200 if DEEP else 180)(
+    TestEveryWorldKeepsTheInvariantsAndEnds
+)
 
 
 def test_the_actions_send_every_kind_of_event() -> None:
-    sent = {type(event) for seed in range(60) for event in random_world(seed).bench.journal}
+    sent = {type(event) for seed in range(120) for event in random_world(seed).bench.journal}
     assert sent == set(ev.EVENTS)
 
 
@@ -108,7 +110,9 @@ THINGS = st.recursive(
     max_leaves=6,
 )
 METRICS = st.one_of(st.dictionaries(TEXTS, NUMBERS, max_size=3), THINGS)
-DOMAINS = st.one_of(st.sampled_from([{"type": "float", "low": 0, "high": 1}, {"type": "int", "low": 1, "high": 3}]), THINGS)
+DOMAINS = st.one_of(
+    st.sampled_from([{"type": "float", "low": 0, "high": 1}, {"type": "int", "low": 1, "high": 3}]), THINGS
+)
 ERRORS = st.one_of(st.tuples(TEXTS, TEXTS, TEXTS), THINGS)
 FIELDS = {
     ev.Started: (),
@@ -134,7 +138,9 @@ def test_every_message_of_workers_is_among_the_random_ones() -> None:
 
 @settings(max_examples=5_000 if DEEP else 200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(MESSAGES, max_size=30))
-def test_no_decodable_stream_of_worker_messages_makes_the_machine_raise(messages: list[tuple[type[ev.Event], tuple[object, ...]]]) -> None:
+def test_no_decodable_stream_of_worker_messages_makes_the_machine_raise(
+    messages: list[tuple[type[ev.Event], tuple[object, ...]]],
+) -> None:
     bench = Bench(spec(n_trials=6, retries=1, trial_timeout=5.0), worker_joined("w", 4), suggested(0), suggested(1))
     bench.send(started(0), suggested(2), started(2), finished(2))
     for kind, message in messages:

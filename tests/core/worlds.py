@@ -119,7 +119,9 @@ class World:
     def ask_param(self, pick: int, roll: int) -> None:
         attempt = self._running(pick)
         if attempt is not None:
-            self.send(ev.ParamAsked(*attempt, chosen(("x", "y", "z"), roll), chosen((Float(0.0, 1.0), Int(1, 3)), roll)))
+            self.send(
+                ev.ParamAsked(*attempt, chosen(("x", "y", "z"), roll), chosen((Float(0.0, 1.0), Int(1, 3)), roll))
+            )
 
     def set_attr(self, pick: int, roll: int) -> None:
         attempt = self._running(pick)

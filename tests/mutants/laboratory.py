@@ -30,7 +30,9 @@ class Laboratory:
         for file in (ROOT / "asyncsweep").glob("*.py"):
             shutil.copy2(file, package)
         for folder in NEEDED:
-            shutil.copytree(ROOT / "asyncsweep" / folder, package / folder, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                ROOT / "asyncsweep" / folder, package / folder, ignore=shutil.ignore_patterns("__pycache__")
+            )
 
     def probe(self, file: str, source: str, *how: str) -> str:
         """What finds the fault that `source` has in place of core/`file`; "" when nothing does."""

@@ -71,13 +71,20 @@ def mutants_of(file: str, source: str) -> Iterator[Mutant]:
 
 # -- places ------------------------------------------------------------------------------------------------------------
 
+
 def _places(node: ast.AST, path: Path, where: str) -> Iterator[tuple[Path, str]]:
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         where = f"{where}.{node.name}"
     if path:
         yield path, where
     for field, value in ast.iter_fields(node):
-        if field in ("annotation", "returns", "decorator_list", "type_params", "keywords" if isinstance(node, ast.ClassDef) else ""):
+        if field in (
+            "annotation",
+            "returns",
+            "decorator_list",
+            "type_params",
+            "keywords" if isinstance(node, ast.ClassDef) else "",
+        ):
             continue
         if isinstance(value, ast.AST):
             children: list[tuple[ast.AST, int | None]] = [(value, None)]

@@ -14,7 +14,15 @@ import sys
 from collections.abc import Iterator
 from inspect import signature
 
-UNIT_TESTS = ("test_trials", "test_questions", "test_endings", "test_steering", "test_reopened", "test_refusals", "test_records")
+UNIT_TESTS = (
+    "test_trials",
+    "test_questions",
+    "test_endings",
+    "test_steering",
+    "test_reopened",
+    "test_refusals",
+    "test_records",
+)
 N_WORLDS = 60
 MEMORY_BYTES = 2**30
 

@@ -158,6 +158,16 @@ def test_nothing_of_a_running_trial_is_kept_after_its_end() -> None:
     assert not pruner._running
 
 
+def test_a_retried_trial_is_judged_on_its_new_reports_alone() -> None:
+    pruner = MedianPruner(n_startup_trials=1)
+    pruner.open("minimize", 0, "sweep")
+    pruner.finish(finished(0, State.COMPLETE, [(0, 1.0)]))
+    pruner.report(1, 0, 0.5)
+    pruner.restart(1)
+    pruner.report(1, 0, 2.0)
+    assert pruner.judge(1, 0)
+
+
 def test_a_trial_that_never_reported_is_not_stopped() -> None:
     pruner = MedianPruner(n_startup_trials=0)
     pruner.open("minimize", 0, "sweep")

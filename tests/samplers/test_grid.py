@@ -186,6 +186,15 @@ def test_the_point_of_an_enqueued_trial_that_ran_at_the_crash_is_handed_out_when
     assert canonical(asked[:1] + asked[2:]) == canonical(list(rest(opened())))
 
 
+def test_a_left_over_point_that_a_trial_had_at_the_crash_is_not_handed_out_again() -> None:
+    before, after = opened(), opened()
+    for number in range(6):
+        after.tell(final(number, before.ask(TrialRef(number, {"a": 3, "opt": "y"} if number == 0 else {}))))
+    before.ask(TrialRef(6))
+    with pytest.raises(SpaceExhausted):
+        after.ask(TrialRef(7))
+
+
 def test_a_trial_cancelled_before_it_got_parameters_uses_no_point_up() -> None:
     sampler = opened()
     sampler.tell(TrialRecord(0, State.CANCELLED))

@@ -134,8 +134,9 @@ def test_choices_that_optuna_does_not_take_can_be_fixed_and_retold(place: int) -
 
 
 def test_choices_that_optuna_takes_for_one_are_told_apart() -> None:
-    study = opened(TPESampler(), Space({"flag": Categorical([True, 1])}))
-    assert {type(study.ask(TrialRef(number))["flag"]) for number in range(20)} == {bool, int}
+    study = opened(TPESampler(), Space({"flag": Categorical(["a", True, 1])}))
+    study.tell(final(0, {"flag": 1}, [1.0]))
+    assert [trial.params for trial in trials(study)] == [{"flag": 2}]
 
 
 def test_a_parameter_asked_for_while_running_is_suggested_by_the_same_sampler() -> None:
@@ -347,6 +348,30 @@ def test_an_optuna_pruner_judges_a_trial_that_ran_at_the_crash() -> None:
     study.ask(TrialRef(2))
     study.report(0, 0, 2.0)
     assert study.judge(0, 0)
+
+
+def test_a_retried_trial_is_judged_on_its_new_reports_alone() -> None:
+    study = opened(OptunaStudy(None, optuna.pruners.ThresholdPruner(upper=1.0)), LINE)
+    params = study.ask(TrialRef(0))
+    verdicts = []
+    for value in (2.0, 0.5):
+        study.restart(0)
+        study.report(0, 0, value)
+        verdicts.append(study.judge(0, 0))
+    study.tell(final(0, params, [0.5]))
+    assert verdicts == [True, False]
+    assert [trial.intermediate_values for trial in trials(study)] == [{0: 0.5}]
+
+
+def test_a_retried_trial_begins_on_the_first_rung_of_successive_halving() -> None:
+    study = opened(OptunaStudy(None, optuna.pruners.SuccessiveHalvingPruner(min_resource=1)), LINE)
+    for _ in range(2):
+        study.restart(0)
+        study.report(0, 1, 3.0)
+        study.judge(0, 1)
+        assert [trial.system_attrs for trial in trials(study)] == [{"completed_rung_0": 3.0}]
+        study.report(0, 4, 2.0)
+        study.judge(0, 4)
 
 
 def test_a_step_reported_twice_counts_once() -> None:

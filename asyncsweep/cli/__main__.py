@@ -1,0 +1,5 @@
+"""`python -m asyncsweep.cli`, where the command is not on the path."""
+
+from asyncsweep.cli import main
+
+main()

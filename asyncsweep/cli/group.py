@@ -1,0 +1,86 @@
+"""The commands by name, and what an error looks like. A command's own module is imported when the command is used."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from importlib import import_module
+from typing import Any, NoReturn
+
+import click
+
+from asyncsweep import __version__
+from asyncsweep.errors import AsyncSweepError, ConfigError
+from asyncsweep.hooks.nearest import did_you_mean
+from asyncsweep.progress.text import visible_lines
+
+EXIT_SWEEP_FAILED = 1
+EXIT_BAD_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_COMMANDS = {
+    "demo": "asyncsweep.cli.demo:demo",
+    "plugins": "asyncsweep.cli.plugins:plugins",
+    "run": "asyncsweep.cli.run:run",
+    "show": "asyncsweep.cli.show:show",
+}
+
+
+class Commands(click.Group):
+    """Imports a command when it is looked at, and tells the errors of sweeps without a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        path = _COMMANDS.get(cmd_name)
+        if path is None:
+            return None
+        module, name = path.split(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            ctx.fail(
+                f"no command {args[0]!r}{did_you_mean(args[0], _COMMANDS)}; there are: {', '.join(sorted(_COMMANDS))}"
+            )
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        warnings.showwarning = _show_warning
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            _exit(ctx, error, EXIT_BAD_USAGE)
+        except AsyncSweepError as error:
+            _exit(ctx, error, EXIT_SWEEP_FAILED)
+
+
+@click.command(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="""\b
+Examples:
+  asyncsweep demo
+  asyncsweep run train:objective --space lr="log_uniform(1e-5, 1e-1)" --n-trials 50 --directory sweeps/first
+  asyncsweep show sweeps/first
+
+Exit codes: 0 fine, 1 the sweep failed, 2 bad usage, 130 interrupted.
+""",
+)
+@click.version_option(__version__, prog_name="asyncsweep", message="%(prog)s %(version)s")
+def asyncsweep() -> None:
+    """Hyperparameter sweeps that survive a crash, without a cluster, a database or a daemon."""
+
+
+def _exit(ctx: click.Context, error: AsyncSweepError, code: int) -> NoReturn:
+    click.echo(f"error: {visible_lines(str(error), sys.stderr.encoding or 'utf-8')}", err=True)
+    ctx.exit(code)
+
+
+def _show_warning(message: Warning | str, *details: Any, **more: Any) -> None:
+    """Without the line of our own source that `warnings` would show."""
+    click.echo(f"warning: {visible_lines(str(message), sys.stderr.encoding or 'utf-8')}", err=True)

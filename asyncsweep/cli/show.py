@@ -1,0 +1,173 @@
+"""`asyncsweep show`: what is in a sweep's journal, while it runs or afterwards. Nothing of the sweep is executed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from asyncsweep.core.effects import Finish
+from asyncsweep.core.machine import Machine
+from asyncsweep.core.records import SweepSpec, TrialRecord
+from asyncsweep.driver.replay import steps
+from asyncsweep.errors import ConfigError
+from asyncsweep.journal import journal
+from asyncsweep.progress.display import STYLES, best_line, counts_text
+from asyncsweep.progress.text import duration_text, params_text, value_text, visible, visible_lines
+from asyncsweep.result import Result
+
+
+class Story(NamedTuple):
+    """What a journal tells.
+
+    Attributes:
+        spec: The settings that hold at its end.
+        result: The trials.
+        finish: How the sweep ended; None while it runs, or when it was interrupted.
+        at: When the last event was, in seconds since the epoch.
+        torn: Bytes at its end that are no whole record (yet).
+    """
+
+    spec: SweepSpec
+    result: Result
+    finish: Finish | None
+    at: float
+    torn: int
+
+
+@click.command(
+    name="show",
+    short_help="Show a sweep from its journal, also while it runs.",
+    epilog="""\b
+Examples:
+  asyncsweep show sweeps/first
+  asyncsweep show sweeps/first --trial 7
+  asyncsweep show sweeps/first --json | jq '.trials[] | select(.state == "FAILED") | .error'
+""",
+)
+@click.argument("directory", metavar="DIR")
+@click.option("--trial", "number", type=int, metavar="NUMBER", help="One trial, with its error and where its log is.")
+@click.option("--limit", type=int, default=50, show_default=True, metavar="N", help="The last N trials; 0 for all.")
+@click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
+def show(directory: str, number: int | None, limit: int, as_json: bool) -> None:
+    """Show the sweep in DIR from its journal, also while it runs."""
+    path = Path(directory)
+    story = read(path)
+    if as_json:
+        from asyncsweep.cli.carry_out import write_json
+
+        write_json(
+            story.result, path.absolute(), sys.stdout, objective=story.spec.objective, is_over=story.finish is not None
+        )
+        return
+    console = Console(highlight=False, markup=False)
+    if number is not None:
+        _show_trial(console, path, story, number)
+    else:
+        _show_sweep(console, story, limit)
+
+
+def read(directory: Path) -> Story:
+    """Read a sweep's journal, without locking or changing it.
+
+    Raises:
+        ConfigError: There is no sweep.
+        JournalError: The journal is damaged.
+    """
+    content = journal.read(directory)
+    if not content.events:
+        raise ConfigError(f"directory={str(directory)!r}: that sweep never began")
+    machine = Machine()
+    finish: Finish | None = None
+    for effects in steps(machine, content.events, str(directory / journal.NAME)):
+        if effects:  # a sweep that ended and was opened again has effects after its Finish
+            finish = effects[-1] if isinstance(effects[-1], Finish) else None
+    result = Result(machine.spec, machine.trials, "" if finish is None else finish.reason)
+    return Story(machine.spec, result, finish, machine.at, content.torn)
+
+
+def _show_sweep(console: Console, story: Story, limit: int) -> None:
+    spec, result = story.spec, story.result
+    trials = result.trials[-limit:] if limit > 0 else result.trials
+    metrics = list(spec.directions)
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column("trial", justify="right")
+    table.add_column("state")
+    for metric in metrics:
+        table.add_column(Text(visible(metric, console.encoding)), justify="right")
+    table.add_column("time", justify="right")
+    table.add_column("parameters", overflow="fold")
+    for trial in trials:
+        cells = [value_text(trial.metrics[name], exact=False) if name in trial.metrics else "" for name in metrics]
+        table.add_row(
+            str(trial.number),
+            Text(trial.state.value, style=STYLES[trial.state]),
+            *cells,
+            _time(trial),
+            _about(trial, console),
+        )
+    console.print(table)
+    hidden = len(result.trials) - len(trials)
+    if hidden:
+        console.print(f"... and {hidden} earlier trials: --limit 0 shows them")
+    console.print()
+    console.print(counts_text(result.counts))
+    best = best_line(result)
+    if best:
+        console.print(visible(best, console.encoding), soft_wrap=True)
+    console.print(visible(_ending(story), console.encoding), soft_wrap=True)
+
+
+def _show_trial(console: Console, directory: Path, story: Story, number: int) -> None:
+    trials = story.result.trials
+    if not 0 <= number < len(trials):
+        raise ConfigError(f"--trial {number}: the sweep has {len(trials)} trials, numbered from 0")
+    trial = trials[number]
+    log = directory / "trials" / str(number) / f"attempt-{trial.attempt}.log"
+    facts = {
+        "state": trial.state.value,
+        "parameters": params_text(trial.params),
+        "metrics": params_text(trial.metrics),
+        "reports": ", ".join(f"{step}: {value:.6g}" for step, value in trial.reports),
+        "attributes": params_text(trial.user_attrs),
+        "attempts": str(trial.attempt),
+        "time": _time(trial),
+        "log": str(log) if log.exists() else "",
+        "earlier": "; ".join(map(str, trial.failures)),
+        "error": "" if trial.error is None else str(trial.error),
+    }
+    table = Table.grid(padding=(0, 2, 0, 0))
+    for name, text in facts.items():
+        if text:
+            table.add_row(Text(name, style="bold"), Text(visible(text, console.encoding), overflow="fold"))
+    console.print(table)
+    if trial.error is not None and trial.error.traceback:
+        console.print()
+        console.print(visible_lines(trial.error.traceback.rstrip(), console.encoding), soft_wrap=True)
+
+
+def _time(trial: TrialRecord) -> str:
+    if trial.duration_s is None:
+        return ""
+    return f"{trial.duration_s:.3g} s" if trial.duration_s < 60 else duration_text(trial.duration_s)
+
+
+def _about(trial: TrialRecord, console: Console) -> Text:
+    """The parameters, and the error of a failed trial below them."""
+    text = Text(visible(params_text(trial.params, exact=False), console.encoding))
+    if trial.error is not None:
+        text.append("\n" + visible(str(trial.error)[:200], console.encoding), style="red")
+    return text
+
+
+def _ending(story: Story) -> str:
+    if story.finish is not None:
+        return f"Ended: {story.finish.error or story.finish.reason}."
+    ago = duration_text(time.time() - story.at)
+    return f"Not ended: it runs, or it was interrupted. The last event was {ago} ago."

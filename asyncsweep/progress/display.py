@@ -1,0 +1,173 @@
+"""A running sweep as a user watches it: a line for each trial that ends and, on a terminal, a summary that stays below them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+
+import anyio
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from asyncsweep.core.effects import PluginFailed, TrialFinished, Update, UpdatesSkipped
+from asyncsweep.core.policy import is_better
+from asyncsweep.core.records import FINAL_STATES, State, TrialRecord
+from asyncsweep.driver.session import line_of
+from asyncsweep.progress.tally import Tally
+from asyncsweep.progress.text import duration_text, params_text, value_text, visible
+from asyncsweep.result import Result
+from asyncsweep.run import SweepRun
+
+REFRESH_S = 0.25
+# A sweep that ends thousands of trials per second is not held up by a terminal that shows a few hundred lines.
+MAX_LINES_PER_REFRESH = 100
+
+STYLES = {
+    State.WAITING: "",
+    State.RUNNING: "cyan",
+    State.COMPLETE: "green",
+    State.PRUNED: "yellow",
+    State.FAILED: "red",
+    State.CANCELLED: "magenta",
+}
+
+
+async def show(run: SweepRun, *, console: Console | None = None, live: bool | None = None) -> None:
+    """Show a run until it has ended, however it ends; then call `run.result()`.
+
+    Args:
+        run: The run; what happened before this call is only counted.
+        console: Where to; None is the standard output.
+        live: True keeps a summary below the lines, which is for terminals; False prints a line for each trial that ends and
+            one at the end; None decides by the console.
+    """
+    console = Console() if console is None else console
+    is_live = console.is_terminal and not console.is_dumb_terminal if live is None else live
+    view = View(run, console, is_live=is_live)
+    updates = run.updates()
+    gathered: list[Update] = []
+    ended = anyio.Event()
+
+    async def gather() -> None:
+        async for update in updates:
+            gathered.append(update)
+        ended.set()
+
+    area = Live(console=console, auto_refresh=False, vertical_overflow="visible") if is_live else nullcontext()
+    with area as screen:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(gather)
+            while not ended.is_set():
+                with anyio.move_on_after(REFRESH_S):
+                    await ended.wait()
+                batch = gathered.copy()
+                gathered.clear()
+                view.print_lines(batch)
+                if screen is not None:
+                    screen.update(view.summary(time.time()), refresh=True)
+    if not is_live:
+        console.print(view.last_line(time.time()), markup=False, highlight=False, soft_wrap=True)
+
+
+class View:
+    """What is shown of one run."""
+
+    def __init__(self, run: SweepRun, console: Console, *, is_live: bool) -> None:
+        self._run = run
+        self._console = console
+        self._is_live = is_live
+        self._tally = Tally(run.trials, time.time())
+        self._best = run.best
+        directions = list(run.snapshot().directions.values())
+        self._direction = directions[0] if len(directions) == 1 else None
+
+    def print_lines(self, updates: list[Update]) -> None:
+        """A line for each trial that ended, in the words that users of Optuna know; another for each fault of a plugin."""
+        trials = self._run.trials if updates else ()
+        lines: list[str] = []
+        for update in updates:
+            self._tally.see(update)
+            if isinstance(update, TrialFinished):
+                trial = trials[update.trial]
+                self._see_best(trial)
+                lines.append(line_of(trial, self._best))
+            elif isinstance(update, PluginFailed):
+                lines.append(f"The {update.where} failed: {update.error}")
+            elif isinstance(update, UpdatesSkipped):
+                lines.append(f"... {update.count} updates came too fast to be shown ...")
+        hidden = len(lines) - MAX_LINES_PER_REFRESH if self._is_live else 0
+        if hidden > 0:
+            lines = [f"... {hidden} more lines ...", *lines[hidden:]]
+        if lines:
+            text = "\n".join(visible(line, self._console.encoding) for line in lines)
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def summary(self, now: float) -> RenderableType:
+        """How far the run is, how fast it goes, and the best trial."""
+        rows = Table.grid(padding=(0, 1))
+        rows.add_row("")
+        rows.add_row(self._progress(now))
+        rows.add_row(counts_text(self._run.counts))
+        if self._best is not None:
+            exact = self._run.is_over
+            rows.add_row(self._best_text(self._best, exact=exact))
+        return rows
+
+    def last_line(self, now: float) -> str:
+        """The whole sweep in one line."""
+        elapsed = duration_text(self._tally.elapsed_s(now))
+        result = self._run.snapshot()
+        line = f"Sweep ended after {elapsed} ({result.reason or 'broken off'}): {counts_text(result.counts).plain}."
+        return visible(f"{line} {best_line(result)}".rstrip(), self._console.encoding)
+
+    def _progress(self, now: float) -> RenderableType:
+        n_final = sum(self._run.counts[state] for state in FINAL_STATES)
+        n_trials = self._run.n_trials
+        parts = [f"{n_final} trials" if n_trials is None else f"{n_final}/{n_trials} trials"]
+        rate = self._tally.rate(now)
+        if rate is not None:
+            parts.append(f"{rate:.3g} trials/s")
+        parts.append(f"elapsed {duration_text(self._tally.elapsed_s(now))}")
+        if n_trials is not None and not self._run.is_over:
+            left = self._tally.left_s(now, n_trials - n_final, self._run.concurrency)
+            parts.append("left -:--" if left is None else f"left {duration_text(left)}")
+        text = Text("  ".join(parts))
+        if n_trials is None:
+            return text
+        row = Table.grid(padding=(0, 2))
+        row.add_row(ProgressBar(total=n_trials, completed=n_final, width=min(30, self._console.width // 3)), text)
+        return row
+
+    def _best_text(self, best: TrialRecord, *, exact: bool) -> Text:
+        text = Text("best ")
+        text.append(f"{value_text(best.value, exact=exact)}", style="bold green")
+        text.append(f" in trial {best.number}  ")
+        text.append(visible(params_text(best.params, exact=exact), self._console.encoding))
+        return text
+
+    def _see_best(self, trial: TrialRecord) -> None:
+        if trial.state is not State.COMPLETE or self._direction is None or trial.value is None:
+            return
+        if self._best is None or self._best.value is None or is_better(self._direction, trial.value, self._best.value):
+            self._best = trial
+
+
+def counts_text(counts: dict[State, int]) -> Text:
+    """Such as "running 2 · complete 9 · pruned 3"; states without a trial are left out."""
+    parts = [Text(f"{state.lower()} {count}", style=STYLES[state]) for state, count in counts.items() if count]
+    return Text(", ").join(parts) if parts else Text("no trials yet")
+
+
+def best_line(result: Result) -> str:
+    """The best trial in one line, exactly, or the size of the Pareto front; "" when no trial is COMPLETE."""
+    if len(result.directions) > 1:
+        numbers = [trial.number for trial in result.best_trials]
+        shown = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
+        return f"Best trials (Pareto front): {shown}." if numbers else ""
+    best = result.best
+    if best is None:
+        return ""
+    return f"Best is trial {best.number} with value: {best.value} and parameters: {best.params}."

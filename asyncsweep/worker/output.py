@@ -1,0 +1,38 @@
+"""The worker's stdout and stderr. Wherever an objective sends or closes them, the next attempt finds them as they were."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+class Output:
+    """File descriptors 1 and 2 and the streams over them, as they are now; a closed one leads to nowhere."""
+
+    def __init__(self) -> None:
+        self._kept = [(fd, name, _kept(fd)) for fd, name in ((1, "stdout"), (2, "stderr"))]
+        self.restore()
+        for _, name, _ in self._kept:
+            getattr(sys, name).reconfigure(line_buffering=True)
+
+    def flush(self) -> None:
+        for _, name, _ in self._kept:
+            try:
+                getattr(sys, name).flush()
+            except (OSError, ValueError, AttributeError):
+                pass  # the objective closed or replaced it: there is nothing of ours to lose
+
+    def restore(self) -> None:
+        """Undo what an objective closed or redirected. A stream that it replaced by another open one stays."""
+        for fd, name, kept in self._kept:
+            os.dup2(kept, fd)
+            stream = getattr(sys, name)
+            if stream is None or getattr(stream, "closed", False):
+                setattr(sys, name, open(fd, "w", buffering=1, errors="backslashreplace", closefd=False))  # noqa: SIM115
+
+
+def _kept(fd: int) -> int:
+    try:
+        return os.dup(fd)
+    except OSError:  # the controller has none, as a daemon
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
