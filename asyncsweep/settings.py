@@ -74,7 +74,9 @@ def make(kind: Kind, value: Any, registry: Registry) -> Any:
     missing = [name for name in vars(CONTRACTS[kind]) if not name.startswith("_") and not hasattr(value, name)]
     if missing or isinstance(value, type):
         hint = "give an instance, not the class" if isinstance(value, type) else f"it lacks {', '.join(missing)}"
-        raise ConfigError(f"{kind}={value!r}: expected a name, a mapping with a name, or a {kind} object; {hint}")
+        raise ConfigError(
+            f"{kind}={value!r}: expected a name, a mapping with a name, or an object of the contract {CONTRACTS[kind].__name__}; {hint}"
+        )
     return value
 
 

@@ -20,7 +20,7 @@ from asyncsweep.core.events import (
     SuggestFailed,
     TellFailed,
 )
-from asyncsweep.core.records import ErrorInfo, State, TrialRecord
+from asyncsweep.core.records import ErrorInfo, TrialRecord
 from asyncsweep.errors import PluginError
 from asyncsweep.errors import SpaceExhausted as Exhausted
 from asyncsweep.hooks.contracts import Pruner, Sampler, TrialRef
@@ -150,8 +150,7 @@ class Search:
     def _feed(self, pruner: Pruner, trial: TrialRecord) -> None:
         attempt, known = self._fed.get(trial.number, (trial.attempt, 0))
         if attempt != trial.attempt:
-            # To the pruner the attempt that is to be forgotten is a trial that failed; it knows of no attempts.
-            pruner.finish(TrialRecord(trial.number, State.FAILED))
+            pruner.restart(trial.number)
             known = 0
         steps, values = trial.steps or (), trial.reported or ()
         for at in range(known, len(steps)):

@@ -8,6 +8,7 @@ replacement is ready.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Literal
@@ -34,13 +35,15 @@ class ProcessExecutor:
         max_trials_per_worker: Replace a process after so many trials; None means never.
 
     Raises:
-        ConfigError: An option has a wrong type or value.
+        ConfigError: An option has a wrong type or value, or this is Windows.
     """
 
     remote = True
     runs: Literal["async", "sync", "both"] = "both"
 
     def __init__(self, fresh: bool = False, max_trials_per_worker: int | None = None) -> None:
+        if sys.platform == "win32":
+            raise ConfigError("executor='process' needs Linux or macOS: on Windows use executor='thread' or 'inline'")
         if not isinstance(fresh, bool):
             raise ConfigError(f"executor.fresh={fresh!r}: it must be True or False")
         limit = max_trials_per_worker
@@ -58,6 +61,9 @@ class ProcessExecutor:
     async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
         self._setup = setup
         self._inbox = inbox
+        self._slots.clear()
+        self._jobs.clear()
+        self._failed_starts, self._was_ready = 0, False
         async with anyio.create_task_group() as tasks:
             slots = [_Slot(self, setup, inbox, self._max_trials) for _ in range(setup.slots)]
             for slot in slots:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import signal
@@ -17,6 +18,8 @@ import msgspec
 from asyncsweep.core.effects import AnswerVerdict
 from asyncsweep.core.events import AttrSet, Event, Failed, Finished, ParamAsked, Pruned, Reported, VerdictAsked
 from asyncsweep.core.records import ErrorInfo
+from asyncsweep.errors import TrialError
+from asyncsweep.executors.values import attr_of, domain_of
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, Setup
 from asyncsweep.link.child import Child, start
 from asyncsweep.link.stream import MessageStream, StreamError
@@ -41,7 +44,11 @@ from asyncsweep.wire.messages import (
 from asyncsweep.worker.capture import Capture
 
 LOG_LIMIT_BYTES = 16 * 2**20
+# The largest message of a worker. As an event it may take 3 times as much, and has to fit into a record of the journal.
+REPORT_LIMIT_BYTES = 4 * 2**20
 _EXIT_S = 2.0
+
+log = logging.getLogger("asyncsweep")
 
 _SAYS: dict[int, type[Event]] = {
     REPORTED: Reported,
@@ -110,7 +117,7 @@ class WorkerProcess:
             try:
                 async with anyio.create_task_group() as tasks:
                     self._tasks = tasks
-                    self._stream = MessageStream(child.sock, tasks, self._take)
+                    self._stream = MessageStream(child.sock, tasks, self._take, REPORT_LIMIT_BYTES)
                     self._greet()
                     if self._closing:
                         self.close()
@@ -123,7 +130,7 @@ class WorkerProcess:
                 if self._stream is not None:
                     self._stream.close()
                 reason = child.reap()
-            return reason
+            return reason if self.fault is None else f"{self.fault.message} ({reason})"
         finally:
             self._collect_log()
 
@@ -214,10 +221,8 @@ class WorkerProcess:
                 kind = _SAYS.get(tag)
                 ending = _ENDS.get(tag)
                 if kind is not None:
-                    event = _event(message, job, kind)
-                    if event is None:
-                        self._refuse(message)
-                    else:
+                    event = self._said(message, job, kind)
+                    if event is not None:
                         events.append(event)
                 elif ending is not None:
                     self._inbox.post(*events)
@@ -226,9 +231,27 @@ class WorkerProcess:
         if events:
             self._inbox.post(*events)
 
-    def _refuse(self, message: list[Any]) -> None:
-        """A report or question that has a wrong shape. A question must be answered, or its objective waits for ever."""
-        raise StreamError(f"a message has a wrong shape: {message!r:.200}")
+    def _said(self, message: list[Any], job: Job, kind: type[Event]) -> Event | None:
+        """The report or question that a message is; None for a question that is answered here.
+
+        Raises:
+            StreamError: It is neither.
+        """
+        event = _event(message, job, kind)
+        if isinstance(event, AttrSet):
+            try:
+                event.value = attr_of(event.key, event.value)
+            except (TypeError, ValueError) as error:
+                raise StreamError(str(error)) from error
+        elif kind is ParamAsked and len(message) == 4 and isinstance(message[2], str):
+            try:
+                return ParamAsked(job.trial, job.attempt, message[2], domain_of(message[2], message[3]))
+            except TrialError as error:
+                self._send((PARAM, self._secret, message[2], None, str(error)))
+                return None
+        if event is None:
+            raise StreamError(f"a message has a wrong shape: {message!r:.200}")
+        return event
 
     def _prepare(self, message: list[Any]) -> None:
         if message[0] == HELLO:
@@ -236,7 +259,10 @@ class WorkerProcess:
         elif not self._greeted:
             raise StreamError("the worker did not say hello")
         elif message[0] == UNREADY:
-            self.fault = msgspec.convert(message[1:], ErrorInfo)
+            try:
+                self.fault = msgspec.convert(message[1:], ErrorInfo)
+            except msgspec.ValidationError as error:
+                raise StreamError(f"a message has a wrong shape: {message!r:.200}") from error
         elif not self.was_ready:
             self.was_ready = self.is_ready = True
             self._on_ready()
@@ -249,6 +275,8 @@ class WorkerProcess:
                 self.is_ready = False
                 self.retired = True
                 self._send((SHUTDOWN,))
+                assert self._tasks is not None
+                self._tasks.start_soon(self._kill_after, max(_EXIT_S, self._setup.grace_s))
         self._on_end(job, event)
 
     async def _kill_after(self, grace_s: float) -> None:
@@ -278,7 +306,10 @@ class WorkerProcess:
         if self._log_fd is not None:
             try:
                 path = None if self._job is None else self._log
-                Capture(self._log_fd, LOG_LIMIT_BYTES).collect(path)
+                has_head = path is not None and os.path.exists(path)
+                Capture(self._log_fd, LOG_LIMIT_BYTES, path, has_head=has_head).collect()
+            except OSError as error:
+                log.warning("the output of a worker that died cannot be kept: %s", error)
             finally:
                 os.close(self._log_fd)
                 self._log_fd = None
@@ -288,7 +319,7 @@ def _event(message: list[Any], job: Job, kind: type[Event]) -> Event | None:
     """The event that a message is; None when its fields have the wrong number or types."""
     try:
         return msgspec.convert([message[0], job.trial, job.attempt, *message[2:]], kind)
-    except (msgspec.ValidationError, OverflowError):
+    except (msgspec.ValidationError, OverflowError, RecursionError):
         return None
 
 

@@ -200,6 +200,9 @@ def refuse_used(directory: Path) -> None:
         raise ConfigError(f"directory={str(directory)!r} cannot be used: {error}") from error
     if exists and not directory.is_dir():
         raise ConfigError(f"directory={str(directory)!r} is a file; name a folder, which may be a new one")
+    above = next(parent for parent in directory.parents if parent.exists())
+    if not above.is_dir():
+        raise ConfigError(f"directory={str(directory)!r} is under the file {str(above)!r}; name another folder")
 
 
 def _begun(files: Files, path: Path) -> JournalFile:

@@ -5,7 +5,7 @@ takes nothing with it. Questions are answered in the order in which they come. M
 
     OPEN     sys.path, pickled sampler or nil, pickled pruner or nil, space, directions, seed, sweep
     ASK      trial, fixed
-    TELL     trial, state, params, metrics, steps, values, sampler attributes or nil
+    TELL     trial, attempt, state, params, metrics, steps, values, sampler attributes or nil
     SUGGEST  trial, attempt, name, domain
     JUDGE    trial, attempt, step, new steps, new values
     CLOSE
@@ -109,6 +109,8 @@ class Host:
             study = self._sampler if isinstance(self._sampler, OptunaStudy) else OptunaStudy()
             study.pruner = self._pruner
             self._pruner = study
+        # The attempt of each running trial that the pruner knows, and how many of its reports.
+        self._known: dict[int, tuple[int, int]] = {}
         domains = msgspec.msgpack.decode(space, type=dict[str, Domain])
         self._space = Space.from_spec(domains)
         if self._sampler is not None:
@@ -147,6 +149,7 @@ class Host:
     def _tell(
         self,
         trial: int,
+        attempt: int,
         state: str,
         params: dict[str, Any],
         metrics: dict[str, float],
@@ -159,6 +162,12 @@ class Host:
         record.metric_names, record.metric_values = tuple(metrics), tuple(metrics.values())
         record.steps, record.reported = array("q", steps), array("d", values)
         try:
+            if self._pruner is not None:
+                known = self._restarted(trial, attempt)
+                # A study takes what it lacks from the record.
+                if not isinstance(self._pruner, OptunaStudy):
+                    self._feed(trial, steps[known:], values[known:])
+                self._known.pop(trial, None)
             if self._sampler is not None:
                 self._sampler.tell(record)
             if self._pruner is not None and self._pruner is not self._sampler:
@@ -179,11 +188,24 @@ class Host:
 
     def _judge(self, trial: int, attempt: int, step: int, steps: list[int], values: list[float]) -> tuple[Any, ...]:
         try:
-            for reported, value in zip(steps, values, strict=True):
-                self._pruner.report(trial, reported, value)
+            known = self._restarted(trial, attempt)
+            self._feed(trial, steps, values)
+            self._known[trial] = attempt, known + len(steps)
             return JUDGED, trial, attempt, step, bool(self._pruner.judge(trial, step))
         except Exception as error:
             return JUDGE_FAILED, trial, attempt, step, describe(error)
+
+    def _restarted(self, trial: int, attempt: int) -> int:
+        """Have the pruner forget an earlier attempt of the trial; gives how many reports of this one it knows."""
+        known_attempt, known = self._known.get(trial, (attempt, 0))
+        if known_attempt == attempt:
+            return known
+        self._pruner.restart(trial)
+        return 0
+
+    def _feed(self, trial: int, steps: list[int], values: list[float]) -> None:
+        for step, value in zip(steps, values, strict=True):
+            self._pruner.report(trial, step, value)
 
 
 def _unpickled(given: bytes | None) -> Any:

@@ -120,6 +120,7 @@ class SamplerHost:
             (
                 tags.TELL,
                 trial.number,
+                trial.attempt,
                 trial.state.value,
                 trial.params,
                 trial.metrics,

@@ -70,4 +70,4 @@ class Decoder:
                     raise StreamError(f"a message must be an array that starts with a tag, not {message!r:.80}")
                 yield message
         except (msgpack.UnpackException, ValueError, TypeError, RecursionError, MemoryError) as error:
-            raise StreamError(f"not a MessagePack message: {error or type(error).__name__}") from error
+            raise StreamError(f"not a MessagePack message: {str(error) or type(error).__name__}") from error

@@ -9,6 +9,7 @@ already and keeps only the newest in the file. So whoever collects after a crash
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 _COPY_BYTES = 1 << 20
@@ -71,7 +72,9 @@ class Capture:
                     start = self._half
                 tail = _read(self._fd, max(start, size - self._half), self._half)
                 dropped = self._dropped + size - start - len(tail)
-                self._write(os.O_APPEND, b"\n... %s left out ...\n" % (b"%d bytes" % dropped if dropped else b"output"), tail)
+                self._write(
+                    os.O_APPEND, b"\n... %s left out ...\n" % (b"%d bytes" % dropped if dropped else b"output"), tail
+                )
             else:
                 self._write(os.O_TRUNC, _read(self._fd, 0, size))
         finally:
@@ -84,10 +87,8 @@ class Capture:
             return
         folder = os.path.dirname(self.path)
         for missing in (os.path.dirname(folder), folder):
-            try:
+            with contextlib.suppress(FileExistsError):  # made for an earlier attempt
                 os.mkdir(missing, 0o700)
-            except FileExistsError:
-                pass  # made for an earlier attempt
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | how
         with open(os.open(self.path, flags, 0o600), "wb") as log:
             for part in parts:

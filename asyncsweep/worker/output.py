@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 
@@ -17,10 +18,9 @@ class Output:
 
     def flush(self) -> None:
         for _, name, _ in self._kept:
-            try:
+            # The objective may have closed or replaced it: then there is nothing of ours to lose.
+            with contextlib.suppress(OSError, ValueError, AttributeError):
                 getattr(sys, name).flush()
-            except (OSError, ValueError, AttributeError):
-                pass  # the objective closed or replaced it: there is nothing of ours to lose
 
     def restore(self) -> None:
         """Undo what an objective closed or redirected. A stream that it replaced by another open one stays."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pickle
 import socket
@@ -123,4 +122,3 @@ def _call(call: Call, trial: Trial, metrics: Sequence[str]) -> ends.Outcome:
     except BaseException as error:  # sys.exit and KeyboardInterrupt end the trial, not the worker
         return ends.raised(error)
     return ends.finished(returned, metrics)
-

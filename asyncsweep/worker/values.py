@@ -27,7 +27,9 @@ def check_attr(key: str, value: Any) -> None:
     except ValueError as error:
         raise ValueError(f"{what}: the value cannot be stored: {error}") from None
     if size > ATTR_LIMIT_BYTES:
-        raise ValueError(f"{what}: {size} bytes are more than {ATTR_LIMIT_BYTES}: write them to a file and store its path")
+        raise ValueError(
+            f"{what}: {size} bytes are more than {ATTR_LIMIT_BYTES}: write them to a file and store its path"
+        )
 
 
 def _check(value: Any, what: str, depth: int) -> None:

@@ -6,6 +6,7 @@ result, so the worker and everything that it started end at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -48,11 +49,9 @@ class Watch:
             if closed:
                 end_group()
             if self._capture is not None:
-                with self.lock:
-                    try:
-                        self._capture.shrink()
-                    except OSError:
-                        pass  # a full disk: the output stays where it is, and the end of the attempt tells
+                # On a full disk the output stays where it is, and the end of the attempt tells.
+                with self.lock, contextlib.suppress(OSError):
+                    self._capture.shrink()
 
 
 def end_group() -> None:

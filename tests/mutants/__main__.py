@@ -42,12 +42,12 @@ def main(arguments: list[str]) -> int:
     for mutant, found in results:
         unexplained += not found and mutant.name not in known
         verdict = found or f"SURVIVED: {known.get(mutant.name, 'not explained in survivors.md')}"
-        print(f"core/{mutant.file}:{mutant.line:<4} {mutant.name}\n    {verdict}")
+        sys.stdout.write(f"core/{mutant.file}:{mutant.line:<4} {mutant.name}\n    {verdict}\n")
     n_found = sum(1 for _, found in results if found)
     seconds = time.monotonic() - start
-    print(f"\n{n_found} of {len(results)} mutants found ({n_found / len(results):.1%}) in {seconds:.0f} s")
+    sys.stdout.write(f"\n{n_found} of {len(results)} mutants found ({n_found / len(results):.1%}) in {seconds:.0f} s\n")
     if unexplained:
-        print(f"{unexplained} survivors are not explained in tests/mutants/survivors.md")
+        sys.stdout.write(f"{unexplained} survivors are not explained in tests/mutants/survivors.md\n")
     return 1 if unexplained or n_found < NEEDED * len(results) else 0
 
 

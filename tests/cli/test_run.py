@@ -1,0 +1,182 @@
+"""`asyncsweep run`: what it does with good and bad usage, what it prints, how it is interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from asyncsweep.cli.run import _value
+from asyncsweep.driver.replay import replay
+from asyncsweep.errors import ConfigError
+from asyncsweep.journal import journal
+from tests.cli.conftest import COMMAND, Cli
+
+X = ("--space", "x=uniform(0, 1)", "--sampler", "random", "--seed", "1")
+
+
+def test_a_sweep_prints_a_line_for_each_trial_and_its_best(cli: Cli) -> None:
+    done = cli("run", "objectives:square", *X, "--n-trials", "3")
+    *trials, last = done.stdout.splitlines()
+    assert [line.split(" with value: ")[0] for line in trials] == [f"Trial {k} finished" for k in range(3)]
+    assert "(n_trials reached): complete 3. Best is trial " in last
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_json_is_all_of_the_standard_output_though_the_objective_prints(cli: Cli) -> None:
+    done = cli("run", "objectives:kind", *X, "--space", "opt=categorical(sgd, adam)", "--n-trials", "4", "--json")
+    document = json.loads(done.stdout)
+    assert document["counts"]["COMPLETE"] == 4
+    assert [trial["number"] for trial in document["trials"]] == [0, 1, 2, 3]
+    assert {trial["params"]["opt"] for trial in document["trials"]} <= {"sgd", "adam"}
+    assert "noise 0." in done.stderr and "Trial 0 finished" in done.stderr
+
+
+def test_every_setting_reaches_the_journal(cli: Cli, folder: Path) -> None:
+    settings = (
+        "--direction=loss=minimize --direction=size=maximize --n-trials=2 --concurrency=2 --sampler=tpe "
+        "--sampler-option=n_startup_trials=5 --sampler-option=multivariate=true --executor=process "
+        "--executor-option=fresh=true --seed=7 --timeout=40 --trial-timeout=30 --retries=1 --max-failures=3 --directory=d"
+    )
+    done = cli("run", "objectives:two", "--space", "x=log_uniform(1e-5, 1e-1)", *settings.split())
+    assert done.returncode == 0, done.stderr
+    spec = replay(journal.read(folder / "d").events, "d").spec
+    assert (spec.space["x"].low, spec.space["x"].high, spec.space["x"].log) == (1e-5, 1e-1, True)
+    assert spec.directions == {"loss": "minimize", "size": "maximize"}
+    assert (spec.sampler.name, spec.sampler.options) == ("tpe", {"n_startup_trials": 5, "multivariate": True})
+    assert (spec.executor.name, spec.executor.options) == ("process", {"fresh": True})
+    assert (spec.n_trials, spec.concurrency, spec.seed, spec.retries, spec.max_failures) == (2, 2, 7, 1, 3)
+    assert (spec.timeout, spec.trial_timeout) == (40.0, 30.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--space", "x"], "error: --space 'x': expected NAME=..., such as lr='log_uniform(1e-5, 1e-1)'"),
+        (["--space", "x=1", "--space", "x=2"], "error: --space 'x=2': 'x' is given twice"),
+        (["--space", "x=log_unifrm(1, 2)"], "did you mean log_uniform?"),
+        ([*X, "--n-trials", "0"], "error: n_trials=0: expected a whole number >= 1"),
+        ([*X, "--n-trials", "many"], "Invalid value for '--n-trials'"),
+        ([*X, "--direction", "max"], "error: direction='max' of 'value': expected \"minimize\" or \"maximize\""),
+        ([*X, "--direction", "a=minimize", "--direction", "maximize"], "expected NAME=..., such as loss=minimize"),
+        ([*X, "--pruner", "medien"], "(did you mean 'median'?)"),
+        ([*X, "--pruner-option", "n_warmup_steps=3"], "say which pruner by --pruner"),
+        (["--resume"], "error: --resume: name the sweep by --directory"),
+        (["--resume", "--directory", "nowhere"], "nowhere' holds no sweep"),
+        (["--resume", "--directory", "nowhere", *X], "the space cannot be changed"),
+    ],
+)
+def test_bad_usage_is_told_in_a_line_and_exits_2(cli: Cli, arguments: list[str], complaint: str) -> None:
+    done = cli("run", "objectives:square", *arguments)
+    assert complaint in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_an_objective_that_is_not_there_exits_2_without_a_traceback(cli: Cli) -> None:
+    done = cli("run", "objectives:sqare", *X)
+    assert "error: no trial could start: objective='objectives:sqare'" in done.stderr.replace("ConfigError: ", "")
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 2
+
+
+def test_too_many_failures_exit_1_and_the_result_is_written_all_the_same(cli: Cli) -> None:
+    done = cli("run", "objectives:hostile", *X, "--max-failures", "1", "--json")
+    assert "error: 2 trials failed, max_failures=1" in done.stderr
+    assert json.loads(done.stdout)["counts"]["FAILED"] == 2
+    assert done.returncode == 1
+
+
+def test_a_sweep_without_one_complete_trial_exits_1(cli: Cli) -> None:
+    done = cli("run", "objectives:hostile", *X, "--n-trials", "2")
+    assert done.stderr == "error: no trial completed\n"
+    assert done.returncode == 1
+
+
+def test_control_characters_of_an_error_are_shown_and_not_obeyed(cli: Cli) -> None:
+    done = cli("run", "objectives:hostile", *X, "--n-trials", "1")
+    line = done.stdout.splitlines()[0]
+    assert line.startswith(r"Trial 0 failed with ValueError: [red]bad\x1b[31m\x07\nsecond line and parameters: ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_sweep_stops_its_trials_says_how_to_go_on_and_does(
+    cli: Cli, folder: Path, environment: dict[str, str], number: signal.Signals
+) -> None:
+    arguments = ("run", "objectives:forever", *X, "--n-trials", "3", "--directory", "d")
+    sweep = subprocess.Popen([*COMMAND, *arguments], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+    worker = wait_for_worker(folder)
+    sweep.send_signal(number)
+    _, said = sweep.communicate(timeout=30)
+    assert said == "Interrupted. Go on with: asyncsweep run objectives:forever --directory d --resume\n"
+    assert sweep.returncode == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+    (folder / "go").touch()
+    resumed = cli("run", "objectives:forever", "--directory", "d", "--resume", "--n-trials", "4")
+    assert "complete 4." in resumed.stdout, resumed.stderr
+    assert resumed.returncode == 0
+
+
+def test_a_terminal_gets_a_summary_that_stays_below_the_lines(folder: Path, environment: dict[str, str]) -> None:
+    shown = in_a_terminal(folder, environment, "run", "objectives:hostile", *X, "--n-trials", "3", "--directory", "d")
+    assert "\x1b[1A" in shown or "\x1b[2K" in shown  # it goes back up to draw again
+    assert "3/3 trials" in shown
+    assert "failed 3" in shown
+    assert r"ValueError: [red]bad\x1b[31m\x07\nsecond line" in shown.replace("\r\n", "")
+
+
+def test_plain_on_a_terminal_is_lines_alone(folder: Path, environment: dict[str, str]) -> None:
+    shown = in_a_terminal(folder, environment, "run", "objectives:square", *X, "--n-trials", "2", "--plain")
+    assert "\x1b[" not in shown
+    assert "Trial 1 finished" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("5", 5), ("0.5", 0.5), ("true", True), ("sgd", "sgd"), ("[1, 2]", [1, 2]), ('"5"', "5")]
+)
+def test_an_option_is_read_as_a_constant_of_a_space_is(text: str, value: object) -> None:
+    assert _value(text, "option") == value
+
+
+def test_a_domain_is_no_value_of_an_option() -> None:
+    with pytest.raises(ConfigError, match="option n='uniform\\(0, 1\\)': expected a value, not a domain"):
+        _value("uniform(0, 1)", "n")
+
+
+def wait_for_worker(folder: Path) -> int:
+    """The process id of the worker that runs `forever`."""
+    while True:
+        for path in folder.glob("worker-*"):
+            return int(path.name.removeprefix("worker-"))
+
+
+def in_a_terminal(folder: Path, environment: dict[str, str], *arguments: str) -> str:
+    """What the command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    command = subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env={**environment, "COLUMNS": "200", "LINES": "40"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    shown = bytearray()
+    try:
+        while data := os.read(ours, 65536):
+            shown += data
+    except OSError:  # Linux's way to say that the other end is closed
+        assert sys.platform == "linux"
+    finally:
+        os.close(ours)
+        command.wait(timeout=30)
+    return shown.decode()

@@ -1,0 +1,125 @@
+"""`asyncsweep show`: a journal as a table and as JSON, finished or not, without executing anything of the sweep."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import anyio
+import pytest
+from click.testing import CliRunner, Result
+
+import asyncsweep as sw
+from asyncsweep.cli.group import asyncsweep as command
+from asyncsweep.journal import journal
+
+
+def show(*arguments: str) -> Result:
+    return CliRunner().invoke(command, ["show", *arguments], env={"COLUMNS": "160"})
+
+
+async def objective(x: float, name: str) -> float:
+    if x > 0.5:
+        raise ValueError("[red]too large\x1b[31m")
+    return x
+
+
+def run_sweep(directory: Path, n_trials: int = 6) -> sw.Result:
+    space = {"x": sw.Float(0, 1), "name": "[bold]\x1b]0;title\x07"}
+    return anyio.run(sw.Sweep(objective, space, sampler="random", n_trials=n_trials, seed=1, directory=directory).run)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, sw.Result]:
+    directory = tmp_path_factory.mktemp("sweep") / "d"
+    return directory, run_sweep(directory)
+
+
+def test_the_table_has_every_trial_and_the_best(finished: tuple[Path, sw.Result]) -> None:
+    directory, result = finished
+    lines = show(str(directory)).output.splitlines()
+    assert lines[0].split() == ["trial", "state", "value", "time", "parameters"]
+    rows = [line.split()[:2] for line in lines[1:] if line.split()[:1] and line.split()[0].isdigit()]
+    assert rows == [[str(trial.number), trial.state.value] for trial in result.trials]
+    assert lines[-2].startswith(f"Best is trial {result.best.number} with value: {result.best.value} and parameters: ")
+    assert lines[-1] == "Ended: n_trials reached."
+
+
+def test_text_of_the_sweep_is_neither_markup_nor_obeyed(finished: tuple[Path, sw.Result]) -> None:
+    shown = show(str(finished[0])).output
+    assert r"ValueError: [red]too large\x1b[31m" in shown
+    assert r"name='[bold]\x1b]0;title\x07'" in shown
+    assert "\x1b" not in shown and "\x07" not in shown
+
+
+def test_json_has_the_trials_of_the_result(finished: tuple[Path, sw.Result]) -> None:
+    directory, result = finished
+    document = json.loads(show(str(directory), "--json").output)
+    assert document["trials"] == result.to_dict()["trials"]
+    assert document["best_trials"] == [trial.number for trial in result.best_trials]
+    assert (document["is_over"], document["reason"]) == (True, "n_trials reached")
+
+
+def test_one_trial_is_shown_with_its_traceback(finished: tuple[Path, sw.Result]) -> None:
+    directory, result = finished
+    failed = next(trial for trial in result.trials if trial.state is sw.State.FAILED)
+    shown = show(str(directory), "--trial", str(failed.number)).output
+    assert "state       FAILED" in shown
+    assert 'raise ValueError("[red]too large' in shown
+
+
+def test_a_trial_that_is_not_there_is_bad_usage(finished: tuple[Path, sw.Result]) -> None:
+    answer = show(str(finished[0]), "--trial", "6")
+    assert answer.exit_code == 2
+    assert answer.stderr == "error: --trial 6: the sweep has 6 trials, numbered from 0\n"
+
+
+def test_the_last_trials_are_shown_and_the_others_counted(finished: tuple[Path, sw.Result]) -> None:
+    shown = show(str(finished[0]), "--limit", "2").output
+    assert [line.split()[0] for line in shown.splitlines() if line[:7].strip().isdigit()] == ["4", "5"]
+    assert "... and 4 earlier trials: --limit 0 shows them" in shown
+
+
+def test_a_running_sweep_is_shown_while_it_runs(tmp_path: Path) -> None:
+    shown: list[Result] = []
+
+    async def look(x: float) -> float:
+        shown.append(show(str(tmp_path / "d")))
+        return x
+
+    anyio.run(sw.Sweep(look, {"x": sw.Float(0, 1)}, sampler="random", n_trials=1, directory=tmp_path / "d").run)
+    assert shown[0].exit_code == 0
+    assert "running 1" in shown[0].output
+    assert "Not ended: it runs, or it was interrupted. The last event was 0:0" in shown[0].output
+
+
+def test_a_sweep_that_was_opened_again_has_not_ended(tmp_path: Path) -> None:
+    run_sweep(tmp_path / "d", n_trials=1)
+    shown: list[Result] = []
+
+    async def look(x: float, name: str) -> float:
+        shown.append(show(str(tmp_path / "d")))
+        return x
+
+    anyio.run(sw.Sweep.open(tmp_path / "d", look, n_trials=2).run)
+    assert "Not ended" in shown[0].output
+
+
+def test_no_sweep_is_bad_usage(tmp_path: Path) -> None:
+    answer = show(str(tmp_path))
+    assert answer.exit_code == 2
+    assert "holds no sweep" in answer.stderr
+
+
+def test_a_damaged_journal_is_an_error_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / journal.NAME).write_bytes(b"no journal at all")
+    answer = show(str(tmp_path))
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("error: ") and "is no asyncsweep journal" in answer.stderr
+
+
+def test_showing_changes_nothing(finished: tuple[Path, sw.Result]) -> None:
+    directory, _ = finished
+    before = {path: path.stat().st_mtime_ns for path in directory.rglob("*")}
+    show(str(directory))
+    assert {path: path.stat().st_mtime_ns for path in directory.rglob("*")} == before
