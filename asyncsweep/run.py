@@ -106,7 +106,7 @@ class SweepRun:
         sweep never waits for it.
         """
         watcher, self._from_start = self._from_start or self._driver.watchers.add(), None
-        return self._follow(watcher)
+        return watcher
 
     def snapshot(self) -> Result:
         """The trials as they are now."""
@@ -180,14 +180,11 @@ class SweepRun:
             raise ConfigError("ask(): the sweep takes no more trials (n_trials reached, stopped, or ended)")
         number = len(machine.trials)
         watcher = self._driver.watchers.add()
-        try:
-            self._driver.post(ExternalAsked())
-            # Each update may be about it; there are none any more once the sweep has ended.
-            while number < len(machine.trials) and machine.trials[number].state is State.WAITING:
-                if not await watcher.take():
-                    break
-        finally:
-            self._driver.watchers.remove(watcher)
+        self._driver.post(ExternalAsked())
+        # Each update may be about it; there are none any more once the sweep has ended.
+        while number < len(machine.trials) and machine.trials[number].state is State.WAITING:
+            if not await watcher.take():
+                break
         if number >= len(machine.trials) or machine.trials[number].state is not State.RUNNING:
             raise ConfigError("ask(): the sweep takes no more trials (the sampler has none, or it was stopped)")
         return machine.trials[number]
@@ -229,13 +226,6 @@ class SweepRun:
             self._driver.post(Failed(number, record.attempt, ErrorInfo("TrialError", "told as FAILED")))
 
     # -- inside -------------------------------------------------------------------------------------------------------
-
-    async def _follow(self, watcher: Watcher) -> AsyncIterator[ef.Update]:
-        try:
-            async for update in watcher:
-                yield update
-        finally:
-            self._driver.watchers.remove(watcher)
 
     @property
     def _driver(self) -> Driver:

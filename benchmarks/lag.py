@@ -17,7 +17,7 @@ import objectives
 import optuna
 import peers
 from space8 import DISTRIBUTIONS, SPACE
-from sweeps import Sweeps, first_start
+from sweeps import WORKERS, Sweeps, first_start
 
 from asyncsweep import State, Sweep
 
@@ -51,7 +51,9 @@ def tpe(history: int, n_asks: int, sweeps: Sweeps, backend: str) -> Lag:
 
 async def _tpe(history: int, n_asks: int, sweeps: Sweeps) -> Lag:
     directory = sweeps.new_directory()
-    await Sweep(objectives.bowl, SPACE, sampler="random", n_trials=history, concurrency=2, directory=directory).run()
+    await Sweep(
+        objectives.bowl, SPACE, sampler="random", n_trials=history, concurrency=WORKERS, directory=directory
+    ).run()
     late: list[float] = []
     sweep = Sweep.open(directory, objectives.bowl, sampler="tpe", n_trials=history + n_asks)
     async with sweep.start() as run:

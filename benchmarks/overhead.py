@@ -31,7 +31,7 @@ from sweeps import Sweeps
 _LIBRARIES = ("asyncsweep", "optuna", "anyio", "trio", "msgpack", "msgspec")
 _NOTES = (
     "Rates are trials, reports or round trips per second; ranges span all repetitions; x are ratios within a repetition.",
-    "A sweep's clock starts at its first TrialStarted and a peer's when its processes are up: no start-up is counted.",
+    "A sweep's clock starts at its first TrialStarted, a peer's when its processes are up: starting processes is not counted.",
     "Optuna and both hand-written loops but the one on Optuna's journal keep everything in memory; our processes journal.",
     "The loop lag is how late a task wakes up that sleeps 1 ms, while TPE asks with that many finished trials.",
 )
@@ -42,7 +42,7 @@ class Sizes:
     """How much work one sample is."""
 
     in_loop: int = 10_000
-    processes: int = 5_000
+    processes: int = 10_000
     reporting: int = 1_000
     optuna: int = 2_000
     pool: int = 2_000

@@ -15,6 +15,8 @@ from space8 import SPACE
 
 from asyncsweep import State, Sweep, SweepRun, TrialStarted
 
+WORKERS = 2
+
 _names = itertools.count()
 
 
@@ -57,7 +59,7 @@ class Sweeps:
             SPACE,
             sampler="random",
             executor="process",
-            concurrency=2,
+            concurrency=WORKERS,
             n_trials=n_trials,
             directory=self.new_directory(),
         )

@@ -239,8 +239,9 @@ def unopenable_exporter(directory: Path) -> sw.Sweep:
     return sw.Sweep(objective, SPACE, sampler="random", exporters=[exporter], directory=directory)
 
 
-def grid_without_points(directory: Path) -> sw.Sweep:
-    return sw.Sweep(objective, {"x": sw.Float(0.0, 1.0)}, sampler="grid", directory=directory)
+def several_directions_for_cmaes(directory: Path) -> sw.Sweep:
+    directions: dict[str, Any] = {"a": "minimize", "b": "minimize"}
+    return sw.Sweep(objective, SPACE, sampler="cmaes", direction=directions, directory=directory)
 
 
 def left_in(directory: Path) -> list[Path]:
@@ -252,7 +253,7 @@ LATER = [
     (option_of_tpe, r"sampler\.n_startup: .* \(did you mean 'n_startup_trials'\?\)"),
     (unpicklable, "objective=.* cannot be sent to another process .* make what it uses inside the objective"),
     (unopenable_exporter, "exporter.path: cannot append to '/proc/no/such/file'"),
-    (grid_without_points, "sampler.points"),
+    (several_directions_for_cmaes, "takes one direction, got a, b"),
 ]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from asyncsweep.errors import ConfigError
+from asyncsweep.errors import AsyncSweepError, ConfigError
 from asyncsweep.journal import journal
 from asyncsweep.journal.lock import Lock
 from asyncsweep.space import Float
@@ -88,9 +88,9 @@ def _make_room(directory: Path) -> None:
             _clear(directory)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         (directory / MARK).write_text("asyncsweep demo removes this folder when it starts anew.\n")
+    except AsyncSweepError:  # of which a JournalError is an OSError too
+        raise
     except OSError as error:
-        if isinstance(error, ConfigError):
-            raise
         raise ConfigError(f"--directory {str(directory)!r} cannot be used: {error}") from error
 
 

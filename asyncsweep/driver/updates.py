@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterator, Sequence
+from weakref import ref
 
 import anyio
 
@@ -13,14 +14,22 @@ BUFFERED = 10_000
 
 
 class Watcher:
-    """One consumer: an async iterator over updates that ends with the sweep."""
+    """One consumer: an async iterator over updates that ends with the sweep.
+
+    It is no async generator, so that whoever breaks out of its loop has nothing to close: a watcher that nobody holds any
+    more is forgotten.
+
+    Attributes:
+        closed: True when no more updates come.
+    """
 
     def __init__(self, buffered: int = BUFFERED) -> None:
         self._updates: deque[Update] = deque()
         self._buffered = buffered
         self._skipped = 0
-        self._closed = False
+        self.closed = False
         self._ready = anyio.Event()
+        self._taken: deque[Update] = deque()
 
     def put(self, updates: Sequence[Update]) -> None:
         room = self._buffered - len(self._updates)
@@ -32,12 +41,12 @@ class Watcher:
         self._ready.set()
 
     def close(self) -> None:
-        self._closed = True
+        self.closed = True
         self._ready.set()
 
     async def take(self) -> list[Update]:
         """All updates that wait, once there are any; empty when the sweep has ended."""
-        while not self._updates and not self._skipped and not self._closed:
+        while not self._updates and not self._skipped and not self.closed:
             self._ready = anyio.Event()
             await self._ready.wait()
         batch = list(self._updates)
@@ -48,20 +57,29 @@ class Watcher:
             self._skipped = 0
         return batch
 
-    async def __aiter__(self) -> AsyncIterator[Update]:
-        while True:
-            batch = await self.take()
-            if not batch:
-                return
-            for update in batch:
-                yield update
+    def __aiter__(self) -> Watcher:
+        return self
+
+    async def __anext__(self) -> Update:
+        if not self._taken:
+            self._taken.extend(await self.take())
+        if not self._taken:
+            raise StopAsyncIteration
+        return self._taken.popleft()
+
+    async def aclose(self) -> None:
+        """End the iteration; what was not taken is dropped."""
+        self._updates.clear()
+        self._taken.clear()
+        self._skipped = 0
+        self.close()
 
 
 class Watchers:
     """All consumers of one sweep."""
 
     def __init__(self) -> None:
-        self._watchers: list[Watcher] = []
+        self._watchers: list[ref[Watcher]] = []
         self._ended = False
 
     def add(self, buffered: int = BUFFERED) -> Watcher:
@@ -69,21 +87,26 @@ class Watchers:
         if self._ended:
             watcher.close()
         else:
-            self._watchers.append(watcher)
+            self._watchers.append(ref(watcher))
         return watcher
 
-    def remove(self, watcher: Watcher) -> None:
-        if watcher in self._watchers:
-            self._watchers.remove(watcher)
-
-    def __bool__(self) -> bool:
-        return bool(self._watchers)
-
     def put(self, updates: Sequence[Update]) -> None:
-        for watcher in self._watchers:
+        for watcher in self._alive():
             watcher.put(updates)
 
     def close(self) -> None:
         self._ended = True
-        for watcher in self._watchers:
+        for watcher in self._alive():
             watcher.close()
+
+    def _alive(self) -> Iterator[Watcher]:
+        """Those whose consumers are still there; the others are forgotten."""
+        gone = False
+        for weak in self._watchers:
+            watcher = weak()
+            if watcher is None or watcher.closed:
+                gone = True
+            else:
+                yield watcher
+        if gone:
+            self._watchers = [weak for weak in self._watchers if not ((watcher := weak()) is None or watcher.closed)]

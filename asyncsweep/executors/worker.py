@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import reprlib
 import secrets
 import signal
 import sys
@@ -237,20 +238,20 @@ class WorkerProcess:
         Raises:
             StreamError: It is neither.
         """
-        event = _event(message, job, kind)
-        if isinstance(event, AttrSet):
-            try:
-                event.value = attr_of(event.key, event.value)
-            except (TypeError, ValueError) as error:
-                raise StreamError(str(error)) from error
-        elif kind is ParamAsked and len(message) == 4 and isinstance(message[2], str):
+        if kind is ParamAsked and len(message) == 4 and isinstance(message[2], str):
             try:
                 return ParamAsked(job.trial, job.attempt, message[2], domain_of(message[2], message[3]))
             except TrialError as error:
                 self._send((PARAM, self._secret, message[2], None, str(error)))
                 return None
+        event = _event(message, job, kind)
         if event is None:
-            raise StreamError(f"a message has a wrong shape: {message!r:.200}")
+            raise StreamError(f"a message has a wrong shape: {reprlib.repr(message)}")
+        if isinstance(event, AttrSet):
+            try:
+                event.value = attr_of(event.key, event.value)
+            except (TypeError, ValueError) as error:
+                raise StreamError(str(error)) from error
         return event
 
     def _prepare(self, message: list[Any]) -> None:
@@ -262,7 +263,7 @@ class WorkerProcess:
             try:
                 self.fault = msgspec.convert(message[1:], ErrorInfo)
             except msgspec.ValidationError as error:
-                raise StreamError(f"a message has a wrong shape: {message!r:.200}") from error
+                raise StreamError(f"a message has a wrong shape: {reprlib.repr(message)}") from error
         elif not self.was_ready:
             self.was_ready = self.is_ready = True
             self._on_ready()
@@ -324,5 +325,5 @@ def _event(message: list[Any], job: Job, kind: type[Event]) -> Event | None:
 
 
 def _garbage(message: list[Any], job: Job) -> Event:
-    error = ErrorInfo("StreamError", f"the worker sent an outcome that has a wrong shape: {message!r:.200}")
+    error = ErrorInfo("StreamError", f"the worker sent an outcome that has a wrong shape: {reprlib.repr(message)}")
     return Failed(job.trial, job.attempt, error)

@@ -135,9 +135,12 @@ class MessageStream:
         if not count:
             return False
         self._decoder.feed(memoryview(self._buffer)[:count])
-        messages = list(self._decoder)
-        if messages:
-            self._on_messages(messages)
+        messages: list[list[Any]] = []
+        try:
+            messages.extend(self._decoder)
+        finally:  # what was said before the stream broke is heard
+            if messages:
+                self._on_messages(messages)
         return True
 
     def close(self) -> None:

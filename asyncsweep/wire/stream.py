@@ -6,6 +6,7 @@ claims more than `limit_bytes` ends the stream, extension types are refused, nes
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -67,7 +68,7 @@ class Decoder:
         try:
             for message in self._unpacker:
                 if type(message) is not list or not message or type(message[0]) is not int:
-                    raise StreamError(f"a message must be an array that starts with a tag, not {message!r:.80}")
+                    raise StreamError(f"a message must be an array that starts with a tag, not {reprlib.repr(message)}")
                 yield message
         except (msgpack.UnpackException, ValueError, TypeError, RecursionError, MemoryError) as error:
             raise StreamError(f"not a MessagePack message: {str(error) or type(error).__name__}") from error

@@ -42,7 +42,8 @@ def forever(x):
 '''
 
 Cli = Callable[..., subprocess.CompletedProcess[str]]
-COMMAND = (sys.executable, "-m", "asyncsweep.cli")
+# As the installed script: without the current folder on the path.
+COMMAND = (sys.executable, "-P", "-m", "asyncsweep.cli")
 
 
 @pytest.fixture

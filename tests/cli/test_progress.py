@@ -56,16 +56,19 @@ def test_the_first_trial_of_a_worker_counts_while_there_is_no_other() -> None:
     assert tally.left_s(8.0, 2, 1) == 14.0
 
 
-def test_cancelled_and_retried_attempts_say_nothing_about_how_long_a_trial_lasts() -> None:
+def test_a_cancelled_trial_says_nothing_about_how_long_a_trial_lasts() -> None:
     tally = Tally([], 0.0)
-    for update in (
-        started(0, 0.0),
-        TrialRetried(at=5.0, trial=0, attempt=1, error=ErrorInfo("E")),
-        started(1, 5.0),
-        finished(1, 6.0, State.CANCELLED),
-    ):
+    for update in (started(0, 0.0), finished(0, 6.0, State.CANCELLED)):
         tally.see(update)
     assert tally.left_s(6.0, 3, 1) is None
+
+
+def test_a_trial_that_will_be_retried_has_all_of_its_time_before_it() -> None:
+    tally = Tally([], 0.0)
+    retried = TrialRetried(at=8.0, trial=1, attempt=1, error=ErrorInfo("E"))
+    for update in (started(0, 0.0), finished(0, 4.0), started(1, 4.0), retried):
+        tally.see(update)
+    assert tally.left_s(8.0, 1, 1) == 4.0
 
 
 def test_trials_that_run_already_when_the_watching_begins_are_known() -> None:
@@ -86,7 +89,7 @@ def test_control_characters_are_shown_as_escapes() -> None:
 
 
 def test_what_an_encoding_lacks_is_shown_as_escapes() -> None:
-    assert visible("α=é", "ascii") == r"\u03b1=\xe9"
+    assert visible("ü=é", "ascii") == r"\xfc=\xe9"
 
 
 def test_a_lone_surrogate_can_be_shown() -> None:
@@ -137,7 +140,6 @@ async def test_plain_lines_are_optunas_one_for_each_trial_and_one_at_the_end() -
     pruned = [trial.number for trial in result.trials if trial.state is sw.State.PRUNED]
     assert pruned
     assert {f"Trial {number} pruned." for number in pruned} == {line for line in lines if line.endswith(" pruned.")}
-    assert lines[0].endswith(f" Best is trial 0 with value: {result.trials[0].value}.")
     assert result.best is not None
     assert f" Best is trial {result.best.number} with value: {result.best.value} and parameters: " in last
 
@@ -191,9 +193,9 @@ async def test_several_directions_end_with_the_pareto_front() -> None:
 @pytest.mark.anyio
 async def test_it_ends_with_a_sweep_that_fails() -> None:
     text = io.StringIO()
-    with pytest.raises(sw.TooManyFailures):
-        async with sweep(max_failures=0).start() as run:
-            await show(run, console=Console(file=text, width=150))
+    async with sweep(max_failures=0).start() as run:
+        await show(run, console=Console(file=text, width=150))
+        with pytest.raises(sw.TooManyFailures):
             await run.result()
     assert "(TooManyFailures: 1 trials failed, max_failures=0)" in text.getvalue().splitlines()[-1]
 

@@ -1,0 +1,115 @@
+"""What attempts say: the events of executors and workers about one attempt.
+
+A worker can say anything at any time. What does not speak of an attempt that runs (or, for its start, was launched) is
+stale: `Course.running` and `Course.launched` count it, and nothing else changes.
+"""
+
+from __future__ import annotations
+
+from array import array
+
+from asyncsweep.core import events as ev
+from asyncsweep.core import policy
+from asyncsweep.core.course import Course
+from asyncsweep.core.effects import AnswerParam, Judge, Publish, Suggest, TrialReported
+from asyncsweep.core.records import State
+
+# Reading a member off its class costs as much as a call.
+_COMPLETE = State.COMPLETE
+
+
+class Attempts:
+    """The moves of attempts, one method for each event."""
+
+    def __init__(self, course: Course) -> None:
+        self._course = course
+        self._life = course.life
+
+    # -- start and end ------------------------------------------------------------------------------------------------
+
+    def started(self, event: ev.Started) -> None:
+        trial = self._course.launched(event.trial, event.attempt)
+        if trial is not None:
+            self._life.run(trial)
+            limit_s = self._course.spec.trial_timeout
+            if limit_s is not None and trial.kill_reason is None:
+                self._life.set_timer(trial.number, trial.attempt, limit_s)
+
+    def launch_failed(self, event: ev.LaunchFailed) -> None:
+        trial = self._course.launched(event.trial, event.attempt)
+        if trial is not None:
+            self._course.end_attempt(trial, event.error)
+
+    def finished(self, event: ev.Finished) -> None:
+        course = self._course
+        trial = course.running(event.trial, event.attempt)
+        if trial is None:
+            return
+        fault = policy.fault_of(course.spec, event.metrics)
+        if fault is None:
+            course.conclude(trial, _COMPLETE, policy.in_order(course.spec, event.metrics))
+        else:
+            course.end_attempt(trial, fault)
+
+    def pruned(self, event: ev.Pruned) -> None:
+        trial = self._course.running(event.trial, event.attempt)
+        if trial is not None:
+            self._course.conclude(trial, State.PRUNED, policy.metrics_of_pruned(self._course.spec, trial))
+
+    def failed(self, event: ev.Failed) -> None:
+        trial = self._course.running(event.trial, event.attempt)
+        if trial is not None:
+            self._course.end_attempt(trial, event.error)
+
+    # -- while it runs ------------------------------------------------------------------------------------------------
+
+    def reported(self, event: ev.Reported) -> None:
+        trial = self._course.running(event.trial, event.attempt)
+        if trial is None:
+            return
+        step = event.step
+        if trial.steps is None or trial.reported is None:
+            trial.steps = array("q", (step,))
+            trial.reported = array("d", (event.value,))
+        else:
+            rising = trial.rising and step > trial.steps[-1]
+            if not rising and step in trial.steps:
+                return  # as in Optuna, the first report of a step stands
+            trial.rising = rising
+            trial.steps.append(step)
+            trial.reported.append(event.value)
+        if event.metrics:
+            if trial.report_metrics is None:
+                trial.report_metrics = []
+            trial.report_metrics.append((step, event.metrics))
+        life = self._life
+        update = TrialReported(at=life.at, trial=event.trial, step=step, value=event.value, metrics=event.metrics)
+        life.out.append(Publish(update))
+
+    def verdict_asked(self, event: ev.VerdictAsked) -> None:
+        if self._course.running(event.trial, event.attempt) is None:
+            return
+        question = (event.trial, event.attempt, event.step)
+        if question in self._life.questions.verdicts:
+            self._course.stale += 1
+        else:
+            self._life.questions.verdicts[question] = None
+            self._life.out.append(Judge(*question))
+
+    def param_asked(self, event: ev.ParamAsked) -> None:
+        trial = self._course.running(event.trial, event.attempt)
+        if trial is None:
+            return
+        question = (event.trial, event.attempt, event.name)
+        if event.name in (trial.param_names or ()):
+            self._life.out.append(AnswerParam(*question, trial.params[event.name]))
+        elif question in self._life.questions.params:
+            self._course.stale += 1
+        else:
+            self._life.questions.params[question] = None
+            self._life.out.append(Suggest(*question, event.domain))
+
+    def attr_set(self, event: ev.AttrSet) -> None:
+        trial = self._course.running(event.trial, event.attempt)
+        if trial is not None:
+            trial.attrs = {**(trial.attrs or {}), event.key: event.value}

@@ -1,0 +1,166 @@
+"""The sweep as a whole: whether it runs, what ends it, and which attempts it still listens to.
+
+What every move shares is here: the lifecycle and the settings, and what a trial's end or a stop means to the whole sweep.
+The moves themselves are in `attempts`, `answers` and `machine`.
+"""
+
+from __future__ import annotations
+
+import enum
+
+from asyncsweep.core import policy
+from asyncsweep.core.effects import CancelTimer, Finish, SweepFinished, SweepStopping
+from asyncsweep.core.lifecycle import Lifecycle
+from asyncsweep.core.records import ErrorInfo, State, SweepSpec, TrialRecord
+
+SWEEP_TIMER = -1
+
+
+class Phase(enum.Enum):
+    """The sweep as a whole. STOPPING starts nothing new; FINISHED ends only by `Reopened`."""
+
+    NEW = "new"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    FINISHED = "finished"
+
+
+# Reading a member off its class costs as much as a call, and these are asked about for each event.
+_OPEN = Phase.RUNNING
+_WAITING, _RUNNING = State.WAITING, State.RUNNING
+
+
+class Course:
+    """Where one sweep stands.
+
+    Attributes:
+        life: The trials, slots and open questions.
+        spec: The settings, from `open` on.
+        rules: The stop rules, which know the best trial; from `open` on.
+        phase: See `Phase`.
+        stale: How many events came too late and were ignored.
+        exhausted: The sampler has nothing left to try.
+        error: The fault of the sweep itself; None otherwise.
+        active_s: How long earlier processes worked on the sweep; `timeout` counts working time alone.
+    """
+
+    spec: SweepSpec
+    rules: policy.StopRules
+
+    def __init__(self, life: Lifecycle) -> None:
+        self.life = life
+        self.phase = Phase.NEW
+        self.stale = 0
+        self.exhausted = False
+        self.error: ErrorInfo | None = None
+        self.active_s = 0.0
+        self._segment_at = 0.0
+        self._stop_reason = ""
+
+    @property
+    def may_ask(self) -> bool:
+        """True while a new trial may be created."""
+        return (
+            self.phase is _OPEN
+            and not self.exhausted
+            and (self.spec.n_trials is None or len(self.life.trials) < self.spec.n_trials)
+        )
+
+    # -- beginning and end --------------------------------------------------------------------------------------------
+
+    def open(self, spec: SweepSpec) -> None:
+        self.rules = policy.StopRules(spec)
+        self._start_segment(spec)
+
+    def reopen(self, spec: SweepSpec) -> None:
+        """A new process goes on with the sweep. `end_segment` was called for the former one."""
+        self._stop_reason = ""
+        self.error = None
+        self.exhausted = False
+        self.rules.follow(spec)
+        self._start_segment(spec)
+
+    def _start_segment(self, spec: SweepSpec) -> None:
+        self.spec = spec
+        self.phase = Phase.RUNNING
+        self._segment_at = self.life.at
+        if spec.timeout is not None:
+            self.life.set_timer(SWEEP_TIMER, 0, max(0.0, spec.timeout - self.active_s))
+
+    def end_segment(self) -> None:
+        """The process that works on the sweep has ended, or is done: what it took counts up to its last event."""
+        if self.phase is not Phase.FINISHED:
+            self.active_s += self.life.at - self._segment_at
+
+    def obey_rules(self) -> None:
+        """Stop when a stop rule says so."""
+        self.rules.has_news = False
+        failures = self.rules.too_many_failures()
+        if failures is not None:
+            self.error = failures
+            self.stop(str(failures), now=True)
+        else:
+            reason = self.rules.reason_to_stop()
+            if reason is not None:
+                self.stop(reason, now=True)
+
+    def stop(self, reason: str, *, now: bool) -> None:
+        """Start nothing new; with `now` also end what runs."""
+        if self.phase is Phase.RUNNING:
+            self.phase = Phase.STOPPING
+            self._stop_reason = reason
+            self.life.publish(SweepStopping(at=self.life.at, reason=reason))
+        for trial in self.life.trials if self.life.n_open else ():
+            if not trial.is_final and (now or (trial.worker is None and trial.state is State.WAITING)):
+                self.cancel(trial, policy.KILL_STOP)
+
+    def finish(self) -> None:
+        """Nothing is open and nothing new may start: the last effects."""
+        self.end_segment()
+        self.phase = Phase.FINISHED
+        for timer in self.life.questions.timers:
+            self.life.out.append(CancelTimer(*timer))
+        self.life.questions.timers.clear()
+        reason = self._stop_reason or ("space exhausted" if self.exhausted else "n_trials reached")
+        self.life.publish(SweepFinished(at=self.life.at, reason=reason))
+        self.life.out.append(Finish(reason, self.error))
+
+    # -- one trial ----------------------------------------------------------------------------------------------------
+
+    def running(self, number: int, attempt: int) -> TrialRecord | None:
+        """The trial, if this is its current attempt and it runs; None (and counted) when that is stale."""
+        trials = self.life.trials
+        if 0 <= number < len(trials):
+            trial = trials[number]
+            if trial.attempt == attempt and trial.state is _RUNNING:
+                return trial
+        self.stale += 1
+        return None
+
+    def launched(self, number: int, attempt: int) -> TrialRecord | None:
+        """The trial, if this is its current attempt and it was launched but not started; None (and counted) otherwise."""
+        trials = self.life.trials
+        if 0 <= number < len(trials):
+            trial = trials[number]
+            if trial.attempt == attempt and trial.state is _WAITING and trial.worker is not None:
+                return trial
+        self.stale += 1
+        return None
+
+    def cancel(self, trial: TrialRecord, reason: str) -> None:
+        """End an open trial: at once where nothing of it runs, else by a kill."""
+        if trial.worker is None:
+            self.conclude(trial, State.CANCELLED)
+        else:
+            self.life.kill(trial, reason, self.spec.grace_s)
+
+    def end_attempt(self, trial: TrialRecord, error: ErrorInfo) -> None:
+        """An attempt ended without a result: the trial is retried while that is allowed, else it is final."""
+        self.life.end_attempt(trial, error, self.spec, may_retry=self.phase is Phase.RUNNING)
+        if trial.is_final:
+            self.rules.see(trial)
+
+    def conclude(self, trial: TrialRecord, state: State, metrics: dict[str, float] | None = None) -> None:
+        """The trial is final."""
+        self.life.conclude(trial, state, metrics)
+        self.rules.see(trial)

@@ -1,0 +1,34 @@
+"""The executors that ship pass the suite that everybody's executors have to pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from asyncsweep.executors.inline import InlineExecutor
+from asyncsweep.executors.process import ProcessExecutor
+from asyncsweep.executors.thread import ThreadExecutor
+from asyncsweep.testing.executors import ExecutorSuite
+
+
+class TestInline(ExecutorSuite):
+    @pytest.fixture
+    def executor(self) -> InlineExecutor:
+        return InlineExecutor()
+
+
+class TestThread(ExecutorSuite):
+    @pytest.fixture
+    def executor(self) -> ThreadExecutor:
+        return ThreadExecutor()
+
+
+class TestProcess(ExecutorSuite):
+    @pytest.fixture
+    def executor(self) -> ProcessExecutor:
+        return ProcessExecutor()
+
+
+class TestFreshProcess(ExecutorSuite):
+    @pytest.fixture
+    def executor(self) -> ProcessExecutor:
+        return ProcessExecutor(fresh=True)

@@ -1,0 +1,79 @@
+"""What an objective returned or raised, as data."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import optuna
+import pytest
+
+from asyncsweep.errors import TrialError, TrialPruned
+from asyncsweep.wire.messages import FAILED, FINISHED, PRUNED
+from asyncsweep.worker.outcome import describe, finished, metrics_of, raised
+
+
+@pytest.mark.parametrize("returned", [1.5, Decimal("1.5"), {"value": 1.5}, (1.5,), [1.5]])
+def test_a_number_in_any_form_is_the_metric(returned: Any) -> None:
+    assert metrics_of(returned, ["value"]) == {"value": 1.5}
+
+
+def test_a_tuple_follows_the_order_of_the_directions() -> None:
+    assert metrics_of((1, 2.0), ["loss", "latency_s"]) == {"loss": 1.0, "latency_s": 2.0}
+
+
+@pytest.mark.parametrize("returned", [None, "1", b"1", object(), 10**400, {"value": None}, (1.0, 2.0), 1j], ids=repr)
+def test_what_is_no_number_is_a_trial_error(returned: Any) -> None:
+    with pytest.raises(TrialError):
+        metrics_of(returned, ["value"])
+
+
+def test_one_number_for_several_metrics_is_a_trial_error() -> None:
+    with pytest.raises(TrialError, match="return a mapping"):
+        metrics_of(1.0, ["loss", "latency_s"])
+
+
+def test_an_object_whose_repr_raises_is_still_an_outcome() -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            raise ValueError("no repr")
+
+    assert finished(Odd(), ["value"])[1][:2] == ("ValueError", "no repr")
+
+
+def test_a_number_is_finished() -> None:
+    assert finished(1, ["value"]) == (FINISHED, {"value": 1.0})
+
+
+@pytest.mark.parametrize("error", [TrialPruned(), optuna.TrialPruned()])
+def test_pruning_ours_or_optunas_is_no_failure(error: Exception) -> None:
+    assert raised(error) == (PRUNED, None)
+
+
+def test_a_traceback_starts_at_the_objective() -> None:
+    def objective() -> None:
+        raise LookupError("boom")
+
+    try:
+        objective()
+    except LookupError as error:
+        tag, (kind, message, text) = raised(error)
+    assert (tag, kind, message) == (FAILED, "LookupError", "boom")
+    assert text.splitlines()[1].endswith("in objective")
+
+
+def test_texts_that_no_decoder_accepts_are_escaped() -> None:
+    assert describe(ValueError("\ud800"))[1] == "\\ud800"
+
+
+def test_a_long_message_keeps_both_ends() -> None:
+    message = describe(ValueError("a" * 50_000 + "z"))[1]
+    assert message.startswith("aaa") and message.endswith("aaz") and len(message) < 17_000
+
+
+def test_an_exception_whose_text_raises_is_described() -> None:
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    assert describe(Odd())[1] == "(its message cannot be shown: RuntimeError)"
