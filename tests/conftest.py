@@ -28,7 +28,8 @@ def no_process_is_left() -> Iterator[None]:
 
 
 def children() -> list[psutil.Process]:
-    return psutil.Process().children()
+    found: list[psutil.Process] = psutil.Process().children()
+    return found
 
 
 def describe(child: psutil.Process) -> str:

@@ -1,4 +1,5 @@
 """Objectives that several tests share. Workers import them by name, so this module imports little."""
+# ruff: noqa: T201  what an objective prints is what some tests are about
 
 from __future__ import annotations
 
@@ -27,6 +28,15 @@ async def square_async(x: float) -> float:
 
 def pid(x: float) -> dict[str, float]:
     return {"value": x, "pid": os.getpid()}
+
+
+def meets_another(trial: Trial) -> dict[str, float]:
+    """Ends only when it and another trial run at the same time."""
+    folder = Path(trial.params["folder"])
+    (folder / str(trial.number)).touch()
+    while len(list(folder.iterdir())) < 2:
+        time.sleep(0.005)
+    return {"value": 0.0, "pid": os.getpid()}
 
 
 class Counting:

@@ -135,6 +135,35 @@ async def test_a_resumed_median_prunes_as_if_never_interrupted(tmp_path: Path) -
     assert [(t.state, list(t.reports)) for t in result.trials] == [(t.state, list(t.reports)) for t in whole.trials]
 
 
+async def test_a_sampler_that_cannot_be_told_again_is_a_plugin_error(tmp_path: Path) -> None:
+    class Deaf(RandomSampler):
+        def tell(self, trial: Any) -> None:
+            raise ValueError("deaf")
+
+    await sweep(tmp_path, n_trials=1).run()
+    with pytest.raises(sw.PluginError, match=r"told of trial 0 again: ValueError\('deaf'\)"):
+        await sw.Sweep.resume(tmp_path, square, sampler=Deaf(), n_trials=2)
+    assert len((await sw.Sweep.resume(tmp_path, square, n_trials=2)).trials) == 2
+
+
+async def test_a_torn_tail_is_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    await sweep(tmp_path, n_trials=1).run()
+    with open(tmp_path / NAME, "ab") as file:  # noqa: ASYNC230  a test
+        file.write(b"torn")
+    await sw.Sweep.resume(tmp_path, square, n_trials=2)
+    assert "4 bytes of a write that never ended were cut off" in caplog.text
+
+
+async def test_a_define_by_run_sweep_is_resumed(tmp_path: Path) -> None:
+    async def suggesting(trial: Any) -> float:
+        return float(trial.suggest_float("x", 0.0, 1.0))
+
+    first = await sw.Sweep(suggesting, {}, sampler="random", n_trials=3, directory=tmp_path).run()
+    result = await sw.Sweep.resume(tmp_path, suggesting, n_trials=5)
+    assert told(result)[:3] == told(first)
+    assert [list(trial.params) for trial in result.trials] == [["x"]] * 5
+
+
 # -- what may change ---------------------------------------------------------------------------------------------------
 
 

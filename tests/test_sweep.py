@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import optuna
 import pytest
 
 import asyncsweep as sw
@@ -66,7 +67,8 @@ async def test_the_pruner_ends_hopeless_trials() -> None:
     assert result.counts[sw.State.PRUNED] > 5 and states(result)[:5] == ["COMPLETE"] * 5
 
 
-async def test_a_retried_trial_is_pruned_by_its_last_attempt_alone() -> None:
+@pytest.mark.parametrize("pruner", ["median", optuna.pruners.MedianPruner()], ids=["here", "host"])
+async def test_a_retried_trial_is_pruned_by_its_last_attempt_alone(pruner: Any) -> None:
     """Its first attempt was the worst that there is; to the pruner it never was."""
     failed: set[int] = set()
 
@@ -74,7 +76,7 @@ async def test_a_retried_trial_is_pruned_by_its_last_attempt_alone() -> None:
         awful = trial.number >= 6 and trial.number not in failed
         for step in range(3):
             trial.report(100.0 if awful else 1.0 - trial.number / 100, step)
-        pruned = trial.should_prune()
+        pruned = await trial.should_prune_async()
         if awful:
             failed.add(trial.number)
             raise ValueError(f"pruned={pruned}")
@@ -82,7 +84,7 @@ async def test_a_retried_trial_is_pruned_by_its_last_attempt_alone() -> None:
             raise sw.TrialPruned
         return 1.0
 
-    result = await sw.Sweep(once_awful, SPACE, sampler="random", pruner="median", n_trials=9, retries=1, seed=1).run()
+    result = await sw.Sweep(once_awful, SPACE, sampler="random", pruner=pruner, n_trials=9, retries=1, seed=1).run()
     assert [(t.state.value, [f.message for f in t.failures]) for t in result.trials[6:]] == [
         ("COMPLETE", ["pruned=True"])
     ] * 3

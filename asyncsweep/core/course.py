@@ -73,12 +73,31 @@ class Course:
         self._start_segment(spec)
 
     def reopen(self, spec: SweepSpec) -> None:
-        """A new process goes on with the sweep. `end_segment` was called for the former one."""
+        """A new process goes on, with every trial that was open. `end_segment` was called for the former one."""
+        self.life.forget_process()
         self._stop_reason = ""
         self.error = None
         self.exhausted = False
         self.rules.follow(spec)
         self._start_segment(spec)
+        for trial in self.life.trials:
+            if not trial.is_final:
+                self._take_up(trial)
+
+    def _take_up(self, trial: TrialRecord) -> None:
+        """Go on with a trial that was open when the former process ended."""
+        reason, trial.kill_reason, trial.worker = trial.kill_reason, None, None
+        if trial.external:
+            trial.error = ErrorInfo("WorkerLost", "the process that took this trial with run.ask() has ended")
+            self.conclude(trial, State.CANCELLED)
+        elif reason == policy.KILL_CANCEL:
+            self.conclude(trial, State.CANCELLED)
+        elif trial.param_names is None:
+            self.life.ask(trial)
+        else:
+            if trial.state is State.RUNNING:
+                self.life.requeue(trial, policy.INTERRUPTED)
+            self.life.waiting.append(trial.number)
 
     def _start_segment(self, spec: SweepSpec) -> None:
         self.spec = spec

@@ -154,12 +154,13 @@ class VerdictAsked(Event, tag=17, kw_only=False):
 
 
 class Judged(Event, tag=18, kw_only=False):
-    """The pruner answered `Judge`."""
+    """The pruner answered `Judge`. `attrs` are its own JSON attributes, added to those of the sampler."""
 
     trial: int
     attempt: int
     step: Step
     prune: bool
+    attrs: dict[str, Any] | None = None
 
 
 class JudgeFailed(Event, tag=19, kw_only=False):

@@ -1,6 +1,6 @@
 """The trials and the stages through which they go.
 
-    asked     no parameters yet, its number is in `questions.asks`    begin
+    asked     no parameters yet, its number is in `questions.asks`    begin, ask
     waiting   WAITING, no worker, its number is in `waiting`          give_params, requeue
     launched  WAITING, holds a slot                                   launch
     running   RUNNING                                                 run
@@ -35,6 +35,9 @@ from asyncsweep.core.questions import Questions
 from asyncsweep.core.records import ErrorInfo, State, SweepSpec, TrialRecord
 from asyncsweep.core.slots import Slots
 
+# Reading a member off its class costs as much as a call.
+_WAITING, _RUNNING = State.WAITING, State.RUNNING
+
 
 class Lifecycle:
     """Every trial of a sweep, and the effects of moving them.
@@ -42,15 +45,18 @@ class Lifecycle:
     Attributes:
         trials: Every trial by its number.
         counts: How many trials are in each state.
+        enqueued: Parameters that the user wants tried, next one first.
         waiting: Numbers of the trials that have parameters and no slot, next one first.
         n_asked: How many trials that will need a slot wait for parameters.
         n_open: How many trials are not final.
         out: The effects of the event at hand; the machine gives them to its caller.
+        at: The time of the event at hand, in seconds since the epoch.
     """
 
     def __init__(self) -> None:
         self.trials: list[TrialRecord] = []
         self.counts: dict[State, int] = dict.fromkeys(State, 0)
+        self.enqueued: deque[dict[str, Any]] = deque()
         self.waiting: deque[int] = deque()
         self.n_asked = 0
         self.n_open = 0
@@ -62,11 +68,12 @@ class Lifecycle:
 
     # -- forward ------------------------------------------------------------------------------------------------------
 
-    def begin(self, *, external: bool, fixed: dict[str, Any] | None) -> None:
+    def begin(self, *, external: bool) -> None:
         """A new trial, which asks for its parameters."""
+        fixed = self.enqueued.popleft() if self.enqueued else None
         trial = TrialRecord(len(self.trials), external=external, fixed=fixed, asked_at=self.at)
         self.trials.append(trial)
-        self.counts[State.WAITING] += 1
+        self.counts[_WAITING] += 1
         self.n_open += 1
         self.ask(trial)
 
@@ -75,18 +82,20 @@ class Lifecycle:
         self.n_asked += not trial.external
         self.out.append(Ask(trial.number, trial.fixed))
 
-    def answered(self, number: int) -> TrialRecord:
-        """The sampler answered for this trial, in whatever way."""
+    def answered(self, number: int) -> TrialRecord | None:
+        """The sampler answered for this trial, in whatever way; None when the trial ended meanwhile."""
         del self.questions.asks[number]
         trial = self.trials[number]
-        self.n_asked -= not trial.external and not trial.is_final
+        if trial.is_final:
+            return None
+        self.n_asked -= not trial.external
         return trial
 
     def give_params(self, trial: TrialRecord, params: dict[str, Any], attrs: dict[str, Any] | None) -> None:
         trial.param_names = self._shared(params)
         trial.param_values = tuple(params.values())
         trial.sampler_attrs = attrs
-        self.publish(TrialSuggested(at=self.at, trial=trial.number, params=params))
+        self.out.append(Publish(TrialSuggested(at=self.at, trial=trial.number, params=params)))
         if trial.external:
             trial.attempt = 1
             self.run(trial)
@@ -100,30 +109,19 @@ class Lifecycle:
 
     def launch(self) -> None:
         """Give a free slot to the trial that waited longest."""
-        trial = self.trials[self.waiting.popleft()]
+        number = self.waiting.popleft()
+        trial = self.trials[number]
         trial.attempt += 1
-        trial.worker = self.slots.take(trial.attempt, trial.number)
-        self.out.append(Launch(trial.number, trial.attempt, trial.worker))
+        trial.worker = self.slots.take((number, trial.attempt))
+        self.out.append(Launch(number, trial.attempt, trial.worker))
 
     def run(self, trial: TrialRecord) -> None:
-        self._set_state(trial, State.RUNNING)
+        self._set_state(trial, _RUNNING)
         trial.started_at = self.at
-        self.publish(TrialStarted(at=self.at, trial=trial.number, attempt=trial.attempt, worker=trial.worker))
+        update = TrialStarted(at=self.at, trial=trial.number, attempt=trial.attempt, worker=trial.worker)
+        self.out.append(Publish(update))
 
     # -- the end ------------------------------------------------------------------------------------------------------
-
-    def complete(self, trial: TrialRecord, metrics: dict[str, float]) -> None:
-        trial.metric_names = self._shared(metrics)
-        trial.metric_values = tuple(metrics.values())
-        self.conclude(trial, State.COMPLETE)
-
-    def prune(self, trial: TrialRecord, spec: SweepSpec) -> None:
-        """PRUNED; as in Optuna its value is the report of the highest step."""
-        last = trial.last_report
-        if last is not None and len(spec.directions) == 1:
-            trial.metric_names = self._shared(spec.directions)
-            trial.metric_values = (last[1],)
-        self.conclude(trial, State.PRUNED)
 
     def end_attempt(self, trial: TrialRecord, error: ErrorInfo, spec: SweepSpec, *, may_retry: bool) -> None:
         """An attempt ended without a result: by `error`, or because it was to be killed."""
@@ -150,20 +148,23 @@ class Lifecycle:
         trial.started_at = 0.0
         self.publish(TrialRetried(at=self.at, trial=trial.number, attempt=trial.attempt, error=error))
 
-    def conclude(self, trial: TrialRecord, state: State) -> None:
+    def conclude(self, trial: TrialRecord, state: State, metrics: dict[str, float] | None = None) -> None:
         """The trial is final: free its slot, tell the sampler, show it."""
         number = trial.number
+        if metrics:
+            trial.metric_names = self._shared(metrics)
+            trial.metric_values = tuple(metrics.values())
         if trial.param_names is None:
             self.n_asked -= number in self.questions.asks and not trial.external
-        elif trial.state is State.WAITING and trial.worker is None and number in self.waiting:
+        elif trial.state is _WAITING and trial.worker is None and number in self.waiting:
             self.waiting.remove(number)
         self._leave_slot(trial)
         self._set_state(trial, state)
         trial.finished_at = self.at
         self.n_open -= 1
         self.out.append(Tell(number))
-        metrics = trial.metrics
-        self.publish(TrialFinished(at=self.at, trial=number, state=state, metrics=metrics, error=trial.error))
+        update = TrialFinished(at=self.at, trial=number, state=state, metrics=metrics or {}, error=trial.error)
+        self.out.append(Publish(update))
 
     def withdraw_last(self) -> None:
         """Take back the newest trial, which never got parameters: its number is free again."""
@@ -204,7 +205,7 @@ class Lifecycle:
             self.out.append(CancelTimer(*attempt))
         if trial.worker is not None:
             if attempt not in self.questions.kills:
-                self.slots.release(trial.worker, trial.attempt, trial.number)
+                self.slots.release(trial.worker, attempt)
             trial.worker = None
         trial.kill_reason = None
 

@@ -14,6 +14,8 @@ KILL_STOP = "stop"
 INTERRUPTED = ErrorInfo("Interrupted", "the process that ran this attempt has ended")
 # A resumed sweep goes on with what was stopped or too slow, never with what the user cancelled.
 _RANK = {None: 0, KILL_TIMEOUT: 1, KILL_STOP: 2, KILL_CANCEL: 3}
+# Reading a member off its class costs as much as a call.
+_COMPLETE, _CANCELLED = State.COMPLETE, State.CANCELLED
 
 
 def outranks(reason: str, than: str | None) -> bool:
@@ -46,17 +48,26 @@ def in_order(spec: SweepSpec, metrics: dict[str, float]) -> dict[str, float]:
     return {**{name: metrics[name] for name in directions}, **metrics}
 
 
+def metrics_of_pruned(spec: SweepSpec, trial: TrialRecord) -> dict[str, float]:
+    """As in Optuna the value of a PRUNED trial is its report of the highest step; with several directions it has none."""
+    last = trial.last_report
+    if last is None or len(spec.directions) != 1:
+        return {}
+    return dict.fromkeys(spec.directions, last[1])
+
+
 class StopRules:
     """Watches the final trials for `target`, `patience` and `max_failures`.
 
     `target` and `patience` speak of sweeps with one direction; CANCELLED and FAILED trials say nothing about patience.
 
     Attributes:
+        spec: The settings.
         best: The best COMPLETE trial's number; None before the first. With several directions always None.
         has_news: True when the rules may say something else than when it was last set to False.
     """
 
-    __slots__ = ("_best_value", "_direction", "_n_failed", "_since_best", "best", "has_news")
+    __slots__ = ("_best_value", "_direction", "_is_on", "_n_failed", "_since_best", "best", "has_news", "spec")
 
     def __init__(self, spec: SweepSpec) -> None:
         directions = list(spec.directions.values())
@@ -65,25 +76,37 @@ class StopRules:
         self._n_failed = 0
         self._since_best = 0
         self.best: int | None = None
-        self.has_news = True
+        self.follow(spec)
+
+    def follow(self, spec: SweepSpec) -> None:
+        """From here on these settings count; what was seen still does."""
+        self.spec = spec
+        self._is_on = spec.target is not None or spec.patience is not None or spec.max_failures is not None
+        self.has_news = self._is_on
 
     def see(self, trial: TrialRecord) -> None:
         """Take note of a trial that has just become final."""
-        # A trial that was cancelled says nothing to any rule.
-        self.has_news = self.has_news or trial.state is not State.CANCELLED
-        if trial.state is State.FAILED:
+        state = trial.state
+        if state is _CANCELLED:
+            return
+        self.has_news = self._is_on
+        if state is _COMPLETE:
+            if self._direction is not None:
+                self._compare(trial.number, trial.metric_values[0], self._direction)
+        elif state is State.FAILED:
             self._n_failed += 1
-        elif trial.state is State.PRUNED:
+        else:
             self._since_best += 1
-        elif trial.state is State.COMPLETE and self._direction is not None:
-            value = trial.metric_values[0]
-            if self.best is None or is_better(self._direction, value, self._best_value):
-                self.best, self._best_value, self._since_best = trial.number, value, 0
-            else:
-                self._since_best += 1
 
-    def reason_to_stop(self, spec: SweepSpec) -> str | None:
+    def _compare(self, number: int, value: float, direction: Direction) -> None:
+        if self.best is None or is_better(direction, value, self._best_value):
+            self.best, self._best_value, self._since_best = number, value, 0
+        else:
+            self._since_best += 1
+
+    def reason_to_stop(self) -> str | None:
         """Which of `target` and `patience` says that it is enough; None when neither does."""
+        spec = self.spec
         if spec.target is not None and self.best is not None and self._direction is not None:
             if not is_better(self._direction, spec.target, self._best_value):
                 return f"target {spec.target} reached"
@@ -91,8 +114,9 @@ class StopRules:
             return f"no better value in {self._since_best} trials"
         return None
 
-    def too_many_failures(self, spec: SweepSpec) -> ErrorInfo | None:
+    def too_many_failures(self) -> ErrorInfo | None:
         """The error of the sweep when more trials failed than `max_failures` allows."""
-        if spec.max_failures is None or self._n_failed <= spec.max_failures:
+        limit = self.spec.max_failures
+        if limit is None or self._n_failed <= limit:
             return None
-        return ErrorInfo("TooManyFailures", f"{self._n_failed} trials failed, max_failures={spec.max_failures}")
+        return ErrorInfo("TooManyFailures", f"{self._n_failed} trials failed, max_failures={limit}")

@@ -18,6 +18,11 @@ from asyncsweep.core.events import (
     SuggestFailed,
 )
 
+# A tuple, once: a union of classes would be made anew for each event.
+_TO_ASK = (Suggested, SpaceExhausted, AskFailed)
+_TO_JUDGE = (Judged, JudgeFailed)
+_TO_SUGGEST = (ParamSuggested, SuggestFailed)
+
 
 class Questions:
     """Open questions, in the order in which they were asked.
@@ -41,12 +46,12 @@ class Questions:
 
     def complaint(self, event: Event) -> str | None:
         """Why an answer is none: nobody asked."""
-        if isinstance(event, Suggested | SpaceExhausted | AskFailed):
+        if isinstance(event, _TO_ASK):
             return None if event.trial in self.asks else f"nobody asked for trial {event.trial}"
-        if isinstance(event, Judged | JudgeFailed):
+        if isinstance(event, _TO_JUDGE):
             asked = (event.trial, event.attempt, event.step) in self.verdicts
             return None if asked else f"no verdict was asked on trial {event.trial} at step {event.step}"
-        if isinstance(event, ParamSuggested | SuggestFailed):
+        if isinstance(event, _TO_SUGGEST):
             asked = (event.trial, event.attempt, event.name) in self.params
             return None if asked else f"nobody asked for {event.name!r} of trial {event.trial}"
         if isinstance(event, Killed):

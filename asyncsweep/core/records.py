@@ -29,6 +29,7 @@ class State(enum.StrEnum):
 
 
 FINAL_STATES = (State.COMPLETE, State.PRUNED, State.FAILED, State.CANCELLED)
+_WAITING, _RUNNING = State.WAITING, State.RUNNING
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -91,7 +92,7 @@ class TrialRecord(msgspec.Struct, gc=False):
         attempt: The current or last attempt, from 1; 0 before the first launch.
         worker: Where the current attempt runs; None when it holds no slot.
         external: True for a trial taken with `run.ask()`, which runs outside the sweep.
-        error: Why the trial failed; None otherwise.
+        error: Why the trial is FAILED, or CANCELLED by neither the user nor a stop; None otherwise.
         failures: The errors of the attempts that were retried, oldest first.
         attrs: What the objective set with `set_user_attr`; None when nothing.
         sampler_attrs: The sampler's own JSON attributes, given back to it when it is retold; None when nothing.
@@ -150,7 +151,7 @@ class TrialRecord(msgspec.Struct, gc=False):
 
     @property
     def is_final(self) -> bool:
-        return self.state in FINAL_STATES
+        return self.state is not _WAITING and self.state is not _RUNNING
 
     @property
     def reports(self) -> Iterator[tuple[int, float]]:

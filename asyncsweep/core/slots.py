@@ -36,7 +36,7 @@ class Slots:
         self.n_free -= self._free.pop(worker, 0)
         return iter(self.jobs.pop(worker))
 
-    def take(self, attempt: int, trial: int) -> str:
+    def take(self, attempt: Attempt) -> str:
         """Hold a free slot (there must be one) and give the worker's name."""
         worker = next(iter(self._free))
         left = self._free[worker] - 1
@@ -45,14 +45,14 @@ class Slots:
         else:
             del self._free[worker]
         self.n_free -= 1
-        self.jobs[worker][trial, attempt] = None
+        self.jobs[worker][attempt] = None
         return worker
 
-    def release(self, worker: str, attempt: int, trial: int) -> None:
+    def release(self, worker: str, attempt: Attempt) -> None:
         """Free the slot that an attempt holds; nothing happens when its worker is gone."""
         jobs = self.jobs.get(worker)
-        if jobs is None or (trial, attempt) not in jobs:
+        if jobs is None or attempt not in jobs:
             return
-        del jobs[trial, attempt]
+        del jobs[attempt]
         self._free[worker] = self._free.get(worker, 0) + 1
         self.n_free += 1

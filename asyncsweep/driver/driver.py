@@ -82,6 +82,7 @@ class Driver:
         self._draining = False
         self._closed = False
         self._must_write = False
+        self._is_dirty = False
         self._dirty = anyio.Event()
         self._watch = Watch(machine) if os.environ.get(DEBUG) else None
         self._at_once: dict[type[ef.Effect], Callable[[Any], None]] = {
@@ -109,10 +110,13 @@ class Driver:
             return
         self._draining = True
         try:
-            while self._inbox or self._outside or self._updates:
-                self._drain()
-                self._commit()
-                self._act()
+            at = max(self._clock.now(), self.machine.at)
+            while self._inbox or self._updates:
+                while self._inbox or self._outside:
+                    self._drain(at)
+                    self._commit()
+                    self._act()
+                self._show()
         except Exception as error:
             self.break_off(error)
         finally:
@@ -136,7 +140,7 @@ class Driver:
         assert self._journal is not None
         while True:
             await self._dirty.wait()
-            self._dirty = anyio.Event()
+            self._dirty, self._is_dirty = anyio.Event(), False
             try:
                 self._journal.commit()
                 await anyio.to_thread.run_sync(self._journal.sync)
@@ -147,23 +151,21 @@ class Driver:
 
     # -- one wake-up --------------------------------------------------------------------------------------------------
 
-    def _drain(self) -> None:
-        """Handle everything in the inbox, and what is answered at once."""
-        machine, inbox, at_once, outside, updates = (
-            self.machine,
-            self._inbox,
-            self._at_once,
-            self._outside,
-            self._updates,
-        )
-        at = max(self._clock.now(), machine.at)
+    def _drain(self, at: float) -> None:
+        """Handle everything in the inbox, and what is answered at once. All of one wake-up happens at one time."""
+        machine, journal, inbox = self.machine, self._journal, self._inbox
+        at_once, outside, updates = self._at_once, self._outside, self._updates
         while inbox:
             event = inbox.popleft()
             event.at = at
             event.seq = machine.seq + 1
             machine.check(event)
-            if self._journal is not None:
-                event = self._record(event)
+            if journal is not None:
+                try:
+                    journal.add(event)
+                except (TypeError, OverflowError, ValueError) as error:
+                    event = _stand_in(event, error)
+                    journal.add(event)
                 if type(event) not in _UNHURRIED:
                     self._must_write = True
             effects = machine.handle(event)
@@ -178,51 +180,34 @@ class Driver:
                 else:
                     outside.append(effect)
 
-    def _record(self, event: Event) -> Event:
-        """Put an event into the journal's next write. An answer that cannot be stored becomes a failure of who gave it."""
-        assert self._journal is not None
-        try:
-            self._journal.add(event)
-        except (TypeError, OverflowError, ValueError) as error:
-            reason = ErrorInfo(type(error).__name__, f"the journal cannot hold it: {error}")
-            stand_in: Event
-            if isinstance(event, Suggested):
-                stand_in = AskFailed(event.trial, reason)
-            elif isinstance(event, ParamSuggested):
-                stand_in = SuggestFailed(event.trial, event.attempt, event.name, reason)
-            elif isinstance(event, Finished):
-                stand_in = Failed(event.trial, event.attempt, reason)
-            elif isinstance(event, Reported) and event.metrics:
-                stand_in = Reported(event.trial, event.attempt, event.step, event.value)
-            else:
-                raise
-            stand_in.seq, stand_in.at = event.seq, event.at
-            self._journal.add(stand_in)
-            return stand_in
-        return event
-
     def _commit(self) -> None:
         if self._journal is not None:
             if self._must_write:
                 self._must_write = False
                 self._journal.commit()
-            if not self._dirty.is_set():
+            if not self._is_dirty:
+                self._is_dirty = True
                 self._dirty.set()
 
     def _act(self) -> None:
         """Touch the outside, now that the reasons are on disk."""
-        updates, self._updates = self._updates, []
-        if updates:
-            self.watchers.put(updates)
-            self._on_batch(updates)
-        outside, later = self._outside, self._later
-        self._outside = []
+        outside, self._outside = self._outside, []
+        later = self._later
         for effect in outside:
             try:
                 later[type(effect)](effect)
             except Exception as error:
                 kind, cause = type(effect).__name__, f"{type(error).__name__}: {error}"
                 raise PluginError(f"the executor failed at {kind}: {cause}") from error
+
+    def _show(self) -> None:
+        updates, self._updates = self._updates, []
+        if updates:
+            self.watchers.put(updates)
+            self._on_batch(updates)
+        if self.finish is not None:
+            self.watchers.close()
+            self.ended.set()
 
     # -- effects ------------------------------------------------------------------------------------------------------
 
@@ -237,10 +222,26 @@ class Driver:
         self.executor.kill(JobId(effect.trial, effect.attempt), effect.grace_s)
 
     def _finish(self, effect: ef.Finish) -> None:
-        self.finish = effect
-        self.watchers.close()
-        self.ended.set()
+        self.finish = effect  # `_show` tells, when the last update is out
 
     @property
     def is_over(self) -> bool:
         return self.machine.phase is Phase.FINISHED or self.fault is not None
+
+
+def _stand_in(event: Event, error: Exception) -> Event:
+    """An answer that the journal cannot hold becomes a failure of who gave it; raises the error where that is ourselves."""
+    reason = ErrorInfo(type(error).__name__, f"the journal cannot hold it: {error}")
+    instead: Event
+    if isinstance(event, Suggested):
+        instead = AskFailed(event.trial, reason)
+    elif isinstance(event, ParamSuggested):
+        instead = SuggestFailed(event.trial, event.attempt, event.name, reason)
+    elif isinstance(event, Finished):
+        instead = Failed(event.trial, event.attempt, reason)
+    elif isinstance(event, Reported) and event.metrics:
+        instead = Reported(event.trial, event.attempt, event.step, event.value)
+    else:
+        raise error
+    instead.seq, instead.at = event.seq, event.at
+    return instead

@@ -28,6 +28,7 @@ class Watcher:
         self._buffered = buffered
         self._skipped = 0
         self.closed = False
+        self._is_waited_for = False
         self._ready = anyio.Event()
         self._taken: deque[Update] = deque()
 
@@ -38,7 +39,9 @@ class Watcher:
         else:
             self._updates.extend(updates[:room])
             self._skipped += len(updates) - room
-        self._ready.set()
+        if self._is_waited_for:
+            self._is_waited_for = False
+            self._ready.set()
 
     def close(self) -> None:
         self.closed = True
@@ -47,7 +50,7 @@ class Watcher:
     async def take(self) -> list[Update]:
         """All updates that wait, once there are any; empty when the sweep has ended."""
         while not self._updates and not self._skipped and not self.closed:
-            self._ready = anyio.Event()
+            self._ready, self._is_waited_for = anyio.Event(), True
             await self._ready.wait()
         batch = list(self._updates)
         self._updates.clear()

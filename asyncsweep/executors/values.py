@@ -43,7 +43,10 @@ def own(value: Any) -> Any:
     """The value, its lists and dicts copied at every depth: an objective of this process may change what it is given."""
     kind = type(value)
     if kind is list:
-        return [own(item) for item in value]
+        return [own(item) if type(item) in _CONTAINERS else item for item in value]
     if kind is dict:
-        return {key: own(item) for key, item in value.items()}
+        return {key: own(item) if type(item) in _CONTAINERS else item for key, item in value.items()}
     return value
+
+
+_CONTAINERS = (list, dict)

@@ -307,8 +307,7 @@ class WorkerProcess:
         if self._log_fd is not None:
             try:
                 path = None if self._job is None else self._log
-                has_head = path is not None and os.path.exists(path)
-                Capture(self._log_fd, LOG_LIMIT_BYTES, path, has_head=has_head).collect()
+                Capture(self._log_fd, LOG_LIMIT_BYTES, path).collect()
             except OSError as error:
                 log.warning("the output of a worker that died cannot be kept: %s", error)
             finally:

@@ -79,7 +79,12 @@ class Stand:
         """The name of the `number`-th worker that joined; one with several slots counts once for each."""
         with anyio.fail_after(self.patience_s):
             while True:
-                slots = [event.worker for event in self.events if isinstance(event, ev.WorkerJoined) for _ in range(event.slots)]
+                slots = [
+                    event.worker
+                    for event in self.events
+                    if isinstance(event, ev.WorkerJoined)
+                    for _ in range(event.slots)
+                ]
                 if len(slots) >= number:
                     return slots[number - 1]
                 self._news = anyio.Event()

@@ -3,16 +3,18 @@
 A worker's file descriptors 1 and 2 are one file, opened for appending by its parent, so that output is there also after a
 crash, and output of child processes too. At the end of an attempt the file's content becomes the attempt's log and the file
 is emptied. A log has at most `limit_bytes`: the first and the last half of it, with a line between that says what was left
-out. While an attempt writes without end, `Capture.shrink` (called a few times a second) moves the first half to the log
-already and keeps only the newest in the file. So whoever collects after a crash finds both ends.
+out. While an attempt writes without end, `Capture.shrink` (called a few times a second) gives the middle of the file back to
+the disk: it becomes a hole, nothing moves, and so nothing that is written meanwhile can be lost.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import sys
 
 _COPY_BYTES = 1 << 20
+_KEEP_SIZE_AND_PUNCH_HOLE = 0x01 | 0x02
 
 
 class Capture:
@@ -22,77 +24,63 @@ class Capture:
         fd: The output file, open for reading and appending.
         limit_bytes: The largest log.
         path: The log of the attempt that runs; None throws its output away.
-        has_head: The log's first half was written by another `Capture` of the same file.
 
     Attributes:
         path: As the argument; set it before an attempt begins.
     """
 
-    def __init__(self, fd: int, limit_bytes: int, path: str | None = None, *, has_head: bool = False) -> None:
+    def __init__(self, fd: int, limit_bytes: int, path: str | None = None) -> None:
         self._fd = fd
         self._half = limit_bytes // 2
-        self._has_head = has_head
-        self._dropped = 0
+        self._hole_ends = 0
         self.path = path
 
     def shrink(self) -> None:
-        """Keep only both ends of what was written so far, when that is more than a log may hold.
+        """Give back the disk space of what no log will have.
 
-        Raises:
-            OSError: The log cannot be written.
+        Where that cannot be done (not Linux, or a file system without holes), the file is as long as what was printed, until
+        the attempt ends.
         """
-        size = os.fstat(self._fd).st_size
-        if size <= 2 * self._half:
-            return
-        start = 0
-        if not self._has_head:
-            self._write(os.O_TRUNC, _read(self._fd, 0, self._half))
-            self._has_head = True
-            start = self._half
-        tail = _read(self._fd, size - self._half, self._half)
-        # What the objective writes between these two lines is lost, and counted.
-        self._dropped += os.fstat(self._fd).st_size - start - len(tail)
-        os.ftruncate(self._fd, 0)
-        os.write(self._fd, tail)
+        end = os.fstat(self._fd).st_size - self._half
+        start = max(self._half, self._hole_ends)
+        if end - start > 2 * self._half and sys.platform == "linux":
+            import ctypes  # for the few that print so much
+
+            libc = ctypes.CDLL(None)
+            libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_longlong, ctypes.c_longlong)
+            libc.fallocate(self._fd, _KEEP_SIZE_AND_PUNCH_HOLE, start, end - start)
+            self._hole_ends = end
 
     def collect(self) -> None:
-        """Complete the log of the attempt (there is none when nothing was printed) and start anew.
+        """Write the log of the attempt (there is none when nothing was printed) and start anew.
 
         Raises:
             OSError: The log cannot be written; the output is lost.
         """
         size = os.fstat(self._fd).st_size
-        if not size and not self._has_head:
+        if not size:
             return
         try:
-            if self._has_head or size > 2 * self._half:
-                start = 0
-                if not self._has_head:
-                    self._write(os.O_TRUNC, _read(self._fd, 0, self._half))
-                    start = self._half
-                tail = _read(self._fd, max(start, size - self._half), self._half)
-                dropped = self._dropped + size - start - len(tail)
-                self._write(
-                    os.O_APPEND, b"\n... %s left out ...\n" % (b"%d bytes" % dropped if dropped else b"output"), tail
-                )
-            else:
-                self._write(os.O_TRUNC, _read(self._fd, 0, size))
+            if self.path is not None:
+                self._write(self.path, size)
         finally:
             os.ftruncate(self._fd, 0)
-            self._has_head = False
-            self._dropped = 0
+            self._hole_ends = 0
 
-    def _write(self, how: int, *parts: bytes) -> None:
-        if self.path is None:
-            return
-        folder = os.path.dirname(self.path)
+    def _write(self, path: str, size: int) -> None:
+        folder = os.path.dirname(path)
         for missing in (os.path.dirname(folder), folder):
             with contextlib.suppress(FileExistsError):  # made for an earlier attempt
                 os.mkdir(missing, 0o700)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | how
-        with open(os.open(self.path, flags, 0o600), "wb") as log:
-            for part in parts:
-                log.write(part)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(path, flags, 0o600), "wb") as log:
+            left_out = size - 2 * self._half
+            if left_out > 0:
+                log.write(_read(self._fd, 0, self._half))
+                log.write(b"\n... %d bytes left out ...\n" % left_out)
+                log.write(_read(self._fd, size - self._half, self._half))
+            else:
+                log.write(_read(self._fd, 0, size))
 
 
 def _read(fd: int, offset: int, count: int) -> bytes:

@@ -6,7 +6,6 @@ result, so the worker and everything that it started end at once.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
@@ -49,8 +48,7 @@ class Watch:
             if closed:
                 end_group()
             if self._capture is not None:
-                # On a full disk the output stays where it is, and the end of the attempt tells.
-                with self.lock, contextlib.suppress(OSError):
+                with self.lock:
                     self._capture.shrink()
 
 

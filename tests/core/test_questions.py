@@ -51,6 +51,36 @@ def test_a_verdict_to_go_on_is_answered() -> None:
     assert bench.send(judged(0, 3, prune=False)) == [AnswerVerdict(0, 1, 3, False)]
 
 
+def test_attributes_of_the_pruner_are_added_to_those_of_the_sampler() -> None:
+    bench = Bench(spec(), worker_joined("w"), suggested(0, {"seen": 1, "rung": 0}), started(0))
+    bench.send(verdict_asked(0, 3), ev.Judged(0, 1, 3, False, {"rung": 1}))
+    assert bench.trial(0).sampler_attrs == {"seen": 1, "rung": 1}
+
+
+def test_attributes_of_the_pruner_are_kept_where_the_sampler_has_none() -> None:
+    bench = running()
+    bench.send(verdict_asked(0, 3), ev.Judged(0, 1, 3, False, {"rung": 1}))
+    assert bench.trial(0).sampler_attrs == {"rung": 1}
+
+
+def test_attributes_of_the_pruner_leave_the_event_of_the_sampler_as_it_is() -> None:
+    bench = Bench(spec(), worker_joined("w"), suggested(0, {"seen": 1}), started(0))
+    bench.send(verdict_asked(0, 3), ev.Judged(0, 1, 3, False, {"rung": 1}))
+    assert bench.journal[2] == ev.Suggested(0, {"x": 0.5}, {"seen": 1}, seq=3)
+
+
+def test_a_verdict_without_attributes_keeps_those_of_the_sampler() -> None:
+    bench = Bench(spec(), worker_joined("w"), suggested(0, {"seen": 1}), started(0))
+    bench.send(verdict_asked(0, 3), judged(0, 3, prune=False))
+    assert bench.trial(0).sampler_attrs == {"seen": 1}
+
+
+def test_attributes_of_a_verdict_on_a_trial_that_ended_are_dropped() -> None:
+    bench = running()
+    bench.send(verdict_asked(0, 3), finished(0), ev.Judged(0, 1, 3, True, {"rung": 1}))
+    assert bench.trial(0).sampler_attrs is None
+
+
 def test_a_pruner_that_raised_lets_the_trial_go_on() -> None:
     bench = running()
     bench.send(verdict_asked(0, 3))

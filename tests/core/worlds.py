@@ -172,7 +172,8 @@ class World:
         if verdicts and not self.bench.watch.ledger.finished:
             trial, attempt, step = chosen(verdicts, pick)
             failed = ev.JudgeFailed(trial, attempt, step, ERROR)
-            self.send(failed if roll < 20 else ev.Judged(trial, attempt, step, roll % 2 == 0))
+            attrs = {"rung": step} if roll % 3 == 0 else None
+            self.send(failed if roll < 20 else ev.Judged(trial, attempt, step, roll % 2 == 0, attrs))
 
     def answer_param(self, pick: int, roll: int) -> None:
         params = list(self.bench.watch.ledger.params)

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 import asyncsweep as sw
+from asyncsweep.pruners.percentile import MedianPruner
 from asyncsweep.samplers.random import RandomSampler
 from tests.small_objectives import SPACE
 
@@ -130,3 +131,50 @@ async def test_one_host_serves_a_sampler_and_a_pruner() -> None:
     pruner = optuna.pruners.MedianPruner()
     result = await sw.Sweep(looking, SPACE, sampler="tpe", pruner=pruner, n_trials=2).run()
     assert [trial.value for trial in result.trials] == [1.0, 1.0]
+
+
+class NotingPruner(MedianPruner):
+    """Writes what it hears to a file."""
+
+    def __init__(self, path: Path, host: str) -> None:
+        super().__init__()
+        self.path = path
+        self.host = host  # type: ignore[assignment, misc]
+
+    def report(self, trial: int, step: int, value: float) -> None:
+        self._note(f"report {trial} {step} {value}")
+
+    def restart(self, trial: int) -> None:
+        self._note(f"restart {trial}")
+
+    def judge(self, trial: int, step: int) -> bool:
+        self._note(f"judge {trial} {step}")
+        return False
+
+    def finish(self, trial: Any) -> None:
+        self._note(f"finish {trial.number}")
+
+    def _note(self, what: str) -> None:
+        with open(self.path, "a") as file:
+            file.write(what + "\n")
+
+
+@pytest.mark.parametrize("host", ["inline", "process"])
+async def test_a_pruner_hears_every_report_of_the_attempt_at_hand_once(tmp_path: Path, host: str) -> None:
+    attempts = []
+
+    async def objective(trial: Any) -> float:
+        attempts.append(trial.number)
+        for step in range(4):
+            trial.report(float(step), step)
+            if step == 1:
+                await trial.should_prune_async()
+            if step == 2 and len(attempts) == 1:
+                raise ValueError("once")
+        return 1.0
+
+    pruner = NotingPruner(tmp_path / "notes", host)
+    await sw.Sweep(objective, SPACE, sampler="random", pruner=pruner, n_trials=1, retries=1).run()
+    heard = (tmp_path / "notes").read_text().splitlines()
+    first = ["report 0 0 0.0", "report 0 1 1.0", "judge 0 1"]
+    assert heard == [*first, "restart 0", *first, "report 0 2 2.0", "report 0 3 3.0", "finish 0"]

@@ -74,7 +74,7 @@ async def test_a_result_is_on_disk_before_anybody_sees_it(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
-@pytest.mark.parametrize("writes_left", [2, 5, 9])
+@pytest.mark.parametrize("writes_left", [4, 6, 9])
 async def test_a_journal_that_cannot_be_written_ends_the_sweep_and_opens_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: FaultyFiles, error: int, writes_left: int
 ) -> None:

@@ -144,10 +144,12 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
     "a question without a step": lambda secret: pack((wire.VERDICT_ASKED, secret)),
     "a question for a number": lambda secret: pack((wire.PARAM_ASKED, secret, 5, FLOAT)),
     "an attribute with a number for a key": lambda secret: pack((wire.ATTR_SET, secret, 5, 1)),
-    "an attribute that is nested too deep": lambda secret: pack((wire.ATTR_SET, secret, "k"))[:-2].replace(b"\x93", b"\x94", 1)
-    + pack(("k",))[1:]
-    + b"\x91" * 1000
-    + b"\x01",
+    "an attribute that is nested too deep": lambda secret: (
+        pack((wire.ATTR_SET, secret, "k"))[:-2].replace(b"\x93", b"\x94", 1)
+        + pack(("k",))[1:]
+        + b"\x91" * 1000
+        + b"\x01"
+    ),
     "an attribute that is too large": lambda secret: pack((wire.ATTR_SET, secret, "k", b"x" * 2**21)),
     "a message that is too large": lambda secret: pack((wire.ATTR_SET, secret, "k", b"x" * 2**23)),
     "an array of billions": lambda _: b"\x92\x10\xdd\xff\xff\xff\xff",

@@ -121,7 +121,7 @@ async def test_trials_run_on_this_loop_at_the_same_time() -> None:
 
     with anyio.fail_after(5):
         result = await sweep(objective, X, concurrency=3)
-    assert result.counts["COMPLETE"] == 3
+    assert result.counts[sw.State.COMPLETE] == 3
 
 
 async def test_a_trial_that_is_out_of_time_is_cancelled_and_may_clean_up() -> None:
@@ -185,11 +185,10 @@ async def test_cancelling_the_sweep_cancels_its_trials() -> None:
         await anyio.sleep(60)
         return x
 
-    async with nothing_left():
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(sw.Sweep(objective, X, sampler="random").run)
-            await started.wait()
-            tasks.cancel_scope.cancel()
+    async with nothing_left(), anyio.create_task_group() as tasks:
+        tasks.start_soon(sw.Sweep(objective, X, sampler="random").run)
+        await started.wait()
+        tasks.cancel_scope.cancel()
 
 
 # -- threads -----------------------------------------------------------------------------------------------------------

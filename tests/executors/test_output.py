@@ -111,4 +111,4 @@ async def test_logs_are_for_their_owner_only_whatever_the_umask(directory: Path)
 
 async def test_a_log_that_cannot_be_written_costs_no_trial(directory: Path) -> None:
     result = await sweep(objectives.removes_its_log_folder, {"directory": str(directory)}, directory)
-    assert result.counts["COMPLETE"] == 1
+    assert result.counts[sw.State.COMPLETE] == 1

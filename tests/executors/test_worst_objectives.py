@@ -10,7 +10,7 @@ import pytest
 import asyncsweep as sw
 from asyncsweep.core.records import TrialRecord
 from tests import objectives
-from tests.leaks import is_running, nothing_left
+from tests.leaks import has_ended, nothing_left
 
 pytestmark = pytest.mark.anyio
 
@@ -113,7 +113,7 @@ async def test_a_worker_killed_from_outside_is_replaced() -> None:
 async def test_a_child_that_outlives_its_trial_ends_with_the_sweep() -> None:
     result = await sweep(objectives.leaves_a_child, {}, n_trials=1)
     assert states(result) == ["COMPLETE"]
-    assert not is_running(result.trials[0].user_attrs["child"])
+    assert has_ended(result.trials[0].user_attrs["child"])
 
 
 async def test_a_gigabyte_on_stdout_leaves_a_log_of_both_ends(tmp_path: Any) -> None:

@@ -12,9 +12,8 @@ import anyio
 import pytest
 
 from asyncsweep.errors import ConfigError
-from asyncsweep.link import child as children
 from asyncsweep.link.child import Child, start
-from tests.leaks import is_running, nothing_left
+from tests.leaks import has_ended, nothing_left
 
 pytestmark = pytest.mark.anyio
 
@@ -67,13 +66,14 @@ async def test_a_child_leads_a_group_of_its_own(tmp_path: Path) -> None:
 
 async def test_reaping_ends_what_the_child_started(tmp_path: Path) -> None:
     child = await started(
-        tmp_path, "signal.signal(15, signal.SIG_IGN)\npid = os.fork()\nif pid: sock.sendall(b'%d' % pid)\nelse: time.sleep(60)"
+        tmp_path,
+        "signal.signal(15, signal.SIG_IGN)\npid = os.fork()\nif pid: sock.sendall(b'%d' % pid)\nelse: time.sleep(60)",
     )
     grandchild = int(await heard(child))
     await child.wait()
-    assert is_running(grandchild)
+    assert not has_ended(grandchild, within_s=0)
     child.reap()
-    assert not is_running(grandchild)
+    assert has_ended(grandchild)
 
 
 async def test_a_signal_after_the_end_hits_nobody(tmp_path: Path) -> None:
@@ -100,6 +100,6 @@ async def test_a_process_that_cannot_be_started_leaves_nothing(monkeypatch: pyte
 
 
 async def test_windows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(children.sys, "platform", "win32")
+    monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(ConfigError, match="use executor='thread' or 'inline'"):
         await start("the_child")

@@ -70,7 +70,8 @@ async def test_what_a_full_socket_does_not_take_is_sent_later_in_order() -> None
     async with ends() as both:
         for number in range(40):
             both.stream.send((number, b"x" * 100_000))
-        decoder, numbers = Decoder(), []
+        decoder = Decoder()
+        numbers: list[int] = []
         while len(numbers) < 40:
             await anyio.wait_readable(both.other)
             decoder.feed(both.other.recv(2**16))

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 from tests.mutants.laboratory import CORE
 
-FILES = ("lifecycle.py", "machine.py", "policy.py", "questions.py", "records.py", "slots.py")
+FILES = (
+    *("answers.py", "attempts.py", "course.py", "lifecycle.py", "machine.py"),
+    *("policy.py", "questions.py", "records.py", "slots.py"),
+)
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,

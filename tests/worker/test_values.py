@@ -10,7 +10,9 @@ from asyncsweep.worker.values import ATTR_LIMIT_BYTES, check_attr
 from tests.objectives import nested
 
 
-@pytest.mark.parametrize("value", [None, True, 2**64 - 1, -1.5, "ä", b"\xff", [1, [2]], {"a": {"b": (1,)}}, nested(60)], ids=repr)
+@pytest.mark.parametrize(
+    "value", [None, True, 2**64 - 1, -1.5, "ä", b"\xff", [1, [2]], {"a": {"b": (1,)}}, nested(60)], ids=repr
+)
 def test_plain_values_are_accepted(value: Any) -> None:
     check_attr("key", value)
 

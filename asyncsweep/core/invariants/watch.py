@@ -32,7 +32,11 @@ INVARIANTS = (*LAWS, FINAL, BUDGET)
 # So many final records are compared with what they were, after each event: all of them come round in turn.
 _RECHECKED = 16
 # What handling any event changes, and what no event does.
-_NOT_STATE = ("seq", "at", "stale", "_moves", "life", "rules", "spec", "trials", "out", "_names", "slots", "questions")
+_NOT_STATE = (
+    *("seq", "at", "stale", "_moves", "out", "_names", "spec", "trials"),
+    # Parts, each looked at for itself.
+    *("life", "_life", "course", "_course", "answers", "rules", "slots", "questions"),
+)
 
 
 class InvariantBroken(AssertionError):
@@ -57,7 +61,8 @@ def state_of(machine: Machine) -> tuple[object, ...]:
 
 def _open_state(machine: Machine, trials: Sequence[TrialRecord]) -> tuple[object, ...]:
     life = machine.life
-    known = [_items(vars(machine)), _items(vars(life)), _slots(life.slots), _slots(life.questions)]
+    known = [_items(vars(part)) for part in (machine, machine.course, machine.answers, life)]
+    known += [_slots(life.slots), _slots(life.questions)]
     spec = None
     if machine.phase is not Phase.NEW:
         spec = machine.spec
