@@ -315,3 +315,19 @@ async def test_without_debug_mode_nothing_is_watched(monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("ASYNCSWEEP_DEBUG", raising=False)
     monkeypatch.setattr(Watch, "see", lambda *_: pytest.fail("it was watched"))
     await sw.Sweep(square, SPACE, sampler="random", n_trials=2).run()
+
+
+async def test_debug_mode_watches_what_was_before_a_resumed_sweep_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asyncsweep.core.invariants import Watch
+
+    await sw.Sweep(square, SPACE, sampler="random", n_trials=2, directory=tmp_path).run()
+    seen: list[int] = []
+    really = Watch.see
+    monkeypatch.setattr(
+        Watch, "see", lambda self, event, effects: (seen.append(event.seq), really(self, event, effects))
+    )
+    monkeypatch.setenv("ASYNCSWEEP_DEBUG", "1")
+    result = await sw.Sweep.resume(tmp_path, square, n_trials=4)
+    assert (seen, len(result.trials)) == (list(range(1, len(seen) + 1)), 4)

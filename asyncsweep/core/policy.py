@@ -48,11 +48,11 @@ def in_order(spec: SweepSpec, metrics: dict[str, float]) -> dict[str, float]:
     return {**{name: metrics[name] for name in directions}, **metrics}
 
 
-def metrics_of_pruned(spec: SweepSpec, trial: TrialRecord) -> dict[str, float]:
+def metrics_of_pruned(spec: SweepSpec, trial: TrialRecord) -> dict[str, float] | None:
     """As in Optuna the value of a PRUNED trial is its report of the highest step; with several directions it has none."""
     last = trial.last_report
     if last is None or len(spec.directions) != 1:
-        return {}
+        return None
     return dict.fromkeys(spec.directions, last[1])
 
 

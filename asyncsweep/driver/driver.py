@@ -13,7 +13,6 @@ A fault of the journal or of our own code ends the sweep: `fault` is set, nothin
 from __future__ import annotations
 
 import logging
-import os
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -27,6 +26,8 @@ from asyncsweep.core.events import (
     Event,
     Failed,
     Finished,
+    Judged,
+    JudgeFailed,
     ParamSuggested,
     Reported,
     Started,
@@ -44,7 +45,6 @@ from asyncsweep.hooks.contracts import Executor, Job, JobId
 from asyncsweep.journal.journal import Journal
 
 SYNC_EVERY_S = 0.05
-DEBUG = "ASYNCSWEEP_DEBUG"
 
 _UNHURRIED = frozenset((Started, Reported))
 
@@ -63,7 +63,11 @@ class Driver:
     """
 
     def __init__(
-        self, machine: Machine, journal: Journal | None, on_batch: Callable[[Sequence[ef.Update]], None]
+        self,
+        machine: Machine,
+        journal: Journal | None,
+        on_batch: Callable[[Sequence[ef.Update]], None],
+        watch: Watch | None = None,
     ) -> None:
         self.machine = machine
         self.watchers = Watchers()
@@ -84,7 +88,7 @@ class Driver:
         self._must_write = False
         self._is_dirty = False
         self._dirty = anyio.Event()
-        self._watch = Watch(machine) if os.environ.get(DEBUG) else None
+        self._watch = watch
         self._at_once: dict[type[ef.Effect], Callable[[Any], None]] = {
             ef.Ask: lambda effect: self.search.ask(effect),
             ef.Suggest: lambda effect: self.search.suggest(effect),
@@ -237,6 +241,8 @@ def _stand_in(event: Event, error: Exception) -> Event:
         instead = AskFailed(event.trial, reason)
     elif isinstance(event, ParamSuggested):
         instead = SuggestFailed(event.trial, event.attempt, event.name, reason)
+    elif isinstance(event, Judged):
+        instead = JudgeFailed(event.trial, event.attempt, event.step, reason)
     elif isinstance(event, Finished):
         instead = Failed(event.trial, event.attempt, reason)
     elif isinstance(event, Reported) and event.metrics:

@@ -7,6 +7,7 @@ processes start side by side. Leaving by an exception of the body is not shown t
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,12 +18,13 @@ import anyio.to_thread
 
 from asyncsweep.core.effects import TrialFinished, Update
 from asyncsweep.core.events import Reopened, SweepOpened
+from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import State, TrialRecord
 from asyncsweep.driver.driver import Driver
 from asyncsweep.driver.objective import pickled
 from asyncsweep.driver.plan import Plan
-from asyncsweep.driver.replay import replay
+from asyncsweep.driver.replay import replay, steps
 from asyncsweep.driver.search import Search
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError
@@ -33,6 +35,9 @@ from asyncsweep.samplers.hosted import SamplerHost
 
 # How long exporters may take to write what is left when the sweep has ended.
 EXPORT_GRACE_S = 10.0
+
+# Set to anything, it has the invariants of the state machine watched, event by event.
+DEBUG = "ASYNCSWEEP_DEBUG"
 
 log = logging.getLogger("asyncsweep")
 
@@ -52,9 +57,10 @@ async def session(
     metrics = tuple(plan.spec.directions)
     objective = plan.objective.packed(metrics, remote=remote)
     call = None if remote else plan.objective.here()
-    journal, machine = _open_journal(plan)
+    watch = Watch(Machine()) if os.environ.get(DEBUG) else None
+    journal, machine = _open_journal(plan, watch)
     failure: BaseException | None = None
-    driver = Driver(machine, journal, lambda updates: _show(plan, driver, updates, on_batch))
+    driver = Driver(machine, journal, lambda updates: _show(plan, driver, updates, on_batch), watch)
     on_ready(driver)
     try:
         async with anyio.create_task_group() as tasks:
@@ -92,16 +98,21 @@ async def session(
         raise failure
 
 
-def _open_journal(plan: Plan) -> tuple[Journal | None, Machine]:
+def _open_journal(plan: Plan, watch: Watch | None) -> tuple[Journal | None, Machine]:
+    machine = Machine() if watch is None else watch.machine
     if plan.directory is None:
-        return None, Machine()
+        return None, machine
     if not plan.is_resumed:
-        return journals.create(plan.directory), Machine()
+        return journals.create(plan.directory), machine
     journal, events = journals.resume(plan.directory)
     if journal.torn:
         log.warning("%s: %d bytes of a write that never ended were cut off", journal.path, journal.torn)
     try:
-        return journal, replay(events, str(journal.path))
+        if watch is None:
+            return journal, replay(events, str(journal.path))
+        for event, effects in zip(events, steps(machine, events, str(journal.path)), strict=True):
+            watch.see(event, effects)
+        return journal, machine
     except BaseException:
         journal.close()
         raise

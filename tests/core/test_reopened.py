@@ -205,6 +205,14 @@ def test_a_time_limit_counts_working_time_alone() -> None:
     assert bench.send(reopened(timeout=60.0), after_s=1000.0) == [SetTimer(-1, 0, 40.0)]
 
 
+def test_the_machine_tells_how_long_earlier_processes_worked() -> None:
+    bench = Bench(spec())
+    bench.send(worker_joined("w"), after_s=10.0)
+    bench.send(reopened(), after_s=1000.0)
+    bench.send(worker_joined("v"), after_s=5.0)
+    assert bench.machine.active_s == 10.0
+
+
 def test_the_time_between_the_finish_and_the_next_process_does_not_count() -> None:
     bench = Bench(spec(n_trials=1, timeout=60.0), worker_joined("w"), suggested(0), started(0))
     assert bench.send(finished(0), after_s=20.0)[2] == CancelTimer(-1, 0)

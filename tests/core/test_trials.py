@@ -58,6 +58,13 @@ def test_no_more_trials_are_asked_for_than_the_budget_has() -> None:
     assert Bench(spec(n_trials=2)).send(worker_joined("w", 5)) == [Ask(0), Ask(1)]
 
 
+def test_the_machine_tells_whether_a_further_trial_may_be_asked_for() -> None:
+    bench = Bench(spec(n_trials=2), worker_joined("w"))
+    before = bench.machine.may_ask
+    bench.send(ev.ExternalAsked())
+    assert (before, bench.machine.may_ask) == (True, False)
+
+
 def test_no_more_trials_are_asked_for_than_there_are_slots() -> None:
     assert Bench(spec(n_trials=None)).send(worker_joined("w", 3)) == [Ask(0), Ask(1), Ask(2)]
 
