@@ -20,7 +20,7 @@ HEAVY = (
     "sklearn",
     "trio",
 )
-IMPORT_LIMIT_S = 0.1
+IMPORT_LIMIT = 2.5
 
 
 def in_a_fresh_interpreter(code: str) -> str:
@@ -45,9 +45,14 @@ def test_the_public_face_imports_nothing_heavy() -> None:
     assert modules_after("from asyncsweep import Sweep, Float").isdisjoint(HEAVY)
 
 
-def test_the_public_face_imports_in_less_than_a_tenth_of_a_second() -> None:
-    clock = "import time; t = time.process_time(); from asyncsweep import Sweep, Float; print(time.process_time() - t)"
-    assert min(float(in_a_fresh_interpreter(clock)) for _ in range(3)) < IMPORT_LIMIT_S
+def test_the_public_face_costs_little_more_than_asyncio_to_import() -> None:
+    # Where asyncio takes 40 ms, that is the tenth of a second that is promised; machines differ, and differ by the hour.
+    clock = "import time; t = time.process_time(); {}; print(time.process_time() - t)"
+    ours, asyncios = [], []
+    for _ in range(4):
+        ours.append(float(in_a_fresh_interpreter(clock.format("from asyncsweep import Sweep, Float"))))
+        asyncios.append(float(in_a_fresh_interpreter(clock.format("import asyncio"))))
+    assert min(ours) < IMPORT_LIMIT * min(asyncios)
 
 
 def test_the_bare_package_imports_nothing_of_itself() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import math
 from array import array
 from pathlib import Path
@@ -11,7 +12,6 @@ from typing import Any
 
 import anyio
 import optuna
-import pytest
 
 import asyncsweep as sw
 from asyncsweep.core.records import Direction, ErrorInfo
@@ -195,9 +195,19 @@ def test_a_study_has_every_final_trial_with_parameters() -> None:
     assert first.distributions["c"] == optuna.distributions.CategoricalDistribution(["a", "b"])
 
 
-def test_a_study_is_made_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
-    result(trial(0, "COMPLETE", {"x": 0.5}, value=1.0)).to_optuna()
-    assert capfd.readouterr().err == ""
+def test_a_study_is_made_without_a_word() -> None:
+    said: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = said.append  # type: ignore[method-assign]
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    logging.getLogger("optuna").addHandler(handler)
+    try:
+        result(trial(0, "COMPLETE", {"x": 0.5}, value=1.0)).to_optuna()
+        assert (said, optuna.logging.get_verbosity()) == ([], optuna.logging.INFO)
+    finally:
+        logging.getLogger("optuna").removeHandler(handler)
+        optuna.logging.set_verbosity(before)
 
 
 def test_a_study_knows_the_directions() -> None:

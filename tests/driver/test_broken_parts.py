@@ -113,8 +113,8 @@ async def test_a_sampler_that_answers_with_garbage_fails_its_trial_alone() -> No
 
 
 async def test_a_sampler_in_the_host_that_answers_with_garbage_fails_its_trials_alone() -> None:
-    result, _ = await run(sampler=Broken("ask", {"x": "a"}, at=(1, 3), host="process"), n_trials=5)
-    assert states(result) == ["COMPLETE", "FAILED", "COMPLETE", "FAILED", "COMPLETE"]
+    result, failed = await run(sampler=Broken("ask", {"x": 7.0}, at=(1, 3), host="process"), n_trials=5)
+    assert (states(result), len(failed)) == (["COMPLETE", "FAILED", "COMPLETE", "FAILED", "COMPLETE"], 2)
 
 
 @HOSTS

@@ -61,8 +61,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "thread": {"objective": plain_curve, "executor": "thread", "pruner": "median", "concurrency": 2},
     "process": {"objective": plain_curve, "executor": "process", "concurrency": 2},
 }
-LONGEST_S = {"inline": 0.05, "host": 0.8, "thread": 0.05, "process": 0.5}
-TIMES = {"inline": 12, "host": 5, "thread": 10, "process": 5}
+LONGEST_S = {"inline": 0.05, "host": 0.6, "thread": 0.05, "process": 0.5}
+TIMES = {"inline": 12, "host": 4, "thread": 10, "process": 4}
 
 
 @pytest.mark.parametrize("kind", SETTINGS)

@@ -28,7 +28,7 @@ def files(monkeypatch: pytest.MonkeyPatch) -> FaultyFiles:
 
 
 def sweep(directory: Path, objective: Any = square, **settings: Any) -> sw.Sweep:
-    return sw.Sweep(objective, SPACE, sampler="random", directory=directory, seed=1, **settings)
+    return sw.Sweep(objective, SPACE, directory=directory, **{"sampler": "random", "seed": 1, **settings})
 
 
 async def test_all_that_one_wake_up_brings_is_one_write(tmp_path: Path, files: FaultyFiles) -> None:
@@ -49,12 +49,13 @@ async def test_reports_alone_are_no_reason_to_write(tmp_path: Path, files: Fault
     assert result.trials[0].value == 0.0 and len(list(result.trials[0].reports)) == 1000
 
 
-async def test_a_trial_is_on_disk_before_it_is_launched(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+async def test_a_trial_is_on_disk_before_it_is_launched(tmp_path: Path, sampler: str) -> None:
     async def looking(trial: Any) -> float:
         events = journals.read(tmp_path).events
         return float(any(isinstance(e, Suggested) and e.trial == trial.number for e in events))
 
-    result = await sweep(tmp_path, looking, n_trials=5).run()
+    result = await sweep(tmp_path, looking, n_trials=5, sampler=sampler).run()
     assert [trial.value for trial in result.trials] == [1.0] * 5
 
 

@@ -22,7 +22,7 @@ def test_a_tuple_follows_the_order_of_the_directions() -> None:
     assert metrics_of((1, 2.0), ["loss", "latency_s"]) == {"loss": 1.0, "latency_s": 2.0}
 
 
-@pytest.mark.parametrize("returned", [None, "1", b"1", object(), 10**400, {"value": None}, (1.0, 2.0), 1j], ids=repr)
+@pytest.mark.parametrize("returned", [None, "1", b"1", object(), 10**400, {"value": None}, (1.0, 2.0), 1j])
 def test_what_is_no_number_is_a_trial_error(returned: Any) -> None:
     with pytest.raises(TrialError):
         metrics_of(returned, ["value"])
