@@ -291,6 +291,12 @@ def reports_from_a_fork(trial: Trial) -> float:
     return float(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 
 
+def forks_and_returns_twice(trial: Trial) -> float:
+    """The child returns as the parent does; the parent tells the child's exit code."""
+    child = os.fork()
+    return float(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])) if child else 0.0
+
+
 def stores_what_cannot_be_stored(trial: Trial) -> float:
     refused = 0
     for value in ({1: 2}, object(), b"\0" * 2**21, "\ud800", 2**64, nested(100)):

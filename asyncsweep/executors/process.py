@@ -11,12 +11,12 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Literal
+from typing import Literal
 
 import anyio
 import anyio.abc
 
-from asyncsweep.core.events import ExecutorFailed, Killed, Started, WorkerJoined, WorkerLost
+from asyncsweep.core.events import Event, ExecutorFailed, Killed, Started, WorkerJoined, WorkerLost
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.errors import ConfigError
 from asyncsweep.executors.names import new_worker
@@ -189,10 +189,10 @@ class _Slot:
         self._process.start_job(job)
         self._inbox.post(Started(job.trial, job.attempt))
 
-    def _outcome(self, job: Job, event: Any) -> None:
+    def _outcome(self, job: Job, events: list[Event]) -> None:
         self._job = None
         self._executor.done(JobId(job.trial, job.attempt))
-        self._inbox.post(event)
+        self._inbox.post(*events)
 
     def kill(self, job: JobId, grace_s: float) -> None:
         if self._process is not None and self._process.is_ready:

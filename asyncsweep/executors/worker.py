@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import random
 import reprlib
 import secrets
 import signal
@@ -60,6 +61,15 @@ _SAYS: dict[int, type[Event]] = {
 _ENDS: dict[int, type[Event]] = {FINISHED: Finished, PRUNED: Pruned, FAILED: Failed}
 
 
+# Tells attempts on one link apart. The link itself is private to us and the worker, so these need not be unguessable for
+# the worker they are given to, and asking the system for each would cost more than the rest of a launch.
+_secrets = random.Random(secrets.randbits(128))
+
+
+def _new_secret() -> int:
+    return _secrets.getrandbits(63)
+
+
 class WorkerProcess:
     """A child process from its start to its end.
 
@@ -67,7 +77,7 @@ class WorkerProcess:
         setup: What it is told first.
         inbox: Where its reports go.
         on_ready: Called when it has loaded the objective and waits.
-        on_end: Called with the job and the event when an attempt has ended.
+        on_end: Called when an attempt has ended, with the job and what it said last, its outcome at the end.
         max_trials: After so many it is sent home; None means never.
 
     Attributes:
@@ -82,7 +92,7 @@ class WorkerProcess:
         setup: Setup,
         inbox: Inbox,
         on_ready: Callable[[], None],
-        on_end: Callable[[Job, Event], None],
+        on_end: Callable[[Job, list[Event]], None],
         max_trials: int | None,
     ) -> None:
         self._setup = setup
@@ -137,7 +147,7 @@ class WorkerProcess:
 
     def start_job(self, job: Job) -> None:
         self._job = job
-        self._secret = secrets.randbits(63)
+        self._secret = _new_secret()
         path = self._log_path(job)
         self._send((LAUNCH, self._secret, job.trial, job.attempt, job.params, path))
 
@@ -226,9 +236,9 @@ class WorkerProcess:
                     if event is not None:
                         events.append(event)
                 elif ending is not None:
-                    self._inbox.post(*events)
+                    events.append(_event(message, job, ending) or _garbage(message, job))
+                    self._end(job, events)
                     events = []
-                    self._end(job, _event(message, job, ending) or _garbage(message, job))
         if events:
             self._inbox.post(*events)
 
@@ -268,7 +278,7 @@ class WorkerProcess:
             self.was_ready = self.is_ready = True
             self._on_ready()
 
-    def _end(self, job: Job, event: Event) -> None:
+    def _end(self, job: Job, events: list[Event]) -> None:
         self._job = None
         if self._trials_left is not None:
             self._trials_left -= 1
@@ -278,7 +288,7 @@ class WorkerProcess:
                 self._send((SHUTDOWN,))
                 assert self._tasks is not None
                 self._tasks.start_soon(self._kill_after, max(_EXIT_S, self._setup.grace_s))
-        self._on_end(job, event)
+        self._on_end(job, events)
 
     async def _kill_after(self, grace_s: float) -> None:
         await anyio.sleep(grace_s)

@@ -5,8 +5,17 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from pathlib import Path
 from typing import Protocol
+
+
+def _sync(fd: int) -> None:
+    """`fsync`, where the system can without the file's times; its size is always synced."""
+    if sys.platform == "linux":
+        os.fdatasync(fd)
+    else:
+        os.fsync(fd)
 
 
 class JournalFile(Protocol):
@@ -63,7 +72,7 @@ class OsFile:
         os.ftruncate(self._fd, size)
 
     def sync(self) -> None:
-        os.fsync(self._fd)
+        _sync(self._fd)
 
     def close(self) -> None:
         os.close(self._fd)

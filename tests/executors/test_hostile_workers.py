@@ -262,7 +262,7 @@ def test_no_mutated_message_makes_the_controller_raise() -> None:
     for number in range(20_000):
         if number % 20 == 0 or bench.trial(0).is_final:
             bench = Bench(spec(n_trials=1), *opening)
-        process = WorkerProcess(SETUP, inbox, lambda: None, lambda job, event: inbox.post(event), None)
+        process = WorkerProcess(SETUP, inbox, lambda: None, lambda job, events: inbox.post(*events), None)
         process._greeted = process.was_ready = True
         process._job, process._secret = Job(0, 1, "w", {}), secret
         frame = bytearray(rng.choice(frames))

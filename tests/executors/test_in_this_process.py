@@ -92,6 +92,11 @@ async def test_a_forked_child_cannot_report() -> None:
     assert (result.trials[0].value, list(result.trials[0].reports)) == (42.0, [])
 
 
+async def test_a_forked_child_that_comes_back_from_the_objective_ends_without_a_word() -> None:
+    result = await sweep(objectives.forks_and_returns_twice, {}, executor="process", n_trials=1)
+    assert result.trials[0].value == 0.0
+
+
 # -- inline ------------------------------------------------------------------------------------------------------------
 
 
