@@ -13,6 +13,7 @@ A fault of the journal or of our own code ends the sweep: `fault` is set, nothin
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -40,7 +41,7 @@ from asyncsweep.core.records import ErrorInfo
 from asyncsweep.driver.clock import Clock, Timers
 from asyncsweep.driver.search import Search
 from asyncsweep.driver.updates import Watchers
-from asyncsweep.errors import PluginError
+from asyncsweep.errors import ConfigError, PluginError
 from asyncsweep.hooks.contracts import Executor, Job, JobId
 from asyncsweep.journal.journal import Journal
 
@@ -84,6 +85,7 @@ class Driver:
         self._outside: list[ef.Effect] = []
         self._updates: list[ef.Update] = []
         self._draining = False
+        self._thread = threading.get_ident()
         self._closed = False
         self._must_write = False
         self._is_dirty = False
@@ -109,6 +111,8 @@ class Driver:
         """Take events and handle them, and all that follows at once, before returning. On the loop's thread alone."""
         if self._closed:
             return
+        if threading.get_ident() != self._thread:
+            raise ConfigError("a sweep is steered on its event loop's thread: use anyio.from_thread.run_sync(run.stop)")
         self._inbox.extend(events)
         if self._draining:
             return

@@ -23,7 +23,7 @@ from asyncsweep.executors.names import new_worker
 from asyncsweep.executors.worker import WorkerProcess
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
 
-# After this many processes in a row that ended before they were ready, starting more is no use.
+# After this many processes in a row that ended before they had a trial, starting more is no use.
 MAX_FAILED_STARTS = 3
 
 
@@ -101,7 +101,6 @@ class ProcessExecutor:
 
     def joined(self, name: str, slot: _Slot) -> None:
         self._was_ready = True
-        self._failed_starts = 0
         self._slots[name] = slot
         self._inbox.post(WorkerJoined(name))
 
@@ -110,6 +109,7 @@ class ProcessExecutor:
         self._inbox.post(WorkerLost(name, reason))
 
     def done(self, job: JobId) -> None:
+        self._failed_starts = 0
         self._jobs.pop(job, None)
 
     def failed_start(self, error: ErrorInfo, *, final: bool) -> bool:
@@ -134,10 +134,12 @@ class _Slot:
         self._job: Job | None = None
         self._killing: list[JobId] = []
         self._closing = False
+        self._serving = False
         self._ended = anyio.Event()
 
     async def serve(self) -> None:
         """Keep a process here until the executor closes."""
+        self._serving = True
         try:
             while not self._closing:
                 process = WorkerProcess(self._setup, self._inbox, self._ready, self._outcome, self._max_trials)
@@ -158,18 +160,18 @@ class _Slot:
             return False
         if process.retired and not self._killing:
             return True
+        job, self._job = self._job, None
+        killing, self._killing = self._killing, []
         if self._name:
             name, self._name = self._name, ""
-            job, self._job = self._job, None
-            killing, self._killing = self._killing, []
             self._executor.left(name, reason)
             if job is not None:
                 self._executor.done(JobId(job.trial, job.attempt))
             for killed in killing:
                 self._inbox.post(Killed(*killed))
-        if process.was_ready:
+        if job is not None or killing:
             return not self._closing
-        error = process.fault or ErrorInfo("WorkerLost", f"a worker process ended before it was ready: {reason}")
+        error = process.fault or ErrorInfo("WorkerLost", f"a worker process ended before it had a trial: {reason}")
         return self._executor.failed_start(error, final=process.fault is not None)
 
     def _ready(self) -> None:
@@ -215,6 +217,8 @@ class _Slot:
 
     async def end(self) -> None:
         """Wait for the end of `close`, then use force."""
+        if not self._serving:
+            return  # cancelled before its first step
         with anyio.move_on_after(self._setup.grace_s):
             await self._ended.wait()
             return

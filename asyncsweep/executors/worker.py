@@ -8,9 +8,7 @@ import random
 import reprlib
 import secrets
 import signal
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -24,6 +22,7 @@ from asyncsweep.errors import TrialError
 from asyncsweep.executors.values import attr_of, domain_of
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, Setup
 from asyncsweep.link.child import Child, start
+from asyncsweep.link.path import search_path
 from asyncsweep.link.stream import MessageStream, StreamError
 from asyncsweep.wire.messages import (
     ATTR_SET,
@@ -190,7 +189,7 @@ class WorkerProcess:
         self._send(
             (
                 SETUP,
-                [str(Path.cwd()) if entry == "" else entry for entry in sys.path],
+                search_path(),
                 objective.target,
                 objective.pickled,
                 objective.names,

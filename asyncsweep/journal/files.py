@@ -73,6 +73,8 @@ class OsFile:
 
     def sync(self) -> None:
         _sync(self._fd)
+        if os.fstat(self._fd).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "it was deleted while the sweep ran")
 
     def close(self) -> None:
         os.close(self._fd)

@@ -8,7 +8,9 @@ a reader callback that stays registered, which is half the cost of waiting for t
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import socket
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -110,7 +112,7 @@ class MessageStream:
                 self._stop_reading()
 
         self._stop_reading = stop
-        loop.add_reader(fd, ready)
+        loop.add_reader(fd, _in_asyncio().run, ready)
         try:
             await ended.wait()
         finally:
@@ -160,6 +162,17 @@ class MessageStream:
             except (ConnectionError, anyio.ClosedResourceError):
                 return  # the reader sees the end of the stream and tells
             del self._unsent[:sent]
+
+
+def _in_asyncio() -> contextvars.Context:
+    """A context in which anyio knows its event loop: sniffio, where it is installed, finds it by the running task alone, and
+    a callback of the loop runs in none.
+    """
+    context = contextvars.copy_context()
+    sniffio = sys.modules.get("sniffio")
+    if sniffio is not None:
+        context.run(sniffio.current_async_library_cvar.set, "asyncio")
+    return context
 
 
 def _nothing() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -26,6 +24,7 @@ from asyncsweep.core.records import Direction, TrialRecord
 from asyncsweep.errors import ConfigError, PluginError
 from asyncsweep.hooks.contracts import VerdictSteps
 from asyncsweep.link.child import Child, start
+from asyncsweep.link.path import search_path
 from asyncsweep.link.stream import MessageStream, StreamError
 from asyncsweep.samplers import host as tags
 from asyncsweep.space import Domain, Space
@@ -203,7 +202,7 @@ class SamplerHost:
             self._fail(fault)
 
     def _tell_everything(self) -> None:
-        path = [str(Path.cwd()) if entry == "" else entry for entry in sys.path]
+        path = search_path()
         space = msgspec.msgpack.encode(self._space.domains)
         directions = dict(self._directions)
         self._send((tags.OPEN, path, self._sampler, self._pruner, space, directions, self._seed, str(self._seed)))
