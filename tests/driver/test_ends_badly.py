@@ -34,10 +34,14 @@ class DiesIdle:
 
 async def test_workers_that_die_idle_again_and_again_end_the_sweep() -> None:
     sweep = sw.Sweep(DiesIdle, {"x": sw.Float(0, 1)}, sampler="random", executor="process", n_trials=5)
-    with pytest.raises(sw.ConfigError, match="exit code 3"):
+
+    async def paused() -> None:
         async with sweep.start() as run:
             run.pause()
             await run.result()
+
+    with pytest.raises(sw.ConfigError, match="exit code 3"):
+        await paused()
 
 
 async def test_a_sweep_whose_directory_is_deleted_says_so(tmp_path: Path) -> None:
@@ -50,9 +54,13 @@ async def test_a_sweep_whose_directory_is_deleted_says_so(tmp_path: Path) -> Non
 
     directory = tmp_path / "sweep"
     sweep = sw.Sweep(objective, {}, sampler="random", n_trials=2, directory=directory)
-    with pytest.raises(sw.JournalError, match="deleted"):
+
+    async def loses_its_directory() -> None:
         async with sweep.start() as run:
             await started.wait()
             shutil.rmtree(directory)
             run.enqueue({})
             await run.result()
+
+    with pytest.raises(sw.JournalError, match="deleted"):
+        await loses_its_directory()
