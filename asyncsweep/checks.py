@@ -14,6 +14,7 @@ from asyncsweep.errors import ConfigError
 
 DIRECTIONS: tuple[Direction, ...] = ("minimize", "maximize")
 MOST = 2**62  # what the journal can hold, with room to count on
+LONGEST_TEXT = 10_000
 
 
 def count(name: str, value: Any, *, least: int, most: int = MOST, none: str | None = None) -> Any:
@@ -61,7 +62,7 @@ def directions(value: Any) -> dict[str, Direction]:
     for metric, direction in value.items():
         if not isinstance(metric, str) or not metric or not _is_storable(metric):
             raise ConfigError(f"direction: the metric {metric!r} must be named by a text that is not empty")
-        if direction not in DIRECTIONS:
+        if not isinstance(direction, str) or direction not in DIRECTIONS:
             start = str(direction)[:3].lower()
             hint = {"max": " (did you mean 'maximize'?)", "min": " (did you mean 'minimize'?)"}.get(start, "")
             raise ConfigError(f'direction={direction!r} of {metric!r}: expected "minimize" or "maximize"{hint}')
@@ -76,14 +77,19 @@ def directory(value: Any) -> Path | None:
         path = Path(value)
     except TypeError:
         raise ConfigError(f"directory={value!r}: expected a path, or None for a sweep in memory") from None
-    if "\0" in str(path) or not str(value):
+    try:
+        whole = path.absolute()
+    except OSError as error:
+        raise ConfigError(f"directory={value!r} cannot be found: {error}; give an absolute path") from error
+    if "\0" in str(path) or not str(value) or not _is_storable(str(whole)):
         raise ConfigError(f"directory={value!r}: that is no path")
-    return path.absolute()
+    return whole
 
 
 def hook(name: str, value: Any) -> Any:
     """A plain function, or None."""
-    if value is not None and (not callable(value) or inspect.iscoroutinefunction(value)):
+    is_async = inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(value, "__call__", None))  # noqa: B004
+    if value is not None and (not callable(value) or is_async):
         raise ConfigError(f"{name}={value!r}: expected a plain function of the SweepRun (no `async def`), or None")
     return value
 
@@ -96,9 +102,11 @@ def sequence(name: str, value: Any) -> tuple[Any, ...]:
 
 
 def text(name: str, value: Any) -> str:
-    """A text that can be written down."""
+    """A text that can be written down, and read in a list of sweeps."""
     if not isinstance(value, str):
         raise ConfigError(f"{name}={value!r}: expected a text")
+    if len(value) > LONGEST_TEXT:
+        raise ConfigError(f"{name}: {len(value)} characters; expected a text of at most {LONGEST_TEXT}")
     return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

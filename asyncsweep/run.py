@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -109,9 +110,9 @@ class SweepRun:
         return watcher
 
     def snapshot(self) -> Result:
-        """The trials as they are now."""
-        machine = self._driver.machine
-        return Result(machine.spec, machine.trials, self._driver.finish.reason if self._driver.finish else "")
+        """The trials as they are now; what happens later changes nothing of it."""
+        trials = [trial if trial.is_final else _copy_of(trial) for trial in self._driver.machine.trials]
+        return Result(self._plan.spec, trials, self._driver.finish.reason if self._driver.finish else "")
 
     async def result(self) -> Result:
         """Wait for the end of the sweep.
@@ -140,7 +141,7 @@ class SweepRun:
         """Start no more trials; with `now` also end the running ones, which become CANCELLED.
 
         Raises:
-            ConfigError: `reason` is no text, or `now` is neither True nor False.
+            ConfigError: `reason` is no text of at most 10,000 characters, or `now` is neither True nor False.
         """
         self._driver.post(StopRequested(checks.text("reason", reason), checks.flag("now", now)))
 
@@ -165,12 +166,19 @@ class SweepRun:
         """Have these parameters tried next; the sampler fills in what is missing.
 
         Raises:
-            ConfigError: A name is not in the space, or a value is not in its domain.
+            ConfigError: A name is not in the space, a value is not in its domain, or the sweep takes no more trials.
         """
-        self._driver.post(Enqueued(self._plan.space.check(params)))
+        checked = self._plan.space.check(params)
+        machine, limit = self._driver.machine, self.n_trials
+        waiting = len(machine.trials) + len(machine.life.enqueued)
+        if not machine.may_ask or self._driver.is_over or (limit is not None and waiting >= limit):
+            raise ConfigError("enqueue(): the sweep takes no more trials (n_trials reached, stopped, or ended)")
+        self._driver.post(Enqueued(checked))
 
     async def ask(self) -> TrialRecord:
         """Take a trial to evaluate elsewhere; it counts towards `n_trials` and holds no slot.
+
+        When waiting for it is cancelled, the trial is CANCELLED: nobody would tell it.
 
         Raises:
             ConfigError: The sweep takes no more trials.
@@ -182,9 +190,13 @@ class SweepRun:
         watcher = self._driver.watchers.add()
         self._driver.post(ExternalAsked())
         # Each update may be about it; there are none any more once the sweep has ended.
-        while number < len(machine.trials) and machine.trials[number].state is State.WAITING:
-            if not await watcher.take():
-                break
+        try:
+            while number < len(machine.trials) and machine.trials[number].state is State.WAITING:
+                if not await watcher.take():
+                    break
+        except BaseException:
+            self._driver.post(TrialCancelled(number))
+            raise
         if number >= len(machine.trials) or machine.trials[number].state is not State.RUNNING:
             raise ConfigError("ask(): the sweep takes no more trials (the sampler has none, or it was stopped)")
         return machine.trials[number]
@@ -248,11 +260,20 @@ class SweepRun:
         stop_when = self._plan.stop_when
         if stop_when is not None and not self.is_over and any(isinstance(u, ef.TrialFinished) for u in updates):
             try:
-                enough = stop_when(self)
+                enough = bool(stop_when(self))
             except Exception as error:
                 raise PluginError(f"stop_when raised {type(error).__name__}: {error}", self.snapshot()) from error
             if enough:
                 self.stop("stop_when", now=True)
+
+
+def _copy_of(trial: TrialRecord) -> TrialRecord:
+    """A record that the sweep does not change."""
+    copied = copy.copy(trial)
+    # All else is replaced when it changes.
+    copied.steps, copied.reported = copy.copy(trial.steps), copy.copy(trial.reported)
+    copied.report_metrics = copy.copy(trial.report_metrics)
+    return copied
 
 
 def _told_state(state: Any) -> State:

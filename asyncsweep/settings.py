@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from asyncsweep.core.records import PluginSpec
 from asyncsweep.errors import ConfigError
+from asyncsweep.hooks.nearest import listed
 from asyncsweep.hooks.offers import CONTRACTS, Kind
 from asyncsweep.hooks.registry import Registry
+from asyncsweep.samplers import optunas
+
+# How a sweep goes on without what was attached to it.
+_NOTHING = {"stop_when": "None", "exporters": "()"}
 
 
 class Choice(NamedTuple):
@@ -69,13 +74,14 @@ def make(kind: Kind, value: Any, registry: Registry) -> Any:
     choice = choose(kind, value)
     if choice is not None:
         return registry.build(kind, choice.name, choice.options)
-    if is_optunas(kind, value):
+    if (kind == "sampler" and optunas.is_sampler(value)) or (kind == "pruner" and optunas.is_pruner(value)):
         return value
     missing = [name for name in vars(CONTRACTS[kind]) if not name.startswith("_") and not hasattr(value, name)]
     if missing or isinstance(value, type):
         hint = "give an instance, not the class" if isinstance(value, type) else f"it lacks {', '.join(missing)}"
         raise ConfigError(
-            f"{kind}={value!r}: expected a name, a mapping with a name, or an object of the contract {CONTRACTS[kind].__name__}; {hint}"
+            f"{kind}={value!r}: expected a name, a mapping with a name, or an object of the contract "
+            f"{CONTRACTS[kind].__name__}; {hint}; installed: {listed(registry.names(kind))}"
         )
     return value
 
@@ -92,7 +98,27 @@ def spec_of(kind: Kind, value: Any) -> PluginSpec:
     return PluginSpec(choice.name, choice.options)
 
 
-def is_optunas(kind: Kind, value: Any) -> bool:
-    """True for a sampler or pruner instance of Optuna's; optuna is not imported to find out."""
-    root = {"sampler": "BaseSampler", "pruner": "BasePruner"}.get(kind)
-    return any(cls.__name__ == root and cls.__module__.startswith("optuna.") for cls in type(value).__mro__)
+def attached(stop_when: Any, exporters: Sequence[Any]) -> dict[str, tuple[PluginSpec, ...]]:
+    """What the user attached, as the journal keeps it."""
+    found: dict[str, tuple[PluginSpec, ...]] = {}
+    if stop_when is not None:
+        name = getattr(stop_when, "__qualname__", type(stop_when).__qualname__)
+        found["stop_when"] = (PluginSpec(name, {}, given=True),)
+    if exporters:
+        found["exporters"] = tuple(spec_of("exporter", exporter) for exporter in exporters)
+    return found
+
+
+def restored(setting: str, spec: PluginSpec) -> dict[str, Any]:
+    """A setting from the journal, by name.
+
+    Raises:
+        ConfigError: It was given as an object.
+    """
+    if spec.given:
+        nothing = _NOTHING.get(setting)
+        raise ConfigError(
+            f"{setting}: the sweep was made with an object ({spec.name}), which is not in the journal; "
+            f"give {setting}=..." + (f" again, or {setting}={nothing}" if nothing else "")
+        )
+    return {"name": spec.name, **spec.options}

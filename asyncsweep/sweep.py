@@ -15,6 +15,7 @@ from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.nearest import did_you_mean
 from asyncsweep.hooks.registry import Registry
 from asyncsweep.journal import journal
+from asyncsweep.journal.format import Content
 from asyncsweep.result import Result
 from asyncsweep.space import Space
 
@@ -127,6 +128,7 @@ class Sweep:
             pruner=PluginSpec("nop") if pruner is None else settings.spec_of("pruner", pruner),
             executor=settings.spec_of("executor", self.executor),
             objective=self.objective.name,
+            attached=settings.attached(self.stop_when, self.exporters),
         )
         self._check()
         if self.directory is not None:
@@ -188,10 +190,24 @@ class Sweep:
             ConfigError: There is no sweep, or a setting cannot be changed or must be given again.
             JournalError: The journal is damaged, or is of a newer version.
         """
-        path = checks.directory(directory)
-        if path is None:
-            raise ConfigError("directory=None: name the directory of the sweep to open")
-        content = journal.read(path)
+        path = _present(directory)
+        return cls._reopened(path, journal.read(path), objective, changes)
+
+    @classmethod
+    async def resume(cls, directory: str | Path, objective: Callable[..., Any] | str, **changes: Any) -> Result:
+        """`open(...)` and `run()`; a long journal is read in a thread."""
+        import anyio  # settings alone do not need it
+        import anyio.to_thread
+
+        path = _present(directory)
+        content = await anyio.to_thread.run_sync(journal.read, path, limiter=anyio.CapacityLimiter(1))
+        return await cls._reopened(path, content, objective, changes).run()
+
+    @classmethod
+    def _reopened(
+        cls, path: Path, content: Content, objective: Callable[..., Any] | str, changes: dict[str, Any]
+    ) -> Sweep:
+        """The sweep of a journal with what the user wants different."""
         if not content.events:
             raise ConfigError(f"directory={str(path)!r}: that sweep never began; start a new one there with Sweep(...)")
         unknown = [name for name in changes if name not in _CHANGEABLE]
@@ -208,16 +224,14 @@ class Sweep:
         }
         for kind in ("sampler", "pruner", "executor"):
             if kind in kept:
-                kept[kind] = _given_again(kind, getattr(spec, kind))
+                kept[kind] = settings.restored(kind, getattr(spec, kind))
+        for name, attached in spec.attached.items():
+            if name not in changes:
+                kept[name] = [settings.restored(name, one) for one in attached]
         sweep = cls(objective, spec.space, direction=spec.directions, seed=spec.seed, **kept, **changes)
         sweep.directory = path
         sweep.is_resumed = True
         return sweep
-
-    @classmethod
-    async def resume(cls, directory: str | Path, objective: Callable[..., Any] | str, **changes: Any) -> Result:
-        """`open(...)` and `run()`."""
-        return await cls.open(directory, objective, **changes).run()
 
     def _default_executor(self) -> str:
         return "inline" if self.objective.is_async else "process"
@@ -271,18 +285,17 @@ class Sweep:
         return [settings.make("exporter", exporter, self.registry) for exporter in self.exporters]
 
 
+def _present(directory: Any) -> Path:
+    path = checks.directory(directory)
+    if path is None:
+        raise ConfigError("directory=None: name the directory of the sweep to open")
+    return path
+
+
 def latest_spec(events: Sequence[Any]) -> SweepSpec:
     """The settings that hold at the end of a journal."""
     spec: SweepSpec = next(event.spec for event in reversed(events) if hasattr(event, "spec"))
     return spec
-
-
-def _given_again(kind: str, spec: PluginSpec) -> Any:
-    if spec.given:
-        raise ConfigError(
-            f"{kind}: the sweep was made with an object ({spec.name}), which is not in the journal; give {kind}=..."
-        )
-    return {"name": spec.name, **spec.options}
 
 
 def _seed(seed: Any) -> int:

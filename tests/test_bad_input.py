@@ -8,12 +8,20 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 import asyncsweep as sw
 from asyncsweep.journal.journal import NAME
 
 SPACE = {"x": sw.Float(0.0, 1.0)}
+
+
+class AsyncStop:
+    async def __call__(self, run: sw.SweepRun) -> bool:
+        raise AssertionError("no trial may start")
+
+
 INFINITE = float("inf")
 NAN = float("nan")
 
@@ -41,6 +49,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("objective", "no_such_module:f", "there is no module 'no_such_module' on the path"),
     ("objective", lambda a, b: 1.0, "asks for a, b, which the space does not have; the space has x"),
     ("objective", lambda: 1.0, "it takes no parameter"),
+    ("objective", len, "objective len: it is built into Python and takes no `trial`; wrap it in a function of its own"),
+    ("objective", "__main__:nobody", "objective='__main__:nobody': __main__ has no 'nobody'"),
     ("space", None, "space=None .* give a dict"),
     ("space", [1], r"space=\[1\] .* give a dict"),
     ("space", {"x": (0, 1)}, r"parameter 'x': the tuple .* give Float\(low, high\)"),
@@ -54,8 +64,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("direction", {}, "direction={}: expected"),
     ("direction", {"loss": "down"}, "direction='down' of 'loss': expected \"minimize\" or \"maximize\""),
     ("direction", {5: "minimize"}, "direction: the metric 5 must be named by a text"),
+    ("direction", {"a": numpy.array([1, 2])}, r"direction=array\(\[1, 2\]\) of 'a': expected \"minimize\""),
     ("direction", ["minimize"], r"direction=\['minimize'\]: expected"),
-    ("sampler", None, "sampler=None: expected a name, .*or an object of the contract Sampler"),
+    ("sampler", None, rf"sampler=None: expected a name, .*or an object of the contract Sampler; .*{SAMPLERS}"),
+    ("exporters", [None], "exporter=None: expected a name, .*installed: jsonl"),
     ("sampler", "tpee", rf"no sampler 'tpee' \(did you mean 'tpe'\?\); {SAMPLERS}"),
     ("sampler", {"nam": "tpe"}, 'a mapping needs a "name"'),
     ("sampler", {"name": 5}, 'a mapping needs a "name"'),
@@ -102,7 +114,10 @@ WRONG: list[tuple[str, Any, str]] = [
     ("seed", "x", "seed='x': expected a whole number"),
     ("stop_when", 5, "stop_when=5: expected a plain function"),
     ("stop_when", objective, "stop_when=<function objective .*expected a plain function"),
+    ("stop_when", AsyncStop(), "stop_when=<.*AsyncStop.*expected a plain function"),
     ("directory", 5, "directory=5: expected a path"),
+    ("directory", "a\ud800", r"directory='a\\ud800': that is no path"),
+    ("directory", Path("a\udc80"), "that is no path"),
     ("directory", "", "directory='': that is no path"),
     ("directory", "a\0b", "that is no path"),
     ("directory", "x" * 5000, "directory=.* cannot be used: .*too long"),
@@ -201,6 +216,17 @@ def test_a_directory_that_holds_another_sweep_is_refused(tmp_path: Path) -> None
     run_to_the_end(tmp_path)
     with pytest.raises(sw.ConfigError, match=r"directory='.*' holds a sweep already: go on with it by Sweep\.resume"):
         sw.Sweep(objective, SPACE, directory=tmp_path)
+
+
+def test_a_relative_directory_is_refused_where_the_current_one_was_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(sw.ConfigError, match=r"directory='relative' cannot be found: .*; give an absolute path"):
+        sw.Sweep(objective, SPACE, directory="relative")
 
 
 def test_a_directory_whose_journal_is_a_symbolic_link_is_refused(tmp_path: Path) -> None:
@@ -302,6 +328,7 @@ async def run(anyio_backend: str) -> AsyncIterator[sw.SweepRun]:
 
 RUN_WRONG: list[tuple[Callable[[sw.SweepRun], Any], str]] = [
     (lambda run: run.stop(5), "reason=5: expected a text"),
+    (lambda run: run.stop("r" * 10_001), "reason: 10001 characters; expected a text of at most 10000"),
     (lambda run: run.stop("enough", now="yes"), "now='yes': expected True or False"),
     (lambda run: run.cancel_trial(99), "there is no trial 99; the sweep has 1"),
     (lambda run: run.cancel_trial(-1), "there is no trial -1"),

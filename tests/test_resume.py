@@ -202,6 +202,47 @@ async def test_a_pruner_object_must_be_given_again(tmp_path: Path) -> None:
         sw.Sweep.open(tmp_path, square)
 
 
+async def test_a_stop_when_must_be_given_again(tmp_path: Path) -> None:
+    def enough(run: sw.SweepRun) -> bool:
+        return False
+
+    await sweep(tmp_path, stop_when=enough, n_trials=1).run()
+    with pytest.raises(
+        sw.ConfigError, match=r"stop_when: .*enough\), .*give stop_when=\.\.\. again, or stop_when=None"
+    ):
+        sw.Sweep.open(tmp_path, square)
+    assert len((await sw.Sweep.resume(tmp_path, square, stop_when=enough, n_trials=2)).trials) == 2
+    assert len((await sw.Sweep.resume(tmp_path, square, stop_when=None, n_trials=3)).trials) == 3
+    assert len((await sw.Sweep.resume(tmp_path, square, n_trials=4)).trials) == 4
+
+
+class Silent:
+    """An exporter that does nothing."""
+
+    async def __aenter__(self) -> Silent:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None: ...
+    async def export(self, updates: Any) -> None: ...
+
+
+async def test_an_exporter_object_must_be_given_again(tmp_path: Path) -> None:
+    await sweep(tmp_path, exporters=[Silent()], n_trials=1).run()
+    with pytest.raises(
+        sw.ConfigError, match=r"exporters: .*Silent\), .*give exporters=\.\.\. again, or exporters=\(\)"
+    ):
+        sw.Sweep.open(tmp_path, square)
+    assert len((await sw.Sweep.resume(tmp_path, square, exporters=(), n_trials=2)).trials) == 2
+
+
+async def test_an_exporter_by_name_goes_on(tmp_path: Path) -> None:
+    lines = tmp_path / "lines"
+    await sweep(tmp_path / "sweep", exporters=[{"name": "jsonl", "path": str(lines)}], n_trials=1).run()
+    before = lines.read_text()
+    await sw.Sweep.resume(tmp_path / "sweep", square, n_trials=2)
+    assert lines.read_text().startswith(before) and len(lines.read_text()) > len(before)
+
+
 async def test_a_changed_space_is_refused(tmp_path: Path) -> None:
     await sweep(tmp_path, n_trials=1).run()
     with pytest.raises(sw.ConfigError, match=r"space=.*cannot be changed in a sweep that has begun"):

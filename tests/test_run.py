@@ -11,6 +11,7 @@ import pytest
 
 import asyncsweep as sw
 from asyncsweep.journal import journal as journals
+from asyncsweep.samplers.random import RandomSampler
 from tests.journal.faulty import FaultyFiles
 from tests.small_objectives import SPACE, curve, endless, square, square_by_name
 
@@ -100,8 +101,8 @@ async def test_a_consumer_that_falls_behind_is_told_how_much_it_missed() -> None
             run.pause()
             run.unpause()
         seen = await watcher.take()
-    assert names(seen) == ["SweepPaused", "SweepUnpaused"] * 2 + ["UpdatesSkipped"]
-    assert isinstance(seen[-1], sw.UpdatesSkipped) and seen[-1].count == 2
+    assert names(seen) == ["UpdatesSkipped"] + ["SweepPaused", "SweepUnpaused"] * 2
+    assert isinstance(seen[0], sw.UpdatesSkipped) and seen[0].count == 2
 
 
 async def test_a_consumer_that_never_looks_stalls_nothing() -> None:
@@ -110,7 +111,7 @@ async def test_a_consumer_that_never_looks_stalls_nothing() -> None:
         result = await run.result()
         assert len(result.trials) == 200
         seen = [update async for update in forgotten]
-    assert names(seen)[-1] == "UpdatesSkipped" and len(seen) == 11
+    assert (names(seen)[0], names(seen)[-1], len(seen)) == ("UpdatesSkipped", "SweepFinished", 11)
 
 
 async def test_updates_end_at_once_after_the_end() -> None:
@@ -144,6 +145,38 @@ async def test_a_snapshot_is_a_result_of_what_there_is() -> None:
         assert ([t.state.value for t in snapshot.trials], snapshot.reason, run.is_over) == (["RUNNING"] * 2, "", False)
         gate.open.set()
     assert (run.is_over, run.snapshot().reason) == (True, "n_trials reached")
+
+
+async def test_a_snapshot_stays_as_it_was() -> None:
+    ready, going_on = anyio.Event(), anyio.Event()
+
+    async def reporting(trial: Any) -> float:
+        trial.report({"value": 1.0, "more": 2.0}, 0)
+        trial.set_user_attr("a", 1)
+        ready.set()
+        await going_on.wait()
+        trial.report({"value": 3.0, "more": 4.0}, 1)
+        trial.set_user_attr("b", 2)
+        return 0.0
+
+    async with sweep(reporting, n_trials=1).start() as run:
+        await ready.wait()
+        trial = run.snapshot().trials[0]
+        going_on.set()
+        await run.result()
+    assert (trial.state, list(trial.reports), trial.user_attrs) == (sw.State.RUNNING, [(0, 1.0)], {"a": 1})
+    assert trial.report_metrics == [(0, {"more": 2.0})]
+
+
+async def test_a_snapshot_of_a_sweep_that_never_opened_is_empty() -> None:
+    class Shut(RandomSampler):
+        def open(self, *_: Any) -> None:
+            raise ValueError("shut")
+
+    run = sweep(square, sampler=Shut()).start()
+    with pytest.raises(sw.PluginError, match="shut"):
+        await run.__aenter__()
+    assert repr(run.snapshot()) == "<Result: no trials>"
 
 
 async def test_counts_and_best_follow_the_sweep() -> None:
@@ -210,6 +243,23 @@ async def test_enqueued_parameters_are_tried_next() -> None:
         gate.open.set()
         result = await run.result()
     assert [t.params["x"] for t in result.trials[1:]] == [1.0, 0.25]
+
+
+async def test_what_the_budget_has_no_room_for_is_not_enqueued() -> None:
+    gate = Gate()
+    async with sweep(gate, n_trials=3).start() as run:
+        run.enqueue({"x": 0.25})
+        run.enqueue({"x": 0.5})
+        with pytest.raises(sw.ConfigError, match=r"enqueue\(\): the sweep takes no more trials"):
+            run.enqueue({"x": 0.75})
+        gate.open.set()
+
+
+async def test_nothing_is_enqueued_after_the_end() -> None:
+    async with sweep(square, n_trials=None).start() as run:
+        run.stop()
+    with pytest.raises(sw.ConfigError, match=r"enqueue\(\): the sweep takes no more trials"):
+        run.enqueue({"x": 0.5})
 
 
 async def test_the_sampler_fills_in_what_was_not_enqueued() -> None:
@@ -312,6 +362,19 @@ async def test_two_who_ask_at_once_get_two_trials() -> None:
     assert sorted(got) == [1, 2]
 
 
+async def test_a_trial_whose_ask_was_cancelled_is_cancelled() -> None:
+    gate = Gate()
+    async with sweep(gate, sampler="tpe", n_trials=2).start() as run:
+        await gate.started.wait()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await run.ask()
+        gate.open.set()
+        with anyio.fail_after(20):
+            result = await run.result()
+    assert [t.state.value for t in result.trials] == ["COMPLETE", "CANCELLED"]
+
+
 async def test_ask_is_refused_by_an_exhausted_sampler() -> None:
     gate = Gate()
     async with sw.Sweep(gate, {"a": sw.Categorical([1])}, sampler="grid", n_trials=None).start() as run:
@@ -343,6 +406,20 @@ async def test_leaving_by_an_exception_stops_and_raises_it_as_it_is() -> None:
     with anyio.fail_after(10), pytest.raises(KeyError, match="mine"):
         async with sweep(endless, concurrency=3).start():
             raise KeyError("mine")
+
+
+@pytest.mark.parametrize("fault", [SystemExit(4), KeyboardInterrupt()])
+async def test_leaving_by_an_order_to_exit_raises_it(fault: BaseException) -> None:
+    async def leave() -> None:
+        async with sweep(endless).start():
+            raise BaseExceptionGroup("several", [ValueError("other"), fault])
+
+    left: list[BaseException] = []
+    try:
+        await leave()
+    except BaseException as error:  # what pytest would take as meant for itself
+        left.append(error)
+    assert left == [fault]
 
 
 async def test_leaving_by_an_exception_stops_worker_processes_too() -> None:

@@ -7,14 +7,18 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import anyio
+import numpy
 import optuna
 import pytest
 
 import asyncsweep as sw
+from asyncsweep.executors.inline import InlineExecutor
+from asyncsweep.hooks.contracts import Inbox, Setup
 from tests.small_objectives import SPACE, curve, endless, failing, plain_curve, square, square_by_name
 
 pytestmark = pytest.mark.anyio
@@ -134,6 +138,15 @@ async def test_a_stop_when_that_raises_is_a_plugin_error_with_the_result() -> No
     with pytest.raises(sw.PluginError, match="stop_when raised KeyError: 'nothing'") as caught:
         await sw.Sweep(square, SPACE, sampler="random", stop_when=broken).run()
     assert isinstance(caught.value.result, sw.Result) and len(caught.value.result.trials) >= 1
+
+
+async def test_a_stop_when_whose_answer_is_neither_true_nor_false_is_a_plugin_error() -> None:
+    def unclear(run: sw.SweepRun) -> Any:
+        return numpy.array([1, 2])
+
+    with pytest.raises(sw.PluginError, match="stop_when raised ValueError: The truth value") as caught:
+        await sw.Sweep(square, SPACE, sampler="random", stop_when=unclear).run()
+    assert isinstance(caught.value.__cause__, ValueError)
 
 
 async def test_several_directions_have_a_front_instead_of_a_best() -> None:
@@ -258,7 +271,7 @@ async def test_metrics_that_are_too_large_for_the_journal_fail_their_trial_alone
 
 async def test_further_metrics_that_are_too_large_are_left_out_of_a_report(tmp_path: Path) -> None:
     async def vast(trial: Any) -> float:
-        trial.report({"value": 1.0, "x" * 2**24: 2.0}, 0)
+        trial.report({"value": 1.0, **{f"{n:01000}": 2.0 for n in range(17_000)}}, 0)
         return 1.0
 
     result = await sw.Sweep(vast, SPACE, sampler="random", n_trials=1, directory=tmp_path).run()
@@ -296,6 +309,29 @@ def test_the_application_never_imports_optuna_or_numpy() -> None:
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+WITHOUT_FCNTL = """
+import sys
+sys.modules["fcntl"] = None  # as on Windows
+import anyio, asyncsweep as sw
+async def objective(x):
+    return x
+space = {"x": sw.Float(0, 1)}
+print(len(anyio.run(sw.Sweep(objective, space, sampler="random", n_trials=2).run).trials))
+try:
+    anyio.run(sw.Sweep(objective, space, sampler="random", directory=sys.argv[1]).run)
+except sw.ConfigError as error:
+    print(error)
+"""
+
+
+def test_a_system_without_file_locks_runs_sweeps_in_memory_alone(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_FCNTL, str(tmp_path / "new")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    refusal = f"directory='{tmp_path / 'new'}': this system has no POSIX file locks; use directory=None"
+    assert (done.stdout, done.stderr) == (f"2\n{refusal}\n", "")
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_debug_mode_watches_the_invariants(monkeypatch: pytest.MonkeyPatch) -> None:
     from asyncsweep.core.invariants import Watch
 
@@ -331,3 +367,19 @@ async def test_debug_mode_watches_what_was_before_a_resumed_sweep_too(
     monkeypatch.setenv("ASYNCSWEEP_DEBUG", "1")
     result = await sw.Sweep.resume(tmp_path, square, n_trials=4)
     assert (seen, len(result.trials)) == (list(range(1, len(seen) + 1)), 4)
+
+
+class CountsSlots(InlineExecutor):
+    slots = 0
+
+    def open(self, setup: Setup, inbox: Inbox) -> AbstractAsyncContextManager[None]:
+        self.slots = setup.slots
+        return super().open(setup, inbox)
+
+
+@pytest.mark.parametrize(("n_trials", "slots"), [(2, 2), (40, 30), (None, 30)])
+async def test_no_more_slots_are_opened_than_there_are_trials_left(n_trials: int | None, slots: int) -> None:
+    executor = CountsSlots()
+    sweep = sw.Sweep(square, SPACE, sampler="random", executor=executor, n_trials=n_trials, concurrency=30, target=1e9)
+    await sweep.run()
+    assert executor.slots == slots

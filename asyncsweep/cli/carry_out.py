@@ -22,6 +22,8 @@ from asyncsweep.progress import show
 from asyncsweep.result import Result
 from asyncsweep.sweep import Sweep
 
+_NO_SPACE = "hint: without --space the objective gets a Trial; name its parameters by --space NAME=DOMAIN"
+
 
 def carry_out(sweep: Sweep, *, plain: bool, as_json: bool, resume_by: str) -> Result:
     """Run a sweep and show it.
@@ -52,6 +54,8 @@ def carry_out(sweep: Sweep, *, plain: bool, as_json: bool, resume_by: str) -> Re
             write_json(result, sweep.directory, json_to)
     if not result.counts[State.COMPLETE] and result.counts[State.FAILED]:
         click.echo("error: no trial completed", err=True)
+        if not sweep.space.names:
+            click.echo(_NO_SPACE, err=True)
         raise click.exceptions.Exit(EXIT_SWEEP_FAILED)
     return result
 

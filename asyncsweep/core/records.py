@@ -61,7 +61,11 @@ Direction = Literal["minimize", "maximize"]
 
 
 class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """Every setting that the sweep's course depends on; the first record of a journal carries it."""
+    """Every setting that the sweep's course depends on; the first record of a journal carries it.
+
+    Attributes:
+        attached: What of the user's code goes along with the sweep: "exporters", and "stop_when", which is always given.
+    """
 
     space: dict[str, Domain]
     directions: dict[str, Direction]
@@ -79,6 +83,7 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
     pruner: PluginSpec = PluginSpec("nop")
     executor: PluginSpec = PluginSpec("inline")
     objective: str = ""
+    attached: dict[str, tuple[PluginSpec, ...]] = {}
 
 
 class TrialRecord(msgspec.Struct, gc=False):

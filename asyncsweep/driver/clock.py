@@ -14,6 +14,8 @@ import anyio
 
 from asyncsweep.core.events import TimerFired
 
+_REBUILT_FROM = 1_000
+
 
 class Clock:
     """Seconds since the epoch, at least `not_before`, counted by the monotonic clock."""
@@ -31,7 +33,7 @@ class Timers:
     def __init__(self, post: Callable[[TimerFired], None]) -> None:
         self._post = post
         self._due: dict[tuple[int, int], float] = {}
-        # Cancelled timers stay in the heap until they are due.
+        # Cancelled timers stay in the heap until they are due, or until they are more than half of a large one.
         self._heap: list[tuple[float, int, int]] = []
         self._changed = anyio.Event()
 
@@ -39,11 +41,13 @@ class Timers:
         due = time.monotonic() + delay_s
         self._due[trial, attempt] = due
         heapq.heappush(self._heap, (due, trial, attempt))
+        self._drop_stale()
         if self._heap[0][0] == due:
             self._changed.set()
 
     def cancel(self, trial: int, attempt: int) -> None:
         self._due.pop((trial, attempt), None)
+        self._drop_stale()
 
     async def run(self) -> None:
         while True:
@@ -55,3 +59,8 @@ class Timers:
                 if self._due.get((trial, attempt)) == due:
                     del self._due[trial, attempt]
                     self._post(TimerFired(trial, attempt))
+
+    def _drop_stale(self) -> None:
+        if len(self._heap) > _REBUILT_FROM and len(self._heap) > 2 * len(self._due):
+            self._heap = [(due, trial, attempt) for (trial, attempt), due in self._due.items()]
+            heapq.heapify(self._heap)

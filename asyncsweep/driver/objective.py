@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from typing import Any
 
 from asyncsweep.errors import ConfigError
@@ -26,14 +27,16 @@ class Objective:
     """
 
     def __init__(self, given: Any, space: Space) -> None:
-        self._given = given
+        # Another process has a `__main__` of its own, so what is in ours travels by value.
+        self._given = load(given) if isinstance(given, str) and given.startswith("__main__:") else given
+        self._target = given if isinstance(given, str) else ""
         self._names = space.names
         self._required = tuple(name for name, domain in space.domains.items() if domain.when is None)
         self._call: Call | None = None
-        if isinstance(given, str):
-            _check_target(given)
+        if isinstance(self._given, str):
+            _check_target(self._given)
         else:
-            self._call = Call(given, self._names, self._required)
+            self._call = Call(self._given, self._names, self._required)
 
     @property
     def is_async(self) -> bool | None:
@@ -42,8 +45,8 @@ class Objective:
     @property
     def name(self) -> str:
         """How the journal calls it."""
-        if isinstance(self._given, str):
-            return self._given
+        if self._target:
+            return self._target
         module = getattr(self._given, "__module__", "") or ""
         return f"{module}:{getattr(self._given, '__qualname__', type(self._given).__qualname__)}"
 
@@ -56,8 +59,11 @@ class Objective:
         if isinstance(self._given, str):
             try:
                 return Call(load(self._given), self._names, self._required)
-            except ImportError as error:
-                raise ConfigError(f"objective={self._given!r} cannot be imported: {error}") from error
+            except ConfigError:
+                raise
+            except (Exception, SystemExit) as error:  # whatever the user's module does when it is imported
+                cause = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
+                raise ConfigError(f"objective={self._given!r} cannot be imported: {cause}") from error
         return Call(self._given, self._names, self._required)
 
     def packed(self, metrics: tuple[str, ...], *, remote: bool) -> ObjectiveSpec:
@@ -93,5 +99,5 @@ def _check_target(target: str) -> None:
     if not module or not name or not all(part.isidentifier() for part in (*module.split("."), *name.split("."))):
         raise ConfigError(f'objective={target!r}: a text must have the form "package.module:function"')
     top = module.split(".")[0]
-    if importlib.util.find_spec(top) is None:
+    if top not in sys.modules and importlib.util.find_spec(top) is None:
         raise ConfigError(f"objective={target!r}: there is no module {top!r} on the path")

@@ -20,11 +20,12 @@ from asyncsweep.core.effects import TrialFinished, Update
 from asyncsweep.core.events import Reopened, SweepOpened
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine
-from asyncsweep.core.records import State, TrialRecord
+from asyncsweep.core.records import State, SweepSpec, TrialRecord
 from asyncsweep.driver.driver import Driver
+from asyncsweep.driver.in_use import claimed
 from asyncsweep.driver.objective import pickled
 from asyncsweep.driver.plan import Plan
-from asyncsweep.driver.replay import replay, steps
+from asyncsweep.driver.replay import Reopening
 from asyncsweep.driver.search import Search
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError
@@ -38,6 +39,9 @@ EXPORT_GRACE_S = 10.0
 
 # Set to anything, it has the invariants of the state machine watched, event by event.
 DEBUG = "ASYNCSWEEP_DEBUG"
+
+# What nobody may swallow in favour of a fault.
+_ORDERS = (SystemExit, KeyboardInterrupt)
 
 log = logging.getLogger("asyncsweep")
 
@@ -53,12 +57,23 @@ async def session(
         on_ready: Gets the driver before anything happens.
         on_batch: Gets every batch of updates.
     """
+    sampler, pruner = (None if _is_hosted(part) else part for part in (plan.sampler, plan.pruner))
+    with claimed(executor=plan.executor, sampler=sampler, pruner=pruner):
+        async with _driven(plan, on_ready, on_batch):
+            yield
+
+
+@asynccontextmanager
+async def _driven(
+    plan: Plan, on_ready: Callable[[Driver], None], on_batch: Callable[[Sequence[Update]], None]
+) -> AsyncIterator[None]:
+    """The same, when nobody else uses the plan's objects."""
     remote = getattr(plan.executor, "remote", True)
     metrics = tuple(plan.spec.directions)
     objective = plan.objective.packed(metrics, remote=remote)
     call = None if remote else plan.objective.here()
     watch = Watch(Machine()) if os.environ.get(DEBUG) else None
-    journal, machine = _open_journal(plan, watch)
+    journal, machine = await _open_journal(plan, watch)
     failure: BaseException | None = None
     driver = Driver(machine, journal, lambda updates: _show(plan, driver, updates, on_batch), watch)
     on_ready(driver)
@@ -67,7 +82,7 @@ async def session(
             try:
                 async with _search(plan, driver, tasks) as verdicts, _exporting(plan, driver):
                     spec = plan.spec
-                    setup = Setup(call, objective, spec.concurrency, verdicts, plan.directory, spec.grace_s)
+                    setup = Setup(call, objective, _slots(spec, machine), verdicts, plan.directory, spec.grace_s)
                     if journal is not None:
                         tasks.start_soon(driver.sync)
                     tasks.start_soon(driver.timers.run)
@@ -89,7 +104,8 @@ async def session(
                 driver.close()
                 tasks.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        failure = failure or _first(group)
+        found = _first(group)
+        failure = found if failure is None or isinstance(found, _ORDERS) else failure
     finally:
         if journal is not None:
             await _close_journal(plan, driver, journal, failure)
@@ -98,24 +114,13 @@ async def session(
         raise failure
 
 
-def _open_journal(plan: Plan, watch: Watch | None) -> tuple[Journal | None, Machine]:
+async def _open_journal(plan: Plan, watch: Watch | None) -> tuple[Journal | None, Machine]:
     machine = Machine() if watch is None else watch.machine
     if plan.directory is None:
         return None, machine
     if not plan.is_resumed:
         return journals.create(plan.directory), machine
-    journal, events = journals.resume(plan.directory)
-    if journal.torn:
-        log.warning("%s: %d bytes of a write that never ended were cut off", journal.path, journal.torn)
-    try:
-        if watch is None:
-            return journal, replay(events, str(journal.path))
-        for event, effects in zip(events, steps(machine, events, str(journal.path)), strict=True):
-            watch.see(event, effects)
-        return journal, machine
-    except BaseException:
-        journal.close()
-        raise
+    return await Reopening(plan.directory, watch).opened()
 
 
 async def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: BaseException | None) -> None:
@@ -171,6 +176,14 @@ async def _search(plan: Plan, driver: Driver, tasks: anyio.abc.TaskGroup) -> Asy
         if host is not None:
             with anyio.CancelScope(shield=True):
                 await host.close()
+
+
+def _slots(spec: SweepSpec, machine: Machine) -> int:
+    """How many trials can run at a time: no more than there are left to run."""
+    if spec.n_trials is None:
+        return spec.concurrency
+    left = spec.n_trials - sum(trial.is_final for trial in machine.trials)
+    return max(1, min(spec.concurrency, left))
 
 
 def _is_hosted(part: Any) -> bool:
@@ -266,7 +279,9 @@ def line_of(trial: TrialRecord, best: TrialRecord | None) -> str:
 
 
 def _first(error: BaseException) -> BaseException:
-    """The first fault of a group: the others came of it, or at the same time."""
+    """The first fault of a group: the others came of it, or at the same time. An order to exit goes before all faults."""
+    if isinstance(error, BaseExceptionGroup):
+        error = error.subgroup(_ORDERS) or error
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error

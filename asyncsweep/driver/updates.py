@@ -1,4 +1,7 @@
-"""Updates on their way to those who watch: each has a bounded buffer, and whoever falls behind misses some and is told so."""
+"""Updates on their way to those who watch: each has a bounded buffer, and whoever falls behind misses some and is told so.
+
+The oldest are dropped, so that the newest state and the end of the sweep always arrive.
+"""
 
 from __future__ import annotations
 
@@ -33,12 +36,10 @@ class Watcher:
         self._taken: deque[Update] = deque()
 
     def put(self, updates: Sequence[Update]) -> None:
-        room = self._buffered - len(self._updates)
-        if room >= len(updates):
-            self._updates.extend(updates)
-        else:
-            self._updates.extend(updates[:room])
-            self._skipped += len(updates) - room
+        self._updates.extend(updates)
+        while len(self._updates) > self._buffered:
+            self._updates.popleft()
+            self._skipped += 1
         if self._is_waited_for:
             self._is_waited_for = False
             self._ready.set()
@@ -48,15 +49,15 @@ class Watcher:
         self._ready.set()
 
     async def take(self) -> list[Update]:
-        """All updates that wait, once there are any; empty when the sweep has ended."""
+        """All updates that wait, once there are any; empty when the sweep has ended. What was missed comes first."""
         while not self._updates and not self._skipped and not self.closed:
             self._ready, self._is_waited_for = anyio.Event(), True
             await self._ready.wait()
         batch = list(self._updates)
         self._updates.clear()
         if self._skipped:
-            at = batch[-1].at if batch else 0.0
-            batch.append(UpdatesSkipped(at=at, count=self._skipped))
+            at = batch[0].at if batch else 0.0
+            batch.insert(0, UpdatesSkipped(at=at, count=self._skipped))
             self._skipped = 0
         return batch
 

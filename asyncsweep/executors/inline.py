@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -67,6 +67,7 @@ class InlineExecutor:
                 "for a plain function use executor='process' or 'thread'"
             )
         self._call = setup.call
+        self._host_is_cancelled = _cancellation_of_this_task()
         self._jobs.clear()
         fault = built(self._call)
         async with anyio.create_task_group() as tasks:
@@ -155,7 +156,7 @@ class InlineExecutor:
             cancelled, must_pass = _kinds(error)
             if cancelled and job_id in self._to_kill:
                 return Killed(job.trial, job.attempt)
-            if must_pass or (cancelled and anyio.current_effective_deadline() == float("-inf")):
+            if must_pass or (cancelled and self._is_ending()):
                 raise
             outcome = ends.raised(error)  # sys.exit, or a cancellation that is the objective's own
         else:
@@ -164,6 +165,25 @@ class InlineExecutor:
             del self._ports[job_id]
             CURRENT.reset(token)
         return event_of(job_id, outcome)
+
+    def _is_ending(self) -> bool:
+        """Whether a cancellation is the sweep's, not the objective's own."""
+        return anyio.current_effective_deadline() == float("-inf") or self._host_is_cancelled()
+
+
+def _cancellation_of_this_task() -> Callable[[], bool]:
+    """Tells whether the task that runs now has been cancelled by asyncio itself, which no scope knows of.
+
+    The end of `asyncio.run` cancels every task at once, ours among them. Of a runner's task alone that would say nothing: an
+    objective may cancel the task that it finds itself in.
+    """
+    import asyncio  # 30 ms that an application on trio need not pay before it begins
+
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # another event loop
+        task = None
+    return lambda: task is not None and task.cancelling() > 0
 
 
 def _kinds(error: BaseException) -> tuple[bool, bool]:
@@ -181,13 +201,16 @@ class _InlinePort:
         self._inbox = inbox
         self._job = job
         self._answers: dict[int | str, Answer] = {}
-        self._waiting: dict[int | str, anyio.Event] = {}
+        self._waiting: dict[int | str, _Question] = {}
 
     def answered(self, answer: Answer) -> None:
         key = answer.step if isinstance(answer, AnswerVerdict) else answer.name
-        self._answers[key] = answer
-        if key in self._waiting:
-            self._waiting.pop(key).set()
+        question = self._waiting.pop(key, None)
+        if question is None:
+            self._answers[key] = answer
+        else:
+            question.answer = answer
+            question.is_answered.set()
 
     def report(self, step: int, value: float, metrics: dict[str, float] | None) -> None:
         self._inbox.post(Reported(*self._job, step, value, metrics))
@@ -197,16 +220,14 @@ class _InlinePort:
         return verdict_in(self._taken(step, "should_prune"))
 
     async def verdict_async(self, step: int) -> bool:
-        self._inbox.post(VerdictAsked(*self._job, step))
-        return verdict_in(await self._awaited(step))
+        return verdict_in(await self._asked(step, VerdictAsked(*self._job, step)))
 
     def suggest(self, name: str, domain: dict[str, Any]) -> Any:
         self._inbox.post(ParamAsked(*self._job, name, domain_of(name, domain)))
         return value_in(self._taken(name, "suggest_*"))
 
     async def suggest_async(self, name: str, domain: dict[str, Any]) -> Any:
-        self._inbox.post(ParamAsked(*self._job, name, domain_of(name, domain)))
-        return value_in(await self._awaited(name))
+        return value_in(await self._asked(name, ParamAsked(*self._job, name, domain_of(name, domain))))
 
     def set_attr(self, key: str, value: Any) -> None:
         self._inbox.post(AttrSet(*self._job, key, attr_of(key, value)))
@@ -219,8 +240,22 @@ class _InlinePort:
             )
         return self._answers.pop(key)
 
-    async def _awaited(self, key: int | str) -> Answer:
-        if key not in self._answers:
-            event = self._waiting[key] = anyio.Event()
-            await event.wait()
-        return self._answers.pop(key)
+    async def _asked(self, key: int | str, asking: Event) -> Answer:
+        """The answer; whoever asks while the same question is open waits for the same answer: there is only one."""
+        question = self._waiting.get(key)
+        if question is None:
+            self._inbox.post(asking)
+            if key in self._answers:
+                return self._answers.pop(key)
+            question = self._waiting[key] = _Question()
+        await question.is_answered.wait()
+        assert question.answer is not None
+        return question.answer
+
+
+class _Question:
+    """An open question of one attempt, and all who wait for its answer."""
+
+    def __init__(self) -> None:
+        self.is_answered = anyio.Event()
+        self.answer: Answer | None = None

@@ -2,7 +2,8 @@
 
 What a thread says goes into a mailbox; a byte on a socketpair wakes the loop once for all that has gathered. A thread
 cannot be ended from outside: a killed trial ends at its next `report`, `should_prune` or `suggest_*`. One that does not come
-back within its grace is abandoned: it runs on unheard, and its slot is free for another.
+back within its grace is abandoned: it runs on unheard, and its slot is free for another. The threads are daemons, one for
+each attempt, and not anyio's, which the interpreter would wait for at its exit, for ever.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ import queue
 import socket
 import threading
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Literal
+from contextvars import copy_context
+from typing import Any, Generic, Literal, TypeVar
 
 import anyio
 import anyio.abc
-import anyio.to_thread
 
 from asyncsweep.core.events import (
     AttrSet,
@@ -39,6 +40,8 @@ from asyncsweep.worker import outcome as ends
 from asyncsweep.worker.current import CURRENT
 from asyncsweep.worker.port import Steps
 from asyncsweep.worker.trial import Trial
+
+T = TypeVar("T")
 
 
 class TrialKilled(BaseException):
@@ -64,20 +67,22 @@ class ThreadExecutor:
         self._setup = setup
         self._inbox = inbox
         self._verdicts = None if setup.verdicts is None else Steps(setup.verdicts.first, setup.verdicts.every)
-        # Abandoned threads do not count, so the slots alone bound how many run.
-        self._limiter = anyio.CapacityLimiter(float("inf"))
         self._mail = _Mailbox(inbox)
         try:
-            async with anyio.create_task_group() as tasks:
-                self._tasks = tasks
-                tasks.start_soon(self._mail.deliver)
-                tasks.start_soon(self._build)
+            async with anyio.create_task_group() as delivery:
+                delivery.start_soon(self._mail.deliver)
                 try:
-                    yield
+                    async with anyio.create_task_group() as tasks:
+                        self._tasks = tasks
+                        tasks.start_soon(self._build)
+                        try:
+                            yield
+                        finally:
+                            for port in list(self._ports.values()):
+                                port.kill(setup.grace_s)
+                            tasks.cancel_scope.cancel()
                 finally:
-                    for port in list(self._ports.values()):
-                        port.kill(setup.grace_s)
-                    tasks.cancel_scope.cancel()
+                    self._mail.is_open.cancel()
         finally:
             self._mail.close()
 
@@ -101,7 +106,7 @@ class ThreadExecutor:
 
     async def _build(self) -> None:
         """Build a class off the loop: it may load data."""
-        error = await anyio.to_thread.run_sync(built, self._call_objective, abandon_on_cancel=True)
+        error = await self._in_thread(lambda: built(self._call_objective), "asyncsweep-build")
         if error is not None:
             self._inbox.post(ExecutorFailed(error))
         else:
@@ -111,7 +116,7 @@ class ThreadExecutor:
         trial = Trial(port, job.trial, job.attempt, own(job.params), self._setup.objective.metrics, self._verdicts)
         outcome: ends.Outcome | None = None
         with port.scope:
-            outcome = await anyio.to_thread.run_sync(self._call, trial, abandon_on_cancel=True, limiter=self._limiter)
+            outcome = await self._in_thread(lambda: self._call(trial), f"asyncsweep-trial-{job.trial}")
         self._mail.empty()
         port.closed = True
         del self._ports[port.job]
@@ -119,6 +124,18 @@ class ThreadExecutor:
             self._inbox.post(event_of(port.job, outcome))
         if port.is_killed:
             self._inbox.post(Killed(*port.job))
+
+    async def _in_thread(self, call: Callable[[], T], name: str) -> T:
+        """What a call gives that raises nothing; left by a cancellation, it runs on and nobody hears of it."""
+        returned: _Returned[T] = _Returned()
+
+        def run() -> None:
+            returned.value = call()
+            self._mail.put(returned)
+
+        threading.Thread(target=copy_context().run, args=(run,), name=name, daemon=True).start()
+        await returned.is_here.wait()
+        return returned.value
 
     def _call(self, trial: Trial) -> ends.Outcome | None:
         CURRENT.set(trial)
@@ -128,41 +145,60 @@ class ThreadExecutor:
             return None
         except (
             BaseException
-        ) as error:  # sys.exit and KeyboardInterrupt raised here end the trial, not the thread's pool
+        ) as error:  # sys.exit and KeyboardInterrupt raised here end the trial, not its thread unheard
             return ends.raised(error)
         return ends.finished(returned, self._setup.objective.metrics)
 
 
+class _Returned(Generic[T]):
+    """What a thread's call gave; it travels with the mail, behind all that the call said."""
+
+    value: T
+
+    def __init__(self) -> None:
+        self.is_here = anyio.Event()
+
+
 class _Mailbox:
-    """Events on their way from threads to the loop."""
+    """Events on their way from threads to the loop.
+
+    Attributes:
+        is_open: Cancelled to end the delivery, which outlives a cancelled sweep: killed trials still come back.
+    """
 
     def __init__(self, inbox: Inbox) -> None:
+        self.is_open = anyio.CancelScope(shield=True)
         self._inbox = inbox
-        self._events: deque[Event] = deque()
+        self._mail: deque[Event | _Returned[Any]] = deque()
         self._is_rung = False
         self._here, self._there = socket.socketpair()
         self._here.setblocking(False)
         self._there.setblocking(False)
 
-    def put(self, event: Event) -> None:
+    def put(self, mail: Event | _Returned[Any]) -> None:
         """From any thread."""
-        self._events.append(event)
+        self._mail.append(mail)
         if not self._is_rung:
             self._is_rung = True
             with suppress(OSError):  # closed: the sweep has ended and nobody reads mail any more
                 self._there.send(b"\0")
 
     async def deliver(self) -> None:
-        while True:
-            await anyio.wait_readable(self._here)
-            self._here.recv(4096)
-            self._is_rung = False
-            self.empty()
+        with self.is_open:
+            while True:
+                await anyio.wait_readable(self._here)
+                self._here.recv(4096)
+                self._is_rung = False
+                self.empty()
 
     def empty(self) -> None:
-        events = []
-        while self._events:
-            events.append(self._events.popleft())
+        events: list[Event] = []
+        while self._mail:
+            mail = self._mail.popleft()
+            if isinstance(mail, _Returned):
+                mail.is_here.set()
+            else:
+                events.append(mail)
         if events:
             self._inbox.post(*events)
 

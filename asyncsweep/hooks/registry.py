@@ -48,15 +48,13 @@ class Registry:
 
     Args:
         plugins: Modules or objects with hooks, for this sweep alone.
-        installed: The plugins of the environment where they are loaded already; by default they are loaded now.
 
     Raises:
         ConfigError: One of `plugins` is not a plugin.
     """
 
-    def __init__(self, plugins: Iterable[object] = (), *, installed: Sequence[Plugin] | None = None) -> None:
-        self._installed = tuple(load_installed() if installed is None else installed)
-        self._plugins = self._installed
+    def __init__(self, plugins: Iterable[object] = ()) -> None:
+        self._plugins = load_installed()
         for holder in _sequence(plugins):
             if not any(plugin.holder is holder for plugin in self._plugins):  # or its entry point brought it already
                 self._plugins = (*self._plugins, _admit_given(holder))
@@ -69,15 +67,6 @@ class Registry:
         self._checks = _calls(manager.hook.asyncsweep_check, sources)
         self._listeners = _calls(manager.hook.asyncsweep_on_updates, sources)
         self._enders = _calls(manager.hook.asyncsweep_finished, sources)
-
-    def with_plugins(self, plugins: Iterable[object]) -> Registry:
-        """A registry for one sweep: this one's plugins and the user's; nothing is loaded again.
-
-        Raises:
-            ConfigError: One of `plugins` is not a plugin.
-        """
-        given = [plugin.holder for plugin in self._plugins[len(self._installed) :]]
-        return Registry([*given, *_sequence(plugins)], installed=self._installed)
 
     def names(self, kind: Kind) -> list[str]:
         """The names of a kind, sorted."""

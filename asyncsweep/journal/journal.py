@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asyncsweep.core.events import Event
 from asyncsweep.errors import ConfigError, JournalError
 from asyncsweep.journal import format as layout
 from asyncsweep.journal.files import Files, JournalFile, OsFiles
-from asyncsweep.journal.lock import Lock
+
+if TYPE_CHECKING:
+    from asyncsweep.journal.lock import Lock
 
 NAME = "journal.asyncsweep"
 
@@ -116,8 +119,11 @@ def create(directory: Path, files: Files | None = None) -> Journal:
     made = _missing(directory)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = Lock(directory)
+        lock = _locked(directory)
     except JournalError:
+        raise
+    except ConfigError:
+        _remove_folders(made)
         raise
     except OSError as error:
         _remove_folders(made)
@@ -146,7 +152,7 @@ def resume(directory: Path, files: Files | None = None) -> tuple[Journal, list[E
     if not path.exists():
         raise ConfigError(f"directory={str(directory)!r} holds no sweep ({NAME} is not there)")
     try:
-        lock = Lock(directory)
+        lock = _locked(directory)
     except JournalError:
         raise
     except OSError as error:
@@ -203,6 +209,16 @@ def refuse_used(directory: Path) -> None:
     above = next(parent for parent in directory.parents if parent.exists())
     if not above.is_dir():
         raise ConfigError(f"directory={str(directory)!r} is under the file {str(above)!r}; name another folder")
+
+
+def _locked(directory: Path) -> Lock:
+    try:
+        from asyncsweep.journal.lock import Lock  # brings fcntl, which not every system has
+    except ImportError as error:
+        raise ConfigError(
+            f"directory={str(directory)!r}: this system has no POSIX file locks; use directory=None"
+        ) from error
+    return Lock(directory)
 
 
 def _begun(files: Files, path: Path) -> JournalFile:

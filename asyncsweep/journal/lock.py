@@ -1,10 +1,12 @@
 """One writer for a sweep's directory, held by the operating system until the writer's process dies.
 
-It is a POSIX record lock: the kernel drops it with the process, however that ends, keeps it while the process is stopped,
-does not hand it to forked children, and names the holder. Such a lock does not keep two sweeps of one process apart, so those
-are kept in a set; and it is lost when the process closes any descriptor of the file, so nothing else opens it. Whoever holds
-the lock may delete its file: another one that had opened it meanwhile sees that and opens the new one. Locks over NFS are not
-promised.
+The lock belongs to the open file, not to the process: whoever else in the process reads the directory and closes what it
+read, a backup for example, does not lose it. The kernel drops it with the process, however that ends, and keeps it while the
+process is stopped. A forked child has the same open file, so it closes it at once: the lock ends with its owner. Such a lock
+names nobody; its owner writes its process id into the file, and a refused one that finds none, or one that has died, looks
+again for a moment. Two sweeps of one process are kept apart by a table, which knows without asking that it is this process.
+Whoever holds the lock may delete its file: another one that had opened it meanwhile sees that and opens the new one. Locks
+over NFS are not promised.
 """
 
 from __future__ import annotations
@@ -13,11 +15,17 @@ import fcntl
 import os
 import struct
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from asyncsweep.errors import JournalError
 
-_held: set[str] = set()
+# An owner writes its id, and a child that was just forked closes its copy, well within this time.
+_LOOK_AGAIN_FOR_S = 0.5
+_LOOK_EVERY_S = 0.01
+
+_held: dict[str, Lock] = {}
 
 
 class Lock:
@@ -36,30 +44,64 @@ class Lock:
         self.path = directory / "lock"
         if self._key in _held:
             raise JournalError(_refusal(directory, os.getpid()), path=str(self.path))
-        fd = self._locked(directory)
-        while not _is_at(fd, self.path):
-            os.close(fd)
-            fd = self._locked(directory)
+        give_up = time.monotonic() + _LOOK_AGAIN_FOR_S
+        while (fd := self._locked(directory, time.monotonic() >= give_up)) is None:
+            time.sleep(_LOOK_EVERY_S)
+        _sign(fd)
         self._fd = fd
-        _held.add(self._key)
+        _held[self._key] = self
 
     def release(self) -> None:
-        if self._key in _held:
-            _held.remove(self._key)
+        """Let go. In a forked child it does nothing: the lock is its parent's."""
+        if _held.get(self._key) is self:
+            del _held[self._key]
+            with suppress(OSError):  # the id is only there to be shown; without the lock it means nothing
+                os.ftruncate(self._fd, 0)
+            # Closing is not enough: a process that another thread starts just now has the file open until its exec.
+            _unlock(self._fd)
             os.close(self._fd)
 
-    def _locked(self, directory: Path) -> int:
+    def forget(self) -> None:
+        """Close a forked child's copy of the open file; its parent's lock stays."""
+        os.close(self._fd)
+
+    def _locked(self, directory: Path, is_last_look: bool) -> int | None:
+        """The locked file; None when to look again."""
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(fd)
+            if _is_at(fd, self.path):
+                return fd
         except (BlockingIOError, PermissionError):
-            holder = _holder(fd)
-            os.close(fd)
-            raise JournalError(_refusal(directory, holder), path=str(self.path)) from None
+            holder = _signed(fd)
+            if is_last_look or _is_alive(holder):
+                os.close(fd)
+                raise JournalError(_refusal(directory, holder), path=str(self.path)) from None
         except BaseException:
             os.close(fd)
             raise
-        return fd
+        os.close(fd)
+        return None
+
+
+def _lock(fd: int) -> None:
+    """Lock the open file, or raise BlockingIOError or PermissionError."""
+    if sys.platform == "linux":
+        _set(fd, fcntl.F_WRLCK)
+    else:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _unlock(fd: int) -> None:
+    if sys.platform == "linux":
+        _set(fd, fcntl.F_UNLCK)
+    else:
+        fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _set(fd: int, kind: int) -> None:
+    # struct flock of Linux: type, whence, start, length (0 is all), and the process id, which must be 0 here.
+    fcntl.fcntl(fd, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, 0, 0, 0))
 
 
 def _is_at(fd: int, path: Path) -> bool:
@@ -70,17 +112,39 @@ def _is_at(fd: int, path: Path) -> bool:
         return False
 
 
+def _sign(fd: int) -> None:
+    with suppress(OSError):  # a full disk: the lock is held all the same, only nobody learns by whom
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+
+
+def _signed(fd: int) -> int:
+    """The process id in the file; 0 when there is none, or not all of it yet."""
+    text = os.pread(fd, 32, 0)
+    return int(text) if text.endswith(b"\n") and text[:-1].isdigit() else 0
+
+
+def _is_alive(process: int) -> bool:
+    if process == 0:
+        return False
+    try:
+        os.kill(process, 0)
+    except PermissionError:
+        return True
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
+
+
 def _refusal(directory: Path, holder: int) -> str:
     who = "a sweep of this process" if holder == os.getpid() else f"process {holder or 'unknown'}"
     return f"{directory} is in use by {who}; one sweep at a time can write it"
 
 
-def _holder(fd: int) -> int:
-    """The process that holds the lock; 0 when it has just let go of it."""
-    # struct flock: its layout is the system's.
-    layout, order = ("qqihh", (2, 3)) if sys.platform == "darwin" else ("hhqqi", (4, 0))
-    pid_at, type_at = order
-    fields: list[int] = [0, 0, 0, 0, 0]
-    fields[type_at] = fcntl.F_WRLCK
-    answer = struct.unpack(layout, fcntl.fcntl(fd, fcntl.F_GETLK, struct.pack(layout, *fields)))
-    return 0 if answer[type_at] == fcntl.F_UNLCK else int(answer[pid_at])
+def _forget_all() -> None:
+    for lock in _held.values():
+        lock.forget()
+    _held.clear()
+
+
+os.register_at_fork(after_in_child=_forget_all)

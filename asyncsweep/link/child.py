@@ -8,8 +8,10 @@ import site
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import IO
+from weakref import WeakSet
 
 import anyio
 import anyio.to_thread
@@ -17,6 +19,9 @@ import anyio.to_thread
 from asyncsweep.errors import ConfigError
 
 _ROOT = str(Path(__file__).resolve().parents[2])
+
+# Our ends of all links, to be closed in forked children.
+_sockets: WeakSet[socket.socket] = WeakSet()
 
 
 class Child:
@@ -29,6 +34,7 @@ class Child:
 
     def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket) -> None:
         self._process = process
+        self._parent = os.getpid()
         self.pid = process.pid
         self.sock = sock
 
@@ -39,7 +45,7 @@ class Child:
         try:
             fd = os.pidfd_open(self.pid)
         except (AttributeError, OSError):  # not Linux, or an old kernel
-            await anyio.to_thread.run_sync(self._wait_blocking, abandon_on_cancel=True)
+            await anyio.to_thread.run_sync(self._wait_blocking, abandon_on_cancel=True, limiter=_one_thread())
             return
         try:
             await anyio.wait_readable(fd)
@@ -47,8 +53,8 @@ class Child:
             os.close(fd)
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Send a signal to the process and all of its group; nothing happens when it was reaped."""
-        if self._process.returncode is None:
+        """Send a signal to the process and all of its group; nothing happens when it was reaped, or in a fork of ours."""
+        if self._process.returncode is None and os.getpid() == self._parent:
             try:
                 os.killpg(self.pid, number)
             except ProcessLookupError:
@@ -85,11 +91,54 @@ async def start(module: str, output: IO[bytes] | int | None = None) -> Child:
     """
     if sys.platform == "win32":
         raise ConfigError("local processes need POSIX (Linux or macOS): on Windows use executor='thread' or 'inline'")
-    return await anyio.to_thread.run_sync(_start, module, output)
+    start = _Start(module, output)
+    try:
+        await anyio.to_thread.run_sync(start.run, limiter=_one_thread())
+    except BaseException:  # asyncio's own cancellation leaves the thread alone with what it starts
+        start.abandon()
+        raise
+    assert start.child is not None
+    return start.child
+
+
+class _Start:
+    """The start of a child in a thread, whose end may have nobody to wait for it.
+
+    Attributes:
+        child: What was started; None before that, and once it was abandoned.
+    """
+
+    def __init__(self, module: str, output: IO[bytes] | int | None) -> None:
+        self.child: Child | None = None
+        self._module = module
+        self._output = output
+        self._is_wanted = True
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        child = _start(self._module, self._output)
+        with self._lock:
+            if self._is_wanted:
+                self.child = child
+                return
+        child.reap()
+
+    def abandon(self) -> None:
+        with self._lock:
+            self._is_wanted = False
+            child, self.child = self.child, None
+        if child is not None:
+            child.reap()
+
+
+def _one_thread() -> anyio.CapacityLimiter:
+    """A limiter of its own for each call: the default one is the application's, and many waits would starve it."""
+    return anyio.CapacityLimiter(1)
 
 
 def _start(module: str, output: IO[bytes] | int | None) -> Child:
     ours, theirs = socket.socketpair()
+    _sockets.update((ours, theirs))
     try:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", module, str(theirs.fileno())],
@@ -114,3 +163,13 @@ def _environment() -> dict[str, str] | None:
         return None
     paths = [_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def _close_inherited() -> None:
+    """A forked child of the application does not keep the links open: a worker has to notice when we are gone."""
+    for sock in list(_sockets):
+        sock.close()
+
+
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=_close_inherited)

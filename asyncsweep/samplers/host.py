@@ -28,6 +28,7 @@ import msgspec
 from asyncsweep.core.records import State, TrialRecord
 from asyncsweep.errors import ConfigError, SpaceExhausted
 from asyncsweep.hooks.contracts import TrialRef
+from asyncsweep.samplers import optunas
 from asyncsweep.samplers.optuna_study import OptunaStudy
 from asyncsweep.space import Domain, Space
 from asyncsweep.worker.link import Link
@@ -102,9 +103,9 @@ class Host:
     ) -> None:
         self._sampler: Any = _unpickled(sampler)
         self._pruner: Any = _unpickled(pruner)
-        if _is_optunas(self._sampler, "BaseSampler"):
+        if optunas.is_sampler(self._sampler):
             self._sampler = OptunaStudy(self._sampler)
-        if _is_optunas(self._pruner, "BasePruner"):
+        if optunas.is_pruner(self._pruner):
             # One study for both where both are Optuna's: its pruners may change what its samplers see.
             study = self._sampler if isinstance(self._sampler, OptunaStudy) else OptunaStudy()
             study.pruner = self._pruner
@@ -211,10 +212,6 @@ class Host:
 def _unpickled(given: bytes | None) -> Any:
     # The controller's own launch message: the one place of the host where bytes are unpickled.
     return None if given is None else pickle.loads(given)  # noqa: S301  our parent's bytes
-
-
-def _is_optunas(thing: object, root: str) -> bool:
-    return any(kind.__name__ == root and kind.__module__.startswith("optuna.") for kind in type(thing).__mro__)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from asyncsweep.errors import ConfigError
 from asyncsweep.worker.trial import Trial
 
+_PYTHONS = "objective {}: it is built into Python and takes no `trial`; wrap it in a function of its own"
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -33,6 +35,11 @@ def load(target: str) -> Any:
             raise ConfigError(f"objective={target!r}: {module_name} has no {path!r}")
         found = getattr(found, name)
     return found
+
+
+def _is_pythons(target: Any) -> bool:
+    """True for `len`, `math.sin` and their like, which no trial makes sense to."""
+    return inspect.isbuiltin(target) and getattr(target, "__module__", None) in sys.stdlib_module_names
 
 
 class Call:
@@ -70,7 +77,9 @@ class Call:
         try:
             parameters = list(inspect.signature(target).parameters.values())
         except (TypeError, ValueError):
-            return None  # a builtin without a signature: it gets the trial
+            if _is_pythons(target):
+                raise ConfigError(_PYTHONS.format(shown)) from None
+            return None  # compiled code without a signature: it gets the trial
         if self._is_class:
             parameters = parameters[1:]
         wanted = [p for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
@@ -90,6 +99,8 @@ class Call:
             inspect.Parameter.KEYWORD_ONLY,
             inspect.Parameter.VAR_KEYWORD,
         ):
+            if _is_pythons(target):
+                raise ConfigError(_PYTHONS.format(shown))
             return None
         unknown = [p.name for p in wanted if p.name not in names]
         fault = f"asks for {', '.join(unknown)}, which the space does not have" if unknown else "takes no parameter"

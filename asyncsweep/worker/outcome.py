@@ -13,6 +13,8 @@ from asyncsweep.wire.messages import FAILED, FINISHED, PRUNED
 Outcome = tuple[int, Any]
 
 _TEXT_LIMIT = 16_000
+_TYPE_NAME_LIMIT = 200
+_METRIC_NAME_LIMIT = 1_000
 
 
 def metrics_of(returned: Any, names: Sequence[str]) -> dict[str, float]:
@@ -40,9 +42,13 @@ def metric_name(name: Any) -> str:
     """The name of a metric as text.
 
     Raises:
-        TrialError: It cannot be stored.
+        TrialError: It cannot be stored, or is longer than 1,000 characters.
     """
     text = str(name)
+    if len(text) > _METRIC_NAME_LIMIT:
+        raise TrialError(
+            f"the metric name {text[:80]!r}... has {len(text)} characters; at most {_METRIC_NAME_LIMIT} are allowed"
+        )
     if not text.isascii():
         try:
             text.encode()
@@ -97,7 +103,10 @@ def describe(error: BaseException) -> tuple[str, str, str]:
         text = "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
     except Exception as second:
         text = f"(the traceback cannot be shown: {type(second).__name__})"
-    return type(error).__name__, _clean(message), _clean(text)
+    name = type(error).__name__
+    if len(name) > _TYPE_NAME_LIMIT:
+        name = name[:_TYPE_NAME_LIMIT] + "..."
+    return _clean(name), _clean(message), _clean(text)
 
 
 def _clean(text: str) -> str:

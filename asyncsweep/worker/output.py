@@ -18,8 +18,9 @@ class Output:
 
     def flush(self) -> None:
         for _, name, _ in self._kept:
-            # The objective may have closed or replaced it: then there is nothing of ours to lose.
-            with contextlib.suppress(OSError, ValueError, AttributeError):
+            # The objective may have closed it, or put an object of its own there, whose `flush` may raise anything: then
+            # there is nothing of ours to lose, and it must not cost the worker.
+            with contextlib.suppress(Exception):
                 getattr(sys, name).flush()
 
     def restore(self) -> None:

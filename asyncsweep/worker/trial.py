@@ -51,7 +51,7 @@ class Trial:
         Raises:
             TypeError: `value` or `step` is no number.
             ValueError: `step` is negative, or the first metric is missing.
-            TrialError: A metric's name is no valid Unicode text.
+            TrialError: A metric's name is no valid Unicode text, or longer than 1,000 characters.
         """
         further: dict[str, float] | None = None
         if isinstance(value, Mapping):
@@ -111,7 +111,8 @@ class Trial:
         """A number between `low` and `high`; the same name gives the same value for the whole trial.
 
         Raises:
-            TrialError: The same name was asked for with another domain, or the sampler cannot answer.
+            TrialError: The same name was asked for with another domain, the space gave it a value outside of this one, or
+                the sampler cannot answer.
         """
         return float(self._suggest(name, _float_domain(low, high, step, log)))
 
@@ -168,6 +169,11 @@ class Trial:
             raise TypeError(f"suggest_*(): the name must be a text, not {name!r:.80} ({type(name).__name__})")
         if not name.isascii() and name != name.encode("utf-8", "ignore").decode():
             raise TrialError(f"suggest_*(): the name {name!r:.80} is no valid Unicode text")
+        if name not in self._domains and name in self.params and not _has(domain, self.params[name]):
+            raise TrialError(
+                f"{name!r} is {self.params[name]!r:.80} in this trial, from the space or the enqueued parameters, which is "
+                f"not in the domain that is asked for, {domain}"
+            )
         before = self._domains.setdefault(name, domain)
         if before != domain:
             raise TrialError(f"{name!r} was suggested from {before} and is now asked for from {domain}")
@@ -184,6 +190,21 @@ def _int_domain(low: int, high: int, step: int, log: bool) -> dict[str, Any]:
 
 def _choice_domain(choices: Sequence[Any]) -> dict[str, Any]:
     return {"type": "categorical", "choices": list(choices)}
+
+
+def _has(domain: dict[str, Any], value: Any) -> bool:
+    """Whether a value may come from a domain; steps and scales are left to who gave it."""
+    if domain["type"] == "categorical":
+        # Stored sequences come back as lists.
+        return _as_list(value) in [_as_list(choice) for choice in domain["choices"]]
+    try:
+        return bool(domain["low"] <= value <= domain["high"] and (domain["type"] == "float" or value == int(value)))
+    except (TypeError, ValueError):
+        return False  # no number
+
+
+def _as_list(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _number(value: Any, what: str) -> float:

@@ -1,7 +1,8 @@
 """A thread of the worker that looks after what the objective may not: a dead controller, and output without end.
 
 The controller ends a worker with a message. When the link closes without one, the controller has died: nobody will hear the
-result, so the worker and everything that it started end at once.
+result, so the worker and everything that it started end at once. A process that the controller forked may keep the link open
+all the same; then the worker notices that it has another parent.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import threading
 
 from asyncsweep.worker.capture import Capture
 
-_LOOK_EVERY_MS = 200
+_LOOK_EVERY_MS = 1000
+_LOOK_AT_OUTPUT_EVERY_MS = 200
 # Linux tells of a closed peer without reading; elsewhere POLLHUP alone has to do.
 _CLOSED = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
@@ -27,6 +29,7 @@ class Watch:
 
     def __init__(self, fd: int, capture: Capture | None) -> None:
         self._fd = fd
+        self._parent = os.getppid()
         self._ended = False
         self.lock = threading.Lock()
         self._capture = capture
@@ -42,10 +45,10 @@ class Watch:
         poll = select.poll()
         poll.register(self._fd, _CLOSED)
         while True:
-            closed = poll.poll(None if self._capture is None else _LOOK_EVERY_MS)
+            closed = poll.poll(_LOOK_EVERY_MS if self._capture is None else _LOOK_AT_OUTPUT_EVERY_MS)
             if self._ended:
                 return
-            if closed:
+            if closed or os.getppid() != self._parent:
                 end_group()
             if self._capture is not None:
                 with self.lock:

@@ -55,6 +55,13 @@ def test_every_setting_reaches_the_journal(cli: Cli, folder: Path) -> None:
     assert (spec.timeout, spec.trial_timeout) == (40.0, 30.0)
 
 
+def test_a_sweep_without_a_space_in_which_everything_fails_says_what_the_objective_got(cli: Cli) -> None:
+    done = cli("run", "objectives:square", "--sampler", "random", "--n-trials", "1")
+    *_, error, hint = done.stderr.splitlines()
+    assert error == "error: no trial completed"
+    assert hint == "hint: without --space the objective gets a Trial; name its parameters by --space NAME=DOMAIN"
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

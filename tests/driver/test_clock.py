@@ -91,3 +91,19 @@ async def test_a_timer_that_is_set_again_fires_at_its_new_time_alone() -> None:
             await done.wait()
             tasks.cancel_scope.cancel()
     assert fired == [2]
+
+
+def test_cancelled_timers_do_not_pile_up() -> None:
+    timers = Timers(lambda event: None)
+    timers.set(0, 1, 3600.0)
+    for trial in range(1, 20_000):
+        timers.set(trial, 1, 3600.0 + trial)
+        timers.cancel(trial, 1)
+    assert (len(timers._heap) <= 1_002, timers._heap[0][1:]) == (True, (0, 1))
+
+
+def test_timers_that_are_set_again_do_not_pile_up() -> None:
+    timers = Timers(lambda event: None)
+    for n in range(20_000):
+        timers.set(0, 1, 3600.0 + n)
+    assert len(timers._heap) <= 1_002

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import sys
+import types
+from pathlib import Path
 from typing import Any
 
 import cloudpickle
@@ -32,6 +35,31 @@ def test_a_text_is_loaded_for_an_executor_of_this_process() -> None:
 def test_a_text_that_cannot_be_imported_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match=r"objective='tests\.no_such:f' cannot be imported: No module"):
         Objective("tests.no_such:f", SPACE).here()
+
+
+@pytest.mark.parametrize("code", ["raise ValueError('at import')", "import sys; sys.exit('at import')"])
+def test_a_text_whose_module_raises_is_a_config_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    (tmp_path / "raises_at_import.py").write_text(code)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=r"cannot be imported: (ValueError|SystemExit): at import") as caught:
+        Objective("raises_at_import:f", SPACE).here()
+    assert isinstance(caught.value.__cause__, ValueError | SystemExit)
+
+
+def test_a_text_that_names_something_of_the_script_travels_by_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["__main__"], "mine", square_by_name, raising=False)
+    objective = Objective("__main__:mine", SPACE)
+    spec = objective.packed(("value",), remote=True)
+    assert (objective.name, spec.target, cloudpickle.loads(spec.pickled)) == ("__main__:mine", "", square_by_name)
+
+
+def test_a_text_may_name_a_module_that_was_made_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("made_by_hand")
+    module.f = square  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "made_by_hand", module)
+    assert Objective("made_by_hand:f", SPACE).here().function is square
 
 
 def test_a_text_without_such_a_name_is_a_config_error() -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -196,6 +201,69 @@ async def test_cancelling_the_sweep_cancels_its_trials() -> None:
         tasks.cancel_scope.cancel()
 
 
+def test_trials_that_ran_when_asyncio_ended_are_taken_up_again(tmp_path: Path) -> None:
+    """`asyncio.run` cancels every task by itself when its main function returns."""
+    again = []
+
+    async def waits(trial: Any) -> float:
+        await anyio.sleep(60)
+        return 0.0
+
+    async def returns(trial: Any) -> float:
+        again.append((trial.number, trial.attempt))
+        return 0.0
+
+    async def main() -> None:
+        both_run = asyncio.Event()
+
+        async def in_the_background() -> None:
+            sweep = sw.Sweep(waits, {}, sampler="random", n_trials=2, concurrency=2, directory=tmp_path)
+            async with sweep.start() as run:
+                async for update in run.updates():
+                    if isinstance(update, sw.TrialStarted) and update.trial == 1:
+                        both_run.set()
+
+        task = asyncio.create_task(in_the_background())
+        await asyncio.wait_for(both_run.wait(), 10)
+        assert not task.done()
+
+    asyncio.run(main())
+    result = asyncio.run(sw.Sweep.resume(tmp_path, returns))
+    assert (result.counts[sw.State.COMPLETE], len(again)) == (2, 2)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_an_objective_that_cancels_its_own_task_fails_alone() -> None:
+    async def objective(trial: Any) -> float:
+        if trial.number == 1:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await anyio.sleep(60)
+        return 0.0
+
+    with anyio.fail_after(5):
+        result = await sweep(objective, {})
+    assert [str(trial.state) for trial in result.trials] == ["COMPLETE", "FAILED", "COMPLETE"]
+
+
+async def test_two_tasks_of_one_trial_ask_for_the_same_parameter() -> None:
+    async def objective(trial: Any) -> float:
+        values = []
+
+        async def ask() -> None:
+            values.append(await trial.suggest_float_async("x", 0, 1))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            tasks.start_soon(ask)
+        return float(values[0] == values[1])
+
+    with anyio.fail_after(10):
+        result = await sweep(objective, {}, sampler="tpe", n_trials=1)
+    assert result.trials[0].value == 1.0
+
+
 # -- threads -----------------------------------------------------------------------------------------------------------
 
 
@@ -253,3 +321,55 @@ async def test_two_threads_of_one_trial_hear_their_own_answers() -> None:
 
     result = await sweep(objective, {}, executor="thread", n_trials=1)
     assert result.trials[0].value == 20.0
+
+
+NEVER_RETURNS = """
+import asyncio, sys, time
+import asyncsweep as sw
+def objective(x):
+    while True:
+        time.sleep(0.01)
+class Objective:
+    def __init__(self):
+        objective(0)
+    def __call__(self, x):
+        return x
+async def main():
+    sweep = sw.Sweep(
+        Objective if sys.argv[1] == "building" else objective, {"x": sw.Float(0, 1)},
+        executor="thread", sampler="random", n_trials=1, trial_timeout=0.1, grace_s=0.1,
+    )
+    async with sweep.start() as run:
+        if sys.argv[1] == "building":
+            run.stop("enough", now=True)
+        await run.result()
+asyncio.run(main())
+print("the end")
+"""
+
+
+@pytest.mark.parametrize("while_it_is", ["running", "building"])
+def test_an_objective_that_never_returns_does_not_keep_the_interpreter(while_it_is: str) -> None:
+    command = [sys.executable, "-c", NEVER_RETURNS, while_it_is]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+    assert (ended.stdout, ended.returncode) == ("the end\n", 0), ended.stderr
+
+
+async def test_threads_end_with_their_trials() -> None:
+    threads: list[threading.Thread] = []
+
+    def objective(x: float) -> float:
+        threads.append(threading.current_thread())
+        return x
+
+    await sweep(objective, X, executor="thread")
+    for thread in threads:
+        await anyio.to_thread.run_sync(thread.join, 5)
+    assert [thread.is_alive() for thread in threads] == [False] * 3
+
+
+async def test_an_objective_in_a_thread_sees_the_context_of_its_sweep() -> None:
+    tenant: ContextVar[float] = ContextVar("tenant", default=0.0)
+    tenant.set(7.0)
+    result = await sweep(lambda x: tenant.get(), X, executor="thread", n_trials=1)
+    assert result.trials[0].value == 7.0

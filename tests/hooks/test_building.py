@@ -60,8 +60,8 @@ def built_in() -> Registry:
     return Registry()
 
 
-def test_an_object_is_built_with_its_options(built_in: Registry) -> None:
-    made = built_in.with_plugins([Pruners(mine=Optioned)]).build("pruner", "mine", {"n_startup_trials": 3, "warmup": 1})
+def test_an_object_is_built_with_its_options() -> None:
+    made = Registry([Pruners(mine=Optioned)]).build("pruner", "mine", {"n_startup_trials": 3, "warmup": 1})
     assert isinstance(made, Optioned)
     assert made.options == (3, 1)
 
@@ -98,21 +98,21 @@ def test_a_name_that_is_not_text_is_a_config_error(built_in: Registry) -> None:
         built_in.find("sampler", 3)  # type: ignore[arg-type]
 
 
-def test_two_plugins_with_one_name_are_no_error_until_it_is_asked_for(built_in: Registry) -> None:
-    registry = built_in.with_plugins([Pruners(median=Plain)])
+def test_two_plugins_with_one_name_are_no_error_until_it_is_asked_for() -> None:
+    registry = Registry([Pruners(median=Plain)])
     assert registry.find("pruner", "nop").source.distribution == "asyncsweep"
 
 
-def test_asking_for_a_name_with_two_owners_is_a_config_error_that_tells_the_way_out(built_in: Registry) -> None:
-    registry = built_in.with_plugins([Pruners(median=Plain)])
+def test_asking_for_a_name_with_two_owners_is_a_config_error_that_tells_the_way_out() -> None:
+    registry = Registry([Pruners(median=Plain)])
     with pytest.raises(
         ConfigError, match=r"pruners \(asyncsweep .* and .*; write 'asyncsweep/median' or 'given/median'"
     ):
         registry.find("pruner", "median")
 
 
-def test_the_distribution_before_the_name_decides_between_two_owners(built_in: Registry) -> None:
-    registry = built_in.with_plugins([Pruners(median=Plain)])
+def test_the_distribution_before_the_name_decides_between_two_owners() -> None:
+    registry = Registry([Pruners(median=Plain)])
     assert registry.find("pruner", "given/median").target is Plain
 
 
@@ -129,8 +129,8 @@ def test_two_entry_points_of_one_distribution_with_one_name_point_to_the_environ
         Registry().find("pruner", "both/spiral")
 
 
-def test_a_wrong_option_is_answered_with_its_path_the_nearest_and_the_accepted_ones(built_in: Registry) -> None:
-    registry = built_in.with_plugins([Pruners(mine=Optioned)])
+def test_a_wrong_option_is_answered_with_its_path_the_nearest_and_the_accepted_ones() -> None:
+    registry = Registry([Pruners(mine=Optioned)])
     with pytest.raises(
         ConfigError,
         match=r"^pruner\.n_startup_trial: .*\(did you mean 'n_startup_trials'\?\); accepted: n_startup_trials, warmup$",
@@ -138,44 +138,44 @@ def test_a_wrong_option_is_answered_with_its_path_the_nearest_and_the_accepted_o
         registry.build("pruner", "mine", {"n_startup_trial": 3})
 
 
-def test_an_option_for_a_class_without_options_says_that_none_are_accepted(built_in: Registry) -> None:
+def test_an_option_for_a_class_without_options_says_that_none_are_accepted() -> None:
     with pytest.raises(ConfigError, match=r"pruner\.x: .*accepted: none"):
-        built_in.with_plugins([Pruners(mine=Plain)]).build("pruner", "mine", {"x": 3})
+        Registry([Pruners(mine=Plain)]).build("pruner", "mine", {"x": 3})
 
 
-def test_a_missing_option_is_named_with_its_path(built_in: Registry) -> None:
+def test_a_missing_option_is_named_with_its_path() -> None:
     with pytest.raises(ConfigError, match=r"pruner\.n_startup_trials: .* needs this option"):
-        built_in.with_plugins([Pruners(mine=Optioned)]).build("pruner", "mine")
+        Registry([Pruners(mine=Optioned)]).build("pruner", "mine")
 
 
-def test_an_option_whose_name_is_not_text_is_a_config_error(built_in: Registry) -> None:
+def test_an_option_whose_name_is_not_text_is_a_config_error() -> None:
     with pytest.raises(ConfigError, match="pruner: the name of an option is a string, got 3"):
-        built_in.with_plugins([Pruners(mine=Open)]).build("pruner", "mine", {3: 3})  # type: ignore[call-overload]
+        Registry([Pruners(mine=Open)]).build("pruner", "mine", {3: 3})  # type: ignore[call-overload]
 
 
-def test_options_can_be_checked_without_building(built_in: Registry) -> None:
-    offer = built_in.with_plugins([Pruners(mine=Raising)]).find("pruner", "mine")
+def test_options_can_be_checked_without_building() -> None:
+    offer = Registry([Pruners(mine=Raising)]).find("pruner", "mine")
     with pytest.raises(ConfigError, match=r"pruner\.x"):
         offer.check_options({"x": 1})
     offer.check_options({})
 
 
-def test_a_class_that_takes_any_option_decides_itself(built_in: Registry) -> None:
-    registry = built_in.with_plugins([Pruners(mine=Open)])
+def test_a_class_that_takes_any_option_decides_itself() -> None:
+    registry = Registry([Pruners(mine=Open)])
     assert isinstance(registry.build("pruner", "mine", {"anything": 1}), Open)
     with pytest.raises(ConfigError, match=r"^pruner\.bad: is bad$"):
         registry.build("pruner", "mine", {"bad": 1})
 
 
-def test_a_class_that_raises_is_a_plugin_error_with_its_cause(built_in: Registry) -> None:
+def test_a_class_that_raises_is_a_plugin_error_with_its_cause() -> None:
     with pytest.raises(PluginError, match=r"pruner 'mine' of Pruners \(given\) could not be built: KeyError") as caught:
-        built_in.with_plugins([Pruners(mine=Raising)]).build("pruner", "mine")
+        Registry([Pruners(mine=Raising)]).build("pruner", "mine")
     assert isinstance(caught.value.__cause__, KeyError)
 
 
-def test_an_object_that_lacks_methods_is_a_plugin_error_that_names_them(built_in: Registry) -> None:
+def test_an_object_that_lacks_methods_is_a_plugin_error_that_names_them() -> None:
     with pytest.raises(PluginError, match="is no pruner: object lacks finish, judge, open, report"):
-        built_in.with_plugins([Pruners(mine=object)]).build("pruner", "mine")
+        Registry([Pruners(mine=object)]).build("pruner", "mine")
 
 
 @pytest.mark.parametrize(
@@ -190,9 +190,7 @@ def test_an_object_that_lacks_methods_is_a_plugin_error_that_names_them(built_in
         ("no_such_module:Class", "cannot be imported: ModuleNotFoundError: No module named 'no_such_module'"),
     ],
 )
-def test_what_is_no_class_is_a_plugin_error_when_it_is_asked_for(
-    built_in: Registry, target: Any, complaint: str
-) -> None:
-    registry = built_in.with_plugins([Pruners(mine=target)])
+def test_what_is_no_class_is_a_plugin_error_when_it_is_asked_for(target: Any, complaint: str) -> None:
+    registry = Registry([Pruners(mine=target)])
     with pytest.raises(PluginError, match=complaint):
         registry.build("pruner", "mine")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import pytest
 
 from asyncsweep.errors import ConfigError, PluginError
@@ -90,13 +88,6 @@ def test_a_broken_plugin_does_not_touch_names_that_are_there(install: Install) -
 def test_a_broken_plugin_of_another_distribution_is_not_blamed_for_a_qualified_name(install: Install) -> None:
     with pytest.raises(ConfigError):
         broken_registry(install, "1 / 0").find("sampler", "asyncsweep/x")
-
-
-def test_a_broken_plugin_is_not_warned_of_again_for_the_next_sweep(install: Install) -> None:
-    registry = broken_registry(install, "1 / 0")
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        registry.with_plugins(())
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
 from asyncsweep.errors import ConfigError
+from asyncsweep.link import child as children
 from asyncsweep.link.child import Child, start
 from tests.leaks import has_ended, nothing_left
 
@@ -90,6 +94,86 @@ async def test_waiting_works_without_pidfds(tmp_path: Path, monkeypatch: pytest.
     with anyio.fail_after(10):
         await child.wait()
     assert child.reap() == "exit code 4"
+
+
+async def test_waiting_without_pidfds_leaves_the_threads_of_the_application_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    limiter = anyio.to_thread.current_default_thread_limiter()
+    monkeypatch.setattr(limiter, "total_tokens", 1)
+    child = await started(tmp_path, "sock.recv(1)")
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(child.wait)
+            await anyio.wait_all_tasks_blocked()
+            await anyio.to_thread.run_sync(int)
+            child.sock.sendall(b"!")
+    child.reap()
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_process_whose_start_was_cancelled_by_asyncio_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It starts in a thread, which such a cancellation does not wait for."""
+    entered, go_on, reaped = threading.Event(), threading.Event(), threading.Event()
+    really_start, really_reap = children._start, Child.reap
+
+    def slowly(*arguments: Any) -> Child:
+        entered.set()
+        go_on.wait(10)
+        return really_start(*arguments)
+
+    def reap(child: Child) -> str:
+        end = really_reap(child)
+        reaped.set()
+        return end
+
+    monkeypatch.setattr(children, "_start", slowly)
+    monkeypatch.setattr(Child, "reap", reap)
+    async with nothing_left():
+        task = asyncio.create_task(start("this"))
+        await anyio.to_thread.run_sync(entered.wait, 10)
+        task.cancel()
+        await asyncio.wait([task])
+        go_on.set()
+        assert await anyio.to_thread.run_sync(reaped.wait, 10)
+
+
+def test_a_process_that_was_started_when_nobody_wants_it_any_more_is_ended() -> None:
+    start = children._Start("this", subprocess.DEVNULL)
+    start.run()
+    child = start.child
+    assert child is not None
+    start.abandon()
+    assert (child.signal_group(signal.SIGKILL), child.sock.fileno(), has_ended(child.pid, 0)) == (None, -1, True)
+
+
+FORKS = """
+import os, sys, time, anyio, subprocess
+from asyncsweep.link.child import start
+child = anyio.run(start, "the_child", subprocess.DEVNULL)
+helper = os.fork()
+if helper == 0:
+    child.signal_group(9)
+    time.sleep(60)
+    os._exit(0)
+print(child.pid, helper, flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_fork_of_ours_neither_ends_a_child_nor_keeps_its_link_open(tmp_path: Path) -> None:
+    (tmp_path / "the_child.py").write_text("import socket, sys\nsocket.socket(fileno=int(sys.argv[1])).recv(1)\n")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", FORKS], stdout=subprocess.PIPE, text=True, env=env) as process:
+        assert process.stdout is not None
+        child, helper = map(int, process.stdout.readline().split())
+        try:
+            assert not has_ended(child, within_s=0.3)
+            process.kill()
+            assert has_ended(child)
+        finally:
+            os.kill(helper, signal.SIGKILL)
 
 
 async def test_a_process_that_cannot_be_started_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -31,19 +32,19 @@ async def coroutine(lr: float) -> float:
         (lambda lr: 0, ("lr",)),
         (lambda depth, lr: 0, ("depth", "lr")),
         (lambda lr, other=1: 0, ("lr",)),
-        (lambda **params: 0, ("lr", "depth")),
+        (lambda **params: 0, ("lr", "depth", "base", "exp")),
         (lambda trial: 0, None),
         (lambda trial, other=1: 0, None),
         (lambda depth=1: 0, ("depth",)),
         (Loaded, ("lr",)),
         (Loaded(), ("lr",)),
-        (abs, None),
+        (pow, ("base", "exp")),
     ],
 )
 def test_parameters_are_passed_by_name_where_the_space_has_them(
     objective: Callable[..., Any], keywords: tuple[str, ...] | None
 ) -> None:
-    assert Call(objective, ["lr", "depth"]).keywords == keywords
+    assert Call(objective, ["lr", "depth", "base", "exp"]).keywords == keywords
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,8 @@ def test_parameters_are_passed_by_name_where_the_space_has_them(
         (lambda lr, momentum: 0, "asks for momentum, which the space does not have"),
         (lambda: 0, "takes no parameter"),
         (5, "must be callable"),
+        (abs, "is built into Python and takes no `trial`; wrap it in a function of its own"),
+        (math.sin, "is built into Python"),
     ],
 )
 def test_an_objective_that_cannot_be_called_is_a_config_error(objective: Any, complaint: str) -> None:

@@ -77,3 +77,13 @@ def test_an_exception_whose_text_raises_is_described() -> None:
             raise RuntimeError
 
     assert describe(Odd())[1] == "(its message cannot be shown: RuntimeError)"
+
+
+def test_the_name_of_a_type_is_cut_when_it_is_long() -> None:
+    error = type("E" * 100_000, (Exception,), {})("boom")
+    assert describe(error)[:2] == ("E" * 200 + "...", "boom")
+
+
+def test_a_metric_with_a_long_name_fails_the_trial_with_a_short_message() -> None:
+    tag, (kind, message, _) = finished({"m" * 1_000_000: 1.0}, ["value"])
+    assert (tag, kind, "has 1000000 characters" in message, len(message) < 300) == (FAILED, "TrialError", True, True)

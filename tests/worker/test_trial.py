@@ -77,6 +77,7 @@ def test_a_mapping_reports_the_first_metric_and_further_ones(port: Port) -> None
         (0.5, 2**62 + 1, ValueError),
         ({"accuracy": 1.0}, 0, ValueError),
         ({"loss": 1.0, "\ud800": 1.0}, 0, TrialError),
+        ({"loss": 1.0, "m" * 1001: 1.0}, 0, TrialError),
     ],
 )
 def test_a_wrong_report_is_refused(port: Port, value: Any, step: Any, error: type[Exception]) -> None:
@@ -129,6 +130,32 @@ def test_one_name_with_two_domains_is_a_trial_error(port: Port) -> None:
     trial.suggest_int("n", 1, 5)
     with pytest.raises(TrialError, match="now asked for from"):
         trial.suggest_int("n", 1, 6)
+
+
+@pytest.mark.parametrize(
+    ("value", "ask"),
+    [
+        (6, lambda trial: trial.suggest_int("p", 1, 5)),
+        (2.5, lambda trial: trial.suggest_int("p", 1, 5)),
+        (0.5, lambda trial: trial.suggest_float("p", 1, 5)),
+        (float("nan"), lambda trial: trial.suggest_float("p", 1, 5)),
+        ("adam", lambda trial: trial.suggest_float("p", 1, 5)),
+        ("adam", lambda trial: trial.suggest_categorical("p", ["sgd"])),
+    ],
+)
+def test_a_value_of_the_space_outside_of_the_asked_domain_is_a_trial_error(port: Port, value: Any, ask: Any) -> None:
+    trial = trial_on(port, p=value)
+    for _ in range(2):
+        with pytest.raises(TrialError, match="not in the domain that is asked for"):
+            ask(trial)
+
+
+@pytest.mark.parametrize(
+    ("value", "choices"),
+    [("adam", ["sgd", "adam"]), ([1, 2], [(1, 2), (3, 4)]), (None, [None, 1]), ({"a": 1}, [{"a": 1}])],
+)
+def test_a_choice_of_the_space_among_the_asked_ones_is_given(port: Port, value: Any, choices: list[Any]) -> None:
+    assert trial_on(port, p=value).suggest_categorical("p", choices) == value
 
 
 @pytest.mark.parametrize(("name", "error"), [(5, TypeError), ("\ud800", TrialError)])
