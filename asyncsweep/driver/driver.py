@@ -112,7 +112,10 @@ class Driver:
         if self._closed:
             return
         if threading.get_ident() != self._thread:
-            raise ConfigError("a sweep is steered on its event loop's thread: use anyio.from_thread.run_sync(run.stop)")
+            raise ConfigError(
+                "a sweep is steered on its event loop's thread; from another one, with asyncio: "
+                "loop.call_soon_threadsafe(run.stop)"
+            )
         self._inbox.extend(events)
         if self._draining:
             return
