@@ -14,12 +14,11 @@ from asyncsweep.driver.plan import Plan
 from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.nearest import did_you_mean
 from asyncsweep.hooks.registry import Registry
-from asyncsweep.journal import journal
-from asyncsweep.journal.format import Content
 from asyncsweep.result import Result
 from asyncsweep.space import Space
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # imported when they are needed: what a sweep in memory, or one that never runs, can do without
+    from asyncsweep.journal.format import Content
     from asyncsweep.run import SweepRun
 
 # Far beyond what one process can serve: a number above it is a mistake.
@@ -132,6 +131,8 @@ class Sweep:
         )
         self._check()
         if self.directory is not None:
+            from asyncsweep.journal import journal  # a sweep in memory never needs it
+
             journal.refuse_used(self.directory)
 
     async def run(self, *, progress: bool = False) -> Result:
@@ -190,6 +191,8 @@ class Sweep:
             ConfigError: There is no sweep, or a setting cannot be changed or must be given again.
             JournalError: The journal is damaged, or is of a newer version.
         """
+        from asyncsweep.journal import journal  # a sweep in memory never needs it
+
         path = _present(directory)
         return cls._reopened(path, journal.read(path), objective, changes)
 
@@ -198,6 +201,8 @@ class Sweep:
         """`open(...)` and `run()`; a long journal is read in a thread."""
         import anyio  # settings alone do not need it
         import anyio.to_thread
+
+        from asyncsweep.journal import journal
 
         path = _present(directory)
         content = await anyio.to_thread.run_sync(journal.read, path, limiter=anyio.CapacityLimiter(1))
