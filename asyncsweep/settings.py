@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
@@ -11,8 +11,10 @@ from asyncsweep.core.records import PluginSpec
 from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.nearest import listed
 from asyncsweep.hooks.offers import CONTRACTS, Kind
-from asyncsweep.hooks.registry import Registry
 from asyncsweep.samplers import optunas
+
+if TYPE_CHECKING:  # plugins are loaded for a sweep, not for an import
+    from asyncsweep.hooks.registry import Registry
 
 # How a sweep goes on without what was attached to it.
 _NOTHING = {"stop_when": "None", "exporters": "()"}

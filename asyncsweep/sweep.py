@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 from asyncsweep import checks, settings
 from asyncsweep.core.records import Direction, PluginSpec, SweepSpec
 from asyncsweep.driver.objective import Objective
-from asyncsweep.driver.plan import Plan
 from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.nearest import did_you_mean
-from asyncsweep.hooks.registry import Registry
-from asyncsweep.result import Result
 from asyncsweep.space import Space
 
 if TYPE_CHECKING:  # imported when they are needed: what a sweep in memory, or one that never runs, can do without
+    from asyncsweep.hooks.registry import Registry
     from asyncsweep.journal.format import Content
+    from asyncsweep.result import Result
     from asyncsweep.run import SweepRun
 
 # Far beyond what one process can serve: a number above it is a mistake.
@@ -103,7 +102,7 @@ class Sweep:
         self.space = space if isinstance(space, Space) else Space(space)
         self.objective = Objective(objective, self.space)
         self.directory = checks.directory(directory)
-        self.registry = Registry(plugins)
+        self.registry = _registry(plugins)
         self.sampler = sampler
         self.pruner = pruner
         self.executor = self._default_executor() if executor is None else executor
@@ -161,6 +160,7 @@ class Sweep:
 
         Leaving the block normally waits for the end of the sweep; leaving it by an exception stops it.
         """
+        from asyncsweep.driver.plan import Plan
         from asyncsweep.run import SweepRun  # brings the event loop's library, which settings alone do not need
 
         plan = Plan(
@@ -295,6 +295,12 @@ def _present(directory: Any) -> Path:
     if path is None:
         raise ConfigError("directory=None: name the directory of the sweep to open")
     return path
+
+
+def _registry(plugins: Sequence[object]) -> Registry:
+    from asyncsweep.hooks.registry import Registry  # loads plugins, which an import alone should not wait for
+
+    return Registry(plugins)
 
 
 def latest_spec(events: Sequence[Any]) -> SweepSpec:

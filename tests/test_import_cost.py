@@ -20,7 +20,7 @@ HEAVY = (
     "sklearn",
     "trio",
 )
-IMPORT_LIMIT = 2.5
+IMPORT_LIMIT = 2.0
 
 
 def in_a_fresh_interpreter(code: str) -> str:
@@ -46,7 +46,7 @@ def test_the_public_face_imports_nothing_heavy() -> None:
 
 
 def test_the_public_face_costs_little_more_than_asyncio_to_import() -> None:
-    # Where asyncio takes 40 ms, that is the tenth of a second that is promised; machines differ, and differ by the hour.
+    # Where asyncio takes 40 to 50 ms, that is within the tenth of a second that is promised; machines differ, and differ by the hour.
     clock = "import time; t = time.process_time(); {}; print(time.process_time() - t)"
     ours, asyncios = [], []
     for _ in range(4):
