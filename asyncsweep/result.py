@@ -9,18 +9,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asyncsweep import fronts
+from asyncsweep.cells import Cells, cell, json_value, number
+from asyncsweep.columns import Columns
 from asyncsweep.core.policy import is_better
 from asyncsweep.core.records import FINAL_STATES, Direction, State, SweepSpec, TrialRecord
 from asyncsweep.errors import ConfigError
-from asyncsweep.space import Domain
+from asyncsweep.hooks.nearest import did_you_mean
+from asyncsweep.space import Categorical, Domain
 
 if TYPE_CHECKING:
     import hiplot
     import optuna
     import pandas
-
-# The columns that are neither a parameter nor a metric; HiPlot has the first two.
-_COLUMNS = ("uid", "from_uid", "number", "state", "attempts", "started_at", "duration_s", "error")
 
 
 class Result:
@@ -56,7 +57,9 @@ class Result:
 
     @property
     def best(self) -> TrialRecord | None:
-        """The COMPLETE trial with the best value, the earliest of equals; None when there is none.
+        """The feasible COMPLETE trial with the best value, the earliest of equals; None when there is none.
+
+        A trial is feasible when none of its constraints is above 0.
 
         Raises:
             ConfigError: The sweep has several directions: see `best_trials`.
@@ -66,57 +69,91 @@ class Result:
         direction = next(iter(self.directions.values()))
         best: TrialRecord | None = None
         for trial in self.trials:
-            if trial.state is State.COMPLETE and (
-                best is None or is_better(direction, trial.metric_values[0], best.metric_values[0])
+            if (
+                trial.state is State.COMPLETE
+                and trial.is_feasible
+                and (best is None or is_better(direction, trial.metric_values[0], best.metric_values[0]))
             ):
                 best = trial
         return best
 
     @property
     def best_trials(self) -> list[TrialRecord]:
-        """The COMPLETE trials that no other is better than in every direction (the Pareto front), by number."""
-        signs = [1.0 if direction == "minimize" else -1.0 for direction in self.directions.values()]
-        points = [
-            (tuple(sign * value for sign, value in zip(signs, trial.metric_values, strict=False)), trial)
-            for trial in self.trials
-            if trial.state is State.COMPLETE
-        ]
-        # In lexicographic order a point can only be dominated by one before it.
-        front: list[tuple[tuple[float, ...], TrialRecord]] = []
-        for point, trial in sorted(points, key=lambda pair: (pair[0], pair[1].number)):
-            if not any(_dominates(other, point) for other, _ in front):
-                front.append((point, trial))
-        return sorted((trial for _, trial in front), key=lambda trial: trial.number)
+        """The feasible COMPLETE trials that no other is better than in every direction (the Pareto front), by number.
+
+        Better means: at least as good in every direction, and not equal. So of equal trials all are there.
+        """
+        points = [(self._point(trial), trial) for trial in self._complete() if trial.is_feasible]
+        front = fronts.front([point for point, _ in points])
+        return [trial for point, trial in points if point in front]
+
+    def hypervolume(self, reference: Mapping[str, float] | Sequence[float] | None = None) -> float:
+        """How much `best_trials` dominate up to a reference point: the one number that tells how good a front is.
+
+        It is exact: O(n log n) for up to three directions, and up to a factor n more for each further one.
+
+        Args:
+            reference: A value for each direction, by metric or in their order, that a good trial is better than. A trial
+                that is not better than it in every direction adds nothing. None: the worst finite value that any COMPLETE
+                trial has in each direction. Then a front of one trial, or one at the edges, may add nothing, and two sweeps
+                cannot be compared: give one reference to both.
+
+        Returns:
+            In units of all metrics multiplied; 0.0 when there is nothing to measure, infinity when a value is infinitely good.
+
+        Raises:
+            ConfigError: The reference has other metrics than the sweep, or NaN.
+        """
+        if reference is None:
+            points = [self._point(trial) for trial in self._complete()]
+            corner = tuple(self._worst([point[place] for point in points]) for place in range(len(self.directions)))
+        else:
+            corner = self._signed(self._reference(reference))
+        return fronts.hypervolume([self._point(trial) for trial in self.best_trials], corner)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """One flat dict for each trial: number, state, parameters by name, metrics by name, attempts, times and error.
 
         A parameter with the name of one of the other columns is under "param:name"; a metric with such a name, or with a
-        parameter's, is under "metric:name". What a trial does not have is left out.
+        parameter's, is under "metric:name"; so is what begins with one of these prefixes. A constraint is under
+        "constraint:name". What a trial does not have is left out.
         """
-        return [self._row(trial) for trial in self.trials]
+        columns = self._columns()
+        return [_row(trial, columns) for trial in self.trials]
 
     def to_csv(self, path: str | Path) -> None:
-        """Write `to_rows` as CSV with a header. NaN and infinity are written as nan, inf and -inf."""
-        rows = self.to_rows()
-        columns = list(dict.fromkeys(column for row in rows for column in row)) or ["number", "state"]
+        """Write `to_rows` as CSV with a header, to be read again by `Sweep(history=path)`.
+
+        NaN and infinity are written as nan, inf and -inf, None as None, lists and dicts as JSON, bytes as hexadecimal. Where
+        two choices of a parameter would look the same, such as 1 and "1", the text is in quotes of its own.
+        """
+        columns = self._columns()
+        rows = [_row(trial, columns) for trial in self.trials]
+        texts = {
+            columns.params[name]: Cells(domain)
+            for name, domain in self.space.items()
+            if isinstance(domain, Categorical)
+        }
         with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns, restval="")
+            writer = csv.DictWriter(file, columns.in_order(rows), restval="")
             writer.writeheader()
-            writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+            for row in rows:
+                writer.writerow({key: texts[key].text(v) if key in texts else _text(v) for key, v in row.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """The trials with their reports as plain values for JSON. NaN and infinity become "NaN", "Infinity", "-Infinity"."""
+        columns = self._columns()
         return {
             "directions": dict(self.directions),
             "reason": self.reason,
             "trials": [
                 {
-                    **_plain(self._row(trial)),
-                    "params": _plain(trial.params),
-                    "metrics": _plain(trial.metrics),
-                    "reports": [[step, _plain(value)] for step, value in trial.reports],
-                    "user_attrs": _plain(trial.user_attrs),
+                    **json_value(_row(trial, columns)),
+                    "params": json_value(trial.params),
+                    "metrics": json_value(trial.metrics),
+                    "constraints": json_value(trial.constraints or {}),
+                    "reports": [[step, json_value(value)] for step, value in trial.reports],
+                    "user_attrs": json_value(trial.user_attrs),
                 }
                 for trial in self.trials
             ],
@@ -129,8 +166,10 @@ class Result:
 
     def to_pandas(self) -> pandas.DataFrame:
         """`to_rows` as a data frame. Needs pandas."""
-        frame = _needs("pandas", "pandas")
-        return frame.DataFrame(self.to_rows())
+        module = _needs("pandas", "pandas")
+        rows = self.to_rows()
+        frame: pandas.DataFrame = module.DataFrame(rows, columns=self._columns().in_order(rows))
+        return frame
 
     def to_optuna(self) -> optuna.Study:
         """A study in memory with every final trial that has parameters, for Optuna's plots and importances."""
@@ -142,53 +181,74 @@ class Result:
         """A HiPlot experiment with one datapoint for each final trial. Needs `pip install "asyncsweep[viewer]"`."""
         module = _needs("hiplot", "asyncsweep[viewer]")
         experiment: hiplot.Experiment
+        columns = self._columns()
         rows = []
         for trial in self.trials:
             if trial.state in FINAL_STATES:
-                row = {"uid": trial.number, "state": trial.state.value, **_named_columns(trial)}
-                rows.append({key: _cell(value) for key, value in row.items()})
+                row = {"uid": trial.number, "state": trial.state.value, **columns.named(trial)}
+                rows.append({key: cell(value) for key, value in row.items()})
         experiment = module.Experiment.from_iterable(rows)
         return experiment
 
-    def _row(self, trial: TrialRecord) -> dict[str, Any]:
-        row: dict[str, Any] = {"number": trial.number, "state": trial.state.value, **_named_columns(trial)}
-        row["attempts"] = trial.attempt
-        if trial.started_at:
-            row["started_at"] = trial.started_at
-        if trial.duration_s is not None:
-            row["duration_s"] = trial.duration_s
-        if trial.error is not None:
-            row["error"] = str(trial.error)
-        return row
+    def _columns(self) -> Columns:
+        return Columns(self.space, self.directions, self.trials)
+
+    def _complete(self) -> list[TrialRecord]:
+        """The COMPLETE trials; one with NaN, which the sweep itself never lets pass, is no better or worse than any."""
+        width = len(self.directions)
+        return [
+            trial
+            for trial in self.trials
+            if trial.state is State.COMPLETE and not any(map(math.isnan, trial.metric_values[:width]))
+        ]
+
+    def _point(self, trial: TrialRecord) -> fronts.Point:
+        """The trial's values, the less the better."""
+        return self._signed(trial.metric_values)
+
+    def _signed(self, values: Sequence[float]) -> fronts.Point:
+        pairs = zip(self.directions.values(), values, strict=False)  # a trial may have further metrics
+        return tuple(value if direction == "minimize" else -value for direction, value in pairs)
+
+    @staticmethod
+    def _worst(values: Sequence[float]) -> float:
+        return max((value for value in values if math.isfinite(value)), default=-math.inf)
+
+    def _reference(self, given: Mapping[str, float] | Sequence[float]) -> list[float]:
+        """A reference point, checked, in the order of the directions."""
+        names = list(self.directions)
+        if isinstance(given, Mapping):
+            for name in given:
+                if name not in names:
+                    raise ConfigError(f"reference: there is no direction {name!r}{did_you_mean(str(name), names)}")
+            values = [given[name] for name in names if name in given]
+        elif isinstance(given, str | bytes) or not isinstance(given, Sequence):
+            raise ConfigError(f"reference={given!r}: expected a value for each of {', '.join(names)}")
+        else:
+            values = list(given)
+        if len(values) != len(names):
+            raise ConfigError(f"reference={given!r}: expected a value for each of {', '.join(names)}")
+        found = [number(value) for value in values]
+        if any(map(math.isnan, found)):
+            raise ConfigError(f"reference={given!r}: NaN is no place")
+        return found
 
 
-def _named_columns(trial: TrialRecord) -> dict[str, Any]:
-    """Parameters and metrics, under names that nothing else in a row has."""
-    params = {f"param:{name}" if name in _COLUMNS else name: value for name, value in trial.params.items()}
-    taken = {*_COLUMNS, *params}
-    return params | {f"metric:{name}" if name in taken else name: value for name, value in trial.metrics.items()}
+def _row(trial: TrialRecord, columns: Columns) -> dict[str, Any]:
+    row: dict[str, Any] = {"number": trial.number, "state": trial.state.value, **columns.named(trial)}
+    row["attempts"] = trial.attempt
+    if trial.started_at:
+        row["started_at"] = trial.started_at
+    if trial.duration_s is not None:
+        row["duration_s"] = trial.duration_s
+    if trial.error is not None:
+        row["error"] = str(trial.error)
+    return row
 
 
-def _dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
-    return one != other and all(a <= b for a, b in zip(one, other, strict=True))
-
-
-def _cell(value: Any) -> Any:
-    """A value for a flat table: lists and dicts as JSON text, bytes as hexadecimal."""
-    if isinstance(value, list | dict):
-        return json.dumps(_plain(value), ensure_ascii=False)
-    return value.hex() if isinstance(value, bytes) else value
-
-
-def _plain(value: Any) -> Any:
-    """A value for JSON."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else ("Infinity" if value > 0 else "-Infinity")
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.hex() if isinstance(value, bytes) else value
+def _text(value: Any) -> Any:
+    """A cell of a CSV file, in which None is not the same as nothing."""
+    return "None" if value is None else cell(value)
 
 
 def _needs(module: str, package: str) -> Any:

@@ -75,7 +75,7 @@ class Answers:
     def judged(self, event: ev.Judged) -> None:
         trial = self._answer_verdict(event, prune=event.prune)
         if trial is not None and event.attrs is not None:
-            trial.sampler_attrs = {**(trial.sampler_attrs or {}), **event.attrs}
+            trial.pruner_attrs = {**(trial.pruner_attrs or {}), **event.attrs}
 
     def judge_failed(self, event: ev.JudgeFailed) -> None:
         self._show_fault("pruner.judge", event.error)
@@ -92,10 +92,10 @@ class Answers:
     # -- to Suggest ---------------------------------------------------------------------------------------------------
 
     def param_suggested(self, event: ev.ParamSuggested) -> None:
-        del self._life.questions.params[event.trial, event.attempt, event.name]
+        domain = self._life.questions.params.pop((event.trial, event.attempt, event.name))
         trial = self._course.running(event.trial, event.attempt)
         if trial is not None:
-            self._life.add_param(trial, event.name, event.value)
+            self._life.add_param(trial, event.name, event.value, domain)
             self._life.out.append(AnswerParam(event.trial, event.attempt, event.name, event.value))
 
     def suggest_failed(self, event: ev.SuggestFailed) -> None:

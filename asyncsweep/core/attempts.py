@@ -106,10 +106,15 @@ class Attempts:
         elif question in self._life.questions.params:
             self._course.stale += 1
         else:
-            self._life.questions.params[question] = None
+            self._life.questions.params[question] = event.domain
             self._life.out.append(Suggest(*question, event.domain))
 
     def attr_set(self, event: ev.AttrSet) -> None:
         trial = self._course.running(event.trial, event.attempt)
         if trial is not None:
             trial.attrs = {**(trial.attrs or {}), event.key: event.value}
+
+    def constraint_set(self, event: ev.ConstraintSet) -> None:
+        trial = self._course.running(event.trial, event.attempt)
+        if trial is not None:  # as in Optuna, the first value of a name stands
+            trial.constraints = {event.name: event.value, **(trial.constraints or {})}

@@ -9,8 +9,10 @@ from __future__ import annotations
 import enum
 
 from asyncsweep.core import policy
-from asyncsweep.core.effects import CancelTimer, Finish, SweepFinished, SweepStopping
+from asyncsweep.core.ahead import Ahead
+from asyncsweep.core.effects import CancelTimer, Finish, SweepFinished, SweepStopping, Tell
 from asyncsweep.core.lifecycle import Lifecycle
+from asyncsweep.core.order import Order
 from asyncsweep.core.records import ErrorInfo, State, SweepSpec, TrialRecord
 
 SWEEP_TIMER = -1
@@ -35,6 +37,7 @@ class Course:
 
     Attributes:
         life: The trials, slots and open questions.
+        ahead: How many suggestions are fetched early.
         spec: The settings, from `open` on.
         rules: The stop rules, which know the best trial; from `open` on.
         phase: See `Phase`.
@@ -49,6 +52,7 @@ class Course:
 
     def __init__(self, life: Lifecycle) -> None:
         self.life = life
+        self.ahead = Ahead(0)
         self.phase = Phase.NEW
         self.stale = 0
         self.exhausted = False
@@ -70,6 +74,7 @@ class Course:
 
     def open(self, spec: SweepSpec) -> None:
         self.rules = policy.StopRules(spec)
+        self.life.order = Order(spec.reproducible)
         self._start_segment(spec)
 
     def reopen(self, spec: SweepSpec) -> None:
@@ -79,6 +84,8 @@ class Course:
         self.error = None
         self.exhausted = False
         self.rules.follow(spec)
+        unanswered = (trial.number for trial in self.life.trials if not trial.is_final and trial.param_names is None)
+        self.life.order.reopen(next(unanswered, len(self.life.trials)))
         self._start_segment(spec)
         for trial in self.life.trials:
             if not trial.is_final:
@@ -103,6 +110,7 @@ class Course:
         self.spec = spec
         self.phase = Phase.RUNNING
         self._segment_at = self.life.at
+        self.ahead = Ahead(0 if spec.reproducible else spec.concurrency)
         if spec.timeout is not None:
             self.life.set_timer(SWEEP_TIMER, 0, max(0.0, spec.timeout - self.active_s))
 
@@ -123,6 +131,19 @@ class Course:
             if reason is not None:
                 self.stop(reason, now=True)
 
+    def settle_order(self) -> None:
+        """Hold the stop rules to the trials in the order of their numbers; what comes after a stop is to be dropped."""
+        order, trials = self.life.order, self.life.trials
+        while True:
+            if self.rules.has_news and self.phase is _OPEN:
+                self.obey_rules()
+                if self.phase is not _OPEN:
+                    order.kept = order.settled
+            if order.kept is not None or order.settled >= len(trials) or not trials[order.settled].is_final:
+                return
+            self.rules.see(trials[order.settled])
+            order.settled += 1
+
     def stop(self, reason: str, *, now: bool) -> None:
         """Start nothing new; with `now` also end what runs."""
         if self.phase is Phase.RUNNING:
@@ -135,6 +156,11 @@ class Course:
 
     def finish(self) -> None:
         """Nothing is open and nothing new may start: the last effects."""
+        order = self.life.order
+        while order.kept is not None and len(self.life.trials) > order.kept:
+            self.life.drop_last()
+        if order.window:  # what no ask had to know
+            self.life.out += map(Tell, order.due_before(len(self.life.trials) + order.window - 1))
         self.end_segment()
         self.phase = Phase.FINISHED
         for timer in self.life.questions.timers:
@@ -177,9 +203,15 @@ class Course:
         """An attempt ended without a result: the trial is retried while that is allowed, else it is final."""
         self.life.end_attempt(trial, error, self.spec, may_retry=self.phase is Phase.RUNNING)
         if trial.is_final:
-            self.rules.see(trial)
+            self._see(trial)
 
     def conclude(self, trial: TrialRecord, state: State, metrics: dict[str, float] | None = None) -> None:
         """The trial is final."""
         self.life.conclude(trial, state, metrics)
-        self.rules.see(trial)
+        self._see(trial)
+
+    def _see(self, trial: TrialRecord) -> None:
+        if trial.started_at and not trial.external:
+            self.ahead.ran(trial.finished_at - trial.started_at)
+        if not self.life.order.window:
+            self.rules.see(trial)

@@ -35,7 +35,7 @@ class Ask(Effect, frozen=True):
 
 
 class Tell(Effect, frozen=True):
-    """Tell the sampler and the pruner that a trial is final: once for each trial."""
+    """Tell the sampler and the pruner that a trial is final: once for each trial. History has negative numbers."""
 
     trial: int
 
@@ -164,6 +164,12 @@ class TrialFinished(Update, frozen=True):
     state: State
     metrics: dict[str, float]
     error: ErrorInfo | None = None
+
+
+class TrialDropped(Update, frozen=True):
+    """A final trial is no part of the sweep any more: with `reproducible`, what came after the stop does not count."""
+
+    trial: int
 
 
 class SweepPaused(Update, frozen=True):

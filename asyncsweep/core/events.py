@@ -16,7 +16,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from asyncsweep.core.records import ErrorInfo, SweepSpec
+from asyncsweep.core.records import ErrorInfo, PastTrial, SweepSpec
 from asyncsweep.space import Domain
 
 Step = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
@@ -154,7 +154,7 @@ class VerdictAsked(Event, tag=17, kw_only=False):
 
 
 class Judged(Event, tag=18, kw_only=False):
-    """The pruner answered `Judge`. `attrs` are its own JSON attributes, added to those of the sampler."""
+    """The pruner answered `Judge`. `attrs` are its own JSON attributes of the attempt, as far as they are new."""
 
     trial: int
     attempt: int
@@ -245,13 +245,29 @@ class ExecutorFailed(Event, tag=30, kw_only=False):
     error: ErrorInfo
 
 
-WorkerEvent = Started | ParamAsked | Reported | VerdictAsked | AttrSet | Finished | Pruned | Failed
+class ConstraintSet(Event, tag=31, kw_only=False):
+    """The objective called `set_constraint`; the first value of a name stands."""
+
+    trial: int
+    attempt: int
+    name: str
+    value: float
+
+
+class Adopted(Event, tag=32, kw_only=False):
+    """A trial of an earlier search is taken in, before the first trial of this one: the sampler and the pruner learn of it."""
+
+    past: PastTrial
+
+
+WorkerEvent = Started | ParamAsked | Reported | VerdictAsked | AttrSet | ConstraintSet | Finished | Pruned | Failed
 WORKER_EVENTS: tuple[type[Event], ...] = (
     Started,
     ParamAsked,
     Reported,
     VerdictAsked,
     AttrSet,
+    ConstraintSet,
     Finished,
     Pruned,
     Failed,
@@ -287,4 +303,6 @@ EVENTS: tuple[type[Event], ...] = (
     TrialCancelled,
     StopRequested,
     ExecutorFailed,
+    ConstraintSet,
+    Adopted,
 )

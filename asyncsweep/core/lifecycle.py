@@ -12,8 +12,11 @@ until `Killed` or `WorkerLost` says that nothing runs there any more, even when 
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
 from typing import Any
+
+import msgspec
 
 from asyncsweep.core import policy
 from asyncsweep.core.effects import (
@@ -25,15 +28,18 @@ from asyncsweep.core.effects import (
     Publish,
     SetTimer,
     Tell,
+    TrialDropped,
     TrialFinished,
     TrialRetried,
     TrialStarted,
     TrialSuggested,
     Update,
 )
+from asyncsweep.core.order import Order
 from asyncsweep.core.questions import Questions
-from asyncsweep.core.records import ErrorInfo, State, SweepSpec, TrialRecord
+from asyncsweep.core.records import ErrorInfo, PastTrial, State, SweepSpec, TrialRecord
 from asyncsweep.core.slots import Slots
+from asyncsweep.space import Domain
 
 # Reading a member off its class costs as much as a call.
 _WAITING, _RUNNING = State.WAITING, State.RUNNING
@@ -49,6 +55,8 @@ class Lifecycle:
         waiting: Numbers of the trials that have parameters and no slot, next one first.
         n_asked: How many trials that will need a slot wait for parameters.
         n_open: How many trials are not final.
+        history: Trials of earlier searches, numbered -1, -2, ... in their order.
+        order: What an ask may know.
         out: The effects of the event at hand; the machine gives them to its caller.
         at: The time of the event at hand, in seconds since the epoch.
     """
@@ -60,11 +68,14 @@ class Lifecycle:
         self.waiting: deque[int] = deque()
         self.n_asked = 0
         self.n_open = 0
+        self.history: list[TrialRecord] = []
+        self.order = Order(0)
         self.slots = Slots()
         self.questions = Questions()
         self.out: list[Effect] = []
         self.at = 0.0
         self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._domains: dict[tuple[int, str, bytes], dict[str, Domain]] = {}
 
     # -- forward ------------------------------------------------------------------------------------------------------
 
@@ -80,6 +91,8 @@ class Lifecycle:
     def ask(self, trial: TrialRecord) -> None:
         self.questions.asks[trial.number] = None
         self.n_asked += not trial.external
+        if self.order.window:
+            self.out += map(Tell, self.order.due_before(trial.number))
         self.out.append(Ask(trial.number, trial.fixed))
 
     def answered(self, number: int) -> TrialRecord | None:
@@ -99,12 +112,16 @@ class Lifecycle:
         if trial.external:
             trial.attempt = 1
             self.run(trial)
-        else:
+        elif trial.fixed is None:
             self.waiting.append(trial.number)
+        else:  # what the user wants tried next goes before what was fetched ahead
+            before = next((place for place, other in enumerate(self.waiting) if self.trials[other].fixed is None), None)
+            self.waiting.insert(len(self.waiting) if before is None else before, trial.number)
 
-    def add_param(self, trial: TrialRecord, name: str, value: Any) -> None:
+    def add_param(self, trial: TrialRecord, name: str, value: Any, domain: Domain) -> None:
         trial.param_names = self._shared((*(trial.param_names or ()), name))
         trial.param_values = (*trial.param_values, value)
+        trial.domains = self._with_domain(trial.domains, name, domain)
         self.publish(TrialSuggested(at=self.at, trial=trial.number, params=trial.params))
 
     def launch(self) -> None:
@@ -144,6 +161,7 @@ class Lifecycle:
         """Back to WAITING, because the attempt ended in `error`; the next one starts clean."""
         self._set_state(trial, State.WAITING)
         trial.steps = trial.reported = trial.report_metrics = trial.attrs = None
+        trial.pruner_attrs = trial.constraints = None
         trial.rising = True
         trial.started_at = 0.0
         self.publish(TrialRetried(at=self.at, trial=trial.number, attempt=trial.attempt, error=error))
@@ -162,16 +180,31 @@ class Lifecycle:
         self._set_state(trial, state)
         trial.finished_at = self.at
         self.n_open -= 1
-        self.out.append(Tell(number))
+        if not self.order.window:
+            self.out.append(Tell(number))
         update = TrialFinished(at=self.at, trial=number, state=state, metrics=metrics or {}, error=trial.error)
         self.out.append(Publish(update))
 
     def withdraw_last(self) -> None:
         """Take back the newest trial, which never got parameters: its number is free again."""
-        self._set_state(self.trials[-1], State.CANCELLED)
-        self.counts[State.CANCELLED] -= 1
-        self.trials.pop()
+        self.counts[self.trials.pop().state] -= 1
         self.n_open -= 1
+
+    def drop_last(self) -> None:
+        """Have the newest trial, which is final, never have been."""
+        trial = self.trials.pop()
+        self.counts[trial.state] -= 1
+        self.publish(TrialDropped(at=self.at, trial=trial.number))
+
+    def adopt(self, past: PastTrial) -> None:
+        """Take in a trial of an earlier search, and tell of it."""
+        record = TrialRecord(-1 - len(self.history), past.state, constraints=past.constraints)
+        record.param_names, record.param_values = self._shared(past.params), tuple(past.params.values())
+        record.metric_names, record.metric_values = self._shared(past.metrics), tuple(past.metrics.values())
+        if past.steps:
+            record.steps, record.reported = array("q", past.steps), array("d", past.values)
+        self.history.append(record)
+        self.out.append(Tell(record.number))
 
     def kill(self, trial: TrialRecord, reason: str, grace_s: float) -> None:
         """End a running attempt. Of several reasons the user's cancelling counts most, a time limit least."""
@@ -213,6 +246,18 @@ class Lifecycle:
         self.counts[trial.state] -= 1
         self.counts[state] += 1
         trial.state = state
+
+    def _with_domain(self, known: dict[str, Domain] | None, name: str, domain: Domain) -> dict[str, Domain]:
+        """`known` with one more domain; trials that ask for the same share one dict, which nobody changes."""
+        key = (
+            id(known),
+            name,
+            msgspec.msgpack.encode(domain),
+        )  # a shared dict lives as long as we do, and so does its id
+        found = self._domains.get(key)
+        if found is None:
+            found = self._domains[key] = {**(known or {}), name: domain}
+        return found
 
     def _shared(self, names: Any) -> tuple[str, ...]:
         key = tuple(names)

@@ -59,6 +59,7 @@ class Machine:
             ev.WorkerJoined: self._worker_joined,
             ev.WorkerLost: self._worker_lost,
             ev.Enqueued: self._enqueued,
+            ev.Adopted: self._adopted,
             ev.ExternalAsked: self._external_asked,
             ev.Suggested: answers.suggested,
             ev.SpaceExhausted: answers.space_exhausted,
@@ -74,6 +75,7 @@ class Machine:
             ev.Judged: answers.judged,
             ev.JudgeFailed: answers.judge_failed,
             ev.AttrSet: attempts.attr_set,
+            ev.ConstraintSet: attempts.constraint_set,
             ev.Finished: attempts.finished,
             ev.Pruned: attempts.pruned,
             ev.Failed: attempts.failed,
@@ -151,6 +153,11 @@ class Machine:
         return self.life.trials
 
     @property
+    def history(self) -> list[TrialRecord]:
+        """Trials of earlier searches, numbered -1, -2, ..."""
+        return self.life.history
+
+    @property
     def may_ask(self) -> bool:
         """True while a new trial may be created."""
         return self.course.may_ask
@@ -189,7 +196,7 @@ class Machine:
             return "the machine does not know this type of event"
         if (phase is _NEW) != (type(event) is ev.SweepOpened):
             return "the sweep is not open" if phase is _NEW else "the sweep is open already"
-        if phase is _FINISHED:
+        if phase is _FINISHED and type(event) is not ev.Reopened:
             return None
         if type(event) is ev.WorkerJoined:
             if event.slots < 1:
@@ -198,24 +205,39 @@ class Machine:
         if type(event) is ev.WorkerLost:
             return None if event.worker in self.life.slots.jobs else f"worker {event.worker!r} is not here"
         if type(event) is ev.TrialCancelled or type(event) is ev.TellFailed:
-            known = 0 <= event.trial < len(self.life.trials)
+            first = -len(self.life.history) if type(event) is ev.TellFailed else 0
+            known = first <= event.trial < len(self.life.trials)
             return None if known else f"there is no trial {event.trial}"
+        if type(event) is ev.Reopened:
+            same = event.spec.reproducible == self.spec.reproducible
+            return (
+                None if same else f"reproducible={event.spec.reproducible}, and it began with {self.spec.reproducible}"
+            )
+        if type(event) is ev.Adopted:
+            return "the sweep has trials of its own already" if self.life.trials else None
         return self.life.questions.complaint(event)
 
     # -- settle -------------------------------------------------------------------------------------------------------
 
     def _settle(self) -> None:
         life, course = self.life, self.course
-        if course.rules.has_news and course.phase is _OPEN:
-            course.obey_rules()
         if self.answers.withdrawn and not life.questions.asks:
             self.answers.drop_withdrawn()
+        if life.order.window:
+            course.settle_order()
+        elif course.rules.has_news and course.phase is _OPEN:
+            course.obey_rules()
         if course.phase is _OPEN and not self.paused:
-            slots, waiting = life.slots, life.waiting
+            slots, waiting, ahead = life.slots, life.waiting, course.ahead
             while slots.n_free and waiting:
                 life.launch()
-            while slots.n_free > life.n_asked + len(waiting) and course.may_ask:
+                ahead.launched(life.at, len(waiting))
+            wanted = slots.n_free + ahead.depth
+            if ahead.depth and life.enqueued:
+                wanted += 1  # what the user wants next is not kept waiting by what was fetched early
+            while wanted > life.n_asked + len(waiting) and course.may_ask and life.order.lets_begin(len(life.trials)):
                 life.begin(external=False)
+            ahead.idles(life.at, for_parameters=slots.n_free > 0 and life.n_asked > 0)
         if not life.n_open and not life.questions.kills and course.phase is not _FINISHED and not course.may_ask:
             course.finish()
 
@@ -231,8 +253,11 @@ class Machine:
     def _enqueued(self, event: ev.Enqueued) -> None:
         self.life.enqueued.append(event.params)
 
+    def _adopted(self, event: ev.Adopted) -> None:
+        self.life.adopt(event.past)
+
     def _external_asked(self, event: ev.ExternalAsked) -> None:
-        if self.course.may_ask:
+        if self.course.may_ask and not self.life.order.window:
             self.life.begin(external=True)
         else:
             self.course.stale += 1
@@ -240,6 +265,7 @@ class Machine:
     def _on_paused(self, event: ev.Paused) -> None:
         if not self.paused:
             self.paused = True
+            self.course.ahead.idles(self.life.at, for_parameters=False)
             self.life.publish(SweepPaused(at=self.life.at))
 
     def _on_unpaused(self, event: ev.Unpaused) -> None:

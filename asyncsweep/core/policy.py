@@ -63,7 +63,7 @@ class StopRules:
 
     Attributes:
         spec: The settings.
-        best: The best COMPLETE trial's number; None before the first. With several directions always None.
+        best: The best feasible COMPLETE trial's number; None before the first. With several directions always None.
         has_news: True when the rules may say something else than when it was last set to False.
     """
 
@@ -91,7 +91,9 @@ class StopRules:
             return
         self.has_news = self._is_on
         if state is _COMPLETE:
-            if self._direction is not None:
+            if not trial.is_feasible:
+                self._since_best += 1
+            elif self._direction is not None:
                 self._compare(trial.number, trial.metric_values[0], self._direction)
         elif state is State.FAILED:
             self._n_failed += 1

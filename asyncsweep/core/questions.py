@@ -17,6 +17,7 @@ from asyncsweep.core.events import (
     Suggested,
     SuggestFailed,
 )
+from asyncsweep.space import Domain
 
 # A tuple, once: a union of classes would be made anew for each event.
 _TO_ASK = (Suggested, SpaceExhausted, AskFailed)
@@ -30,7 +31,7 @@ class Questions:
     Attributes:
         asks: Trials that wait for parameters.
         verdicts: (trial, attempt, step) that wait for the pruner.
-        params: (trial, attempt, name) that wait for one more parameter.
+        params: (trial, attempt, name) that wait for one more parameter, with its domain.
         kills: (trial, attempt) that are being ended, with the worker whose slot they hold.
         timers: (trial, attempt) with a running timer; a timer may also be cancelled.
     """
@@ -40,7 +41,7 @@ class Questions:
     def __init__(self) -> None:
         self.asks: dict[int, None] = {}
         self.verdicts: dict[tuple[int, int, int], None] = {}
-        self.params: dict[tuple[int, int, str], None] = {}
+        self.params: dict[tuple[int, int, str], Domain] = {}
         self.kills: dict[tuple[int, int], str | None] = {}
         self.timers: dict[tuple[int, int], None] = {}
 

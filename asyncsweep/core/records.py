@@ -49,11 +49,13 @@ class PluginSpec(msgspec.Struct, frozen=True):
     Attributes:
         name: The registered name, or the class's name of an object that the user gave.
         options: Keyword options; empty for an object.
+        host: Where the user wants it to run: "inline", "thread" or "process"; "" leaves it to the class.
         given: True for an object: it is not in the journal and has to be given again on resume.
     """
 
     name: str
     options: dict[str, Any] = {}
+    host: str = ""
     given: bool = False
 
 
@@ -64,6 +66,7 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting that the sweep's course depends on; the first record of a journal carries it.
 
     Attributes:
+        reproducible: W: the ask for trial k, and every verdict on it, know the trials up to k - W and no others. 0: off.
         attached: What of the user's code goes along with the sweep: "exporters", and "stop_when", which is always given.
     """
 
@@ -75,6 +78,7 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
     trial_timeout: float | None = None
     grace_s: float = 5.0
     retries: int = 0
+    reproducible: int = 0
     max_failures: int | None = None
     target: float | None = None
     patience: int | None = None
@@ -84,6 +88,26 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
     executor: PluginSpec = PluginSpec("inline")
     objective: str = ""
     attached: dict[str, tuple[PluginSpec, ...]] = {}
+
+
+class PastTrial(msgspec.Struct, frozen=True, array_like=True):
+    """A trial of an earlier search, from which this sweep's sampler and pruner learn before they begin.
+
+    Attributes:
+        params: Values for parameters of the space, each within its domain; constants may be missing.
+        state: COMPLETE, PRUNED or FAILED.
+        metrics: For a COMPLETE trial one number for each direction; further ones are kept.
+        steps: The steps of its reports, whole numbers >= 0, each once.
+        values: The reported values.
+        constraints: As in `TrialRecord`.
+    """
+
+    params: dict[str, Any]
+    state: State = State.COMPLETE
+    metrics: dict[str, float] = {}
+    steps: tuple[int, ...] = ()
+    values: tuple[float, ...] = ()
+    constraints: dict[str, float] | None = None
 
 
 class TrialRecord(msgspec.Struct, gc=False):
@@ -100,7 +124,10 @@ class TrialRecord(msgspec.Struct, gc=False):
         error: Why the trial is FAILED, or CANCELLED by neither the user nor a stop; None otherwise.
         failures: The errors of the attempts that were retried, oldest first.
         attrs: What the objective set with `set_user_attr`; None when nothing.
+        domains: The domains of the parameters that the objective asked for while it ran (define-by-run); None when none.
         sampler_attrs: The sampler's own JSON attributes, given back to it when it is retold; None when nothing.
+        pruner_attrs: The pruner's own JSON attributes of this attempt, given back in the same way; None when nothing.
+        constraints: What the objective set with `set_constraint`: a trial is feasible when none is above 0; None when nothing.
         fixed: Parameters that the user enqueued and the sampler may not change; None when nothing.
         kill_reason: Why the running attempt is being ended; None otherwise.
         rising: True while each report of the attempt had a higher step than the one before it.
@@ -122,6 +149,9 @@ class TrialRecord(msgspec.Struct, gc=False):
     failures: tuple[ErrorInfo, ...] = ()
     attrs: dict[str, Any] | None = None
     sampler_attrs: dict[str, Any] | None = None
+    pruner_attrs: dict[str, Any] | None = None
+    domains: dict[str, Domain] | None = None
+    constraints: dict[str, float] | None = None
     fixed: dict[str, Any] | None = None
     kill_reason: str | None = None
     asked_at: float = 0.0
@@ -148,6 +178,11 @@ class TrialRecord(msgspec.Struct, gc=False):
     def user_attrs(self) -> dict[str, Any]:
         """What the objective stored with `set_user_attr`."""
         return dict(self.attrs or {})
+
+    @property
+    def is_feasible(self) -> bool:
+        """True when no constraint is above 0; a trial without constraints is feasible."""
+        return self.constraints is None or all(value <= 0 for value in self.constraints.values())
 
     @property
     def duration_s(self) -> float | None:

@@ -19,6 +19,7 @@ import anyio.lowlevel
 from asyncsweep.core.effects import AnswerVerdict
 from asyncsweep.core.events import (
     AttrSet,
+    ConstraintSet,
     Event,
     ExecutorFailed,
     Killed,
@@ -224,13 +225,16 @@ class _InlinePort:
 
     def suggest(self, name: str, domain: dict[str, Any]) -> Any:
         self._inbox.post(ParamAsked(*self._job, name, domain_of(name, domain)))
-        return value_in(self._taken(name, "suggest_*"))
+        return value_in(self._taken(name, f"suggest_{domain['type']}"))
 
     async def suggest_async(self, name: str, domain: dict[str, Any]) -> Any:
         return value_in(await self._asked(name, ParamAsked(*self._job, name, domain_of(name, domain))))
 
     def set_attr(self, key: str, value: Any) -> None:
         self._inbox.post(AttrSet(*self._job, key, attr_of(key, value)))
+
+    def set_constraint(self, name: str, value: float) -> None:
+        self._inbox.post(ConstraintSet(*self._job, name, value))
 
     def _taken(self, key: int | str, call: str) -> Answer:
         if key not in self._answers:

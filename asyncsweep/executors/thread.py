@@ -22,6 +22,7 @@ import anyio.abc
 
 from asyncsweep.core.events import (
     AttrSet,
+    ConstraintSet,
     Event,
     ExecutorFailed,
     Killed,
@@ -247,6 +248,9 @@ class _ThreadPort:
 
     def set_attr(self, key: str, value: Any) -> None:
         self._say(AttrSet(*self.job, key, attr_of(key, value)))
+
+    def set_constraint(self, name: str, value: float) -> None:
+        self._say(ConstraintSet(*self.job, name, value))
 
     def _say(self, event: Event) -> None:
         if self.is_killed or self.closed:

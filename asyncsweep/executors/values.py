@@ -35,8 +35,7 @@ def attr_of(key: str, value: Any) -> Any:
         TypeError: The value is not made of None, bool, int, float, str, bytes, lists and dicts with text keys.
         ValueError: It is larger than 1 MiB, nested too deep, or has a text that is no valid Unicode.
     """
-    check_attr(key, value)
-    return plain(value, key)
+    return plain(check_attr(key, value), key)
 
 
 def own(value: Any) -> Any:

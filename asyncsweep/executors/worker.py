@@ -16,7 +16,17 @@ import anyio.abc
 import msgspec
 
 from asyncsweep.core.effects import AnswerVerdict
-from asyncsweep.core.events import AttrSet, Event, Failed, Finished, ParamAsked, Pruned, Reported, VerdictAsked
+from asyncsweep.core.events import (
+    AttrSet,
+    ConstraintSet,
+    Event,
+    Failed,
+    Finished,
+    ParamAsked,
+    Pruned,
+    Reported,
+    VerdictAsked,
+)
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.errors import TrialError
 from asyncsweep.executors.values import attr_of, domain_of
@@ -26,6 +36,7 @@ from asyncsweep.link.path import search_path
 from asyncsweep.link.stream import MessageStream, StreamError
 from asyncsweep.wire.messages import (
     ATTR_SET,
+    CONSTRAINT_SET,
     FAILED,
     FINISHED,
     HELLO,
@@ -43,6 +54,7 @@ from asyncsweep.wire.messages import (
     VERDICT_ASKED,
 )
 from asyncsweep.worker.capture import Capture
+from asyncsweep.worker.values import check_constraint
 
 LOG_LIMIT_BYTES = 16 * 2**20
 # The largest message of a worker. As an event it may take 3 times as much, and has to fit into a record of the journal.
@@ -56,6 +68,7 @@ _SAYS: dict[int, type[Event]] = {
     VERDICT_ASKED: VerdictAsked,
     PARAM_ASKED: ParamAsked,
     ATTR_SET: AttrSet,
+    CONSTRAINT_SET: ConstraintSet,
 }
 _ENDS: dict[int, type[Event]] = {FINISHED: Finished, PRUNED: Pruned, FAILED: Failed}
 
@@ -256,11 +269,13 @@ class WorkerProcess:
         event = _event(message, job, kind)
         if event is None:
             raise StreamError(f"a message has a wrong shape: {reprlib.repr(message)}")
-        if isinstance(event, AttrSet):
-            try:
+        try:
+            if isinstance(event, AttrSet):
                 event.value = attr_of(event.key, event.value)
-            except (TypeError, ValueError) as error:
-                raise StreamError(str(error)) from error
+            elif isinstance(event, ConstraintSet):
+                check_constraint(event.name, event.value)
+        except (TypeError, ValueError) as error:
+            raise StreamError(str(error)) from error
         return event
 
     def _prepare(self, message: list[Any]) -> None:

@@ -2,7 +2,20 @@
 
 A sampler or pruner is built with its options alone and is used from one thread of one process, which need not be the
 application's: a class whose `host` attribute is "inline" answers on the application's loop and must do so in
-microseconds; any other runs in the sampler host, a child process.
+microseconds; one with "thread" gets a thread of its own; any other runs in the sampler host, a child process. Whoever makes
+the sweep may choose another place.
+
+Beyond the methods of its contract a sampler may have these, which are called where they exist:
+
+    attrs(trial) -> dict      after `ask`: JSON attributes, kept in the journal and given back as `sampler_attrs` of the trial
+    pending(trial)            after a restart: a trial that runs; its `params` are known, and were not asked for here
+    hurry(asks)               before so many asks in a row: workers are idle, so answer them from one fit if that is quicker
+
+and a pruner these:
+
+    verdict_steps()           the steps at which a verdict can be "stop", so that workers ask there alone; None: at no step
+    attrs(trial) -> dict      after `judge`: JSON attributes that are new; given back as `pruner_attrs` of the trial
+    restore(trial, attrs)     after a restart: a trial that runs had these `pruner_attrs`; its reports follow
 """
 
 from __future__ import annotations
@@ -20,7 +33,7 @@ from asyncsweep.core.records import Direction, State
 from asyncsweep.space import Domain, Space
 from asyncsweep.worker.objective import Call
 
-Host = Literal["inline", "process"]
+Host = Literal["inline", "thread", "process"]
 Params = dict[str, Any]
 
 
@@ -32,7 +45,10 @@ class TrialRef(NamedTuple):
 
 
 class FinishedTrial(Protocol):
-    """A final trial as samplers and pruners see it; `TrialRecord` is one."""
+    """A final trial as samplers and pruners see it; `TrialRecord` is one.
+
+    The number of a trial of an earlier search (`Sweep(history=...)`) is negative; such trials are told first.
+    """
 
     @property
     def number(self) -> int: ...
@@ -46,6 +62,12 @@ class FinishedTrial(Protocol):
     def reports(self) -> Iterator[tuple[int, float]]: ...
     @property
     def sampler_attrs(self) -> dict[str, Any] | None: ...
+    @property
+    def pruner_attrs(self) -> dict[str, Any] | None: ...
+    @property
+    def domains(self) -> dict[str, Domain] | None: ...
+    @property
+    def constraints(self) -> dict[str, float] | None: ...
 
 
 @runtime_checkable
@@ -70,10 +92,15 @@ class Sampler(Protocol):
 
 
 class VerdictSteps(msgspec.Struct, frozen=True, array_like=True):
-    """The steps at which a verdict can be anything but "go on": `first`, `first + every`, ..."""
+    """The steps at which a verdict can be anything but "go on".
+
+    With `factor` 1 they are `first`, `first + every`, ... With a greater one there is a verdict whenever the reports have
+    reached one of `first`, `first * factor`, `first * factor**2`, ... since the last verdict; `every` plays no part then.
+    """
 
     first: int = 0
     every: int = 1
+    factor: int = 1
 
 
 @runtime_checkable

@@ -1,8 +1,9 @@
-"""One order statistic of a growing collection of numbers."""
+"""Order statistics of a changing collection of numbers, one kind in each class."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from heapq import heappop, heappush
 
 
@@ -55,3 +56,80 @@ def _between(left: float, right: float, weight: float) -> float:
     """Linear interpolation, rounded as numpy does: from the nearer end."""
     gap = right - left
     return right - gap * (1 - weight) if weight >= 0.5 else left + gap * weight
+
+
+class RunningTop:
+    """The worst of the smallest `count // factor` numbers, and of at least one: O(1) to read, O(log n) to change.
+
+    Two heaps meet there: `_top` holds those numbers (negated, so that its top is the largest), `_rest` the others. A number
+    that is taken out again stays in its heap until it comes up.
+
+    Attributes:
+        count: How many numbers there are.
+    """
+
+    __slots__ = ("_factor", "_gone", "_gone_from_top", "_rest", "_size", "_top", "count")
+
+    def __init__(self, factor: int) -> None:
+        self._factor = factor
+        self._top: list[float] = []
+        self._rest: list[float] = []
+        self._size = 0  # of `_top`, without what was taken out
+        self._gone_from_top: Counter[float] = Counter()
+        self._gone: Counter[float] = Counter()
+        self.count = 0
+
+    @property
+    def last(self) -> float:
+        """The worst number of the top.
+
+        Raises:
+            IndexError: There is no number.
+        """
+        return -self._top[0]
+
+    def add(self, number: float) -> None:
+        """Take one more number into account; it is not NaN."""
+        self.count += 1
+        if self._top and number <= self.last:
+            heappush(self._top, -number)
+            self._size += 1
+        else:
+            heappush(self._rest, number)
+        self._settle()
+
+    def remove(self, number: float) -> None:
+        """Take out a number that was added."""
+        self.count -= 1
+        if number <= self.last:
+            self._gone_from_top[number] += 1
+            self._size -= 1
+        else:
+            self._gone[number] += 1
+        self._settle()
+
+    def _settle(self) -> None:
+        size = min(max(self.count // self._factor, 1), self.count)
+        while self._size < size:
+            number = heappop(self._rest)
+            if not _was_gone(self._gone, number):
+                heappush(self._top, -number)
+                self._size += 1
+        while self._top and (self._size > size or self._gone_from_top):
+            if _was_gone(self._gone_from_top, self.last):
+                heappop(self._top)
+            elif self._size > size:
+                heappush(self._rest, -heappop(self._top))
+                self._size -= 1
+            else:
+                break
+
+
+def _was_gone(gone: Counter[float], number: float) -> bool:
+    """Whether the number was taken out before; it is struck off then."""
+    if number not in gone:
+        return False
+    gone[number] -= 1
+    if not gone[number]:
+        del gone[number]
+    return True

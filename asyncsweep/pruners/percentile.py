@@ -11,20 +11,20 @@ import math
 from typing import ClassVar
 
 from asyncsweep.core.records import Direction, State
-from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.contracts import FinishedTrial, Host, VerdictSteps
+from asyncsweep.pruners.options import check_count, check_number
 from asyncsweep.pruners.order import RunningPercentile
+from asyncsweep.pruners.tail import Tail
 
 
 class _RunningTrial:
-    """What a verdict on a running trial needs: its best value and its two highest steps."""
+    """What a verdict on a running trial needs: its best value and the end of its curve."""
 
-    __slots__ = ("best", "last", "second_last", "steps")
+    __slots__ = ("best", "steps", "tail")
 
     def __init__(self) -> None:
         self.best = math.nan
-        self.last = -1
-        self.second_last = -1
+        self.tail = Tail()
         self.steps: set[int] = set()
 
 
@@ -56,13 +56,11 @@ class PercentilePruner:
         *,
         n_min_trials: int = 1,
     ) -> None:
-        is_number = isinstance(percentile, (int, float)) and not isinstance(percentile, bool)
-        if not is_number or not 0 <= percentile <= 100:
-            raise ConfigError(f"pruner.percentile: expected a number from 0 to 100, got {percentile!r}")
-        _check_count("n_startup_trials", n_startup_trials, 0)
-        _check_count("n_warmup_steps", n_warmup_steps, 0)
-        _check_count("interval_steps", interval_steps, 1)
-        _check_count("n_min_trials", n_min_trials, 1)
+        check_number("percentile", percentile, 0, 100)
+        check_count("n_startup_trials", n_startup_trials, 0)
+        check_count("n_warmup_steps", n_warmup_steps, 0)
+        check_count("interval_steps", interval_steps, 1)
+        check_count("n_min_trials", n_min_trials, 1)
         self._percentile = percentile
         self._n_startup_trials = n_startup_trials
         self._n_warmup_steps = n_warmup_steps
@@ -89,11 +87,7 @@ class PercentilePruner:
         if step in running.steps:
             return
         running.steps.add(step)
-        if step > running.last:
-            running.second_last = running.last
-            running.last = step
-        elif step > running.second_last:
-            running.second_last = step
+        running.tail.add(step, value)
         best = running.best
         if math.isnan(best) or (value > best if self._maximize else value < best):
             running.best = value
@@ -107,16 +101,12 @@ class PercentilePruner:
         running = self._running.get(trial)
         if running is None or not self._n_complete or self._n_complete < self._n_startup_trials:
             return False
-        after_warmup = running.last - self._n_warmup_steps
-        if after_warmup < 0:
-            return False
-        due = running.last - after_warmup % self._interval_steps
-        if running.second_last >= due:
+        if not running.tail.is_due(self._n_warmup_steps, self._interval_steps):
             return False
         best = running.best
         if math.isnan(best):
             return True
-        reported = self._by_step.get(running.last)
+        reported = self._by_step.get(running.tail.step)
         if reported is None or reported.count < self._n_min_trials:
             return False
         return best < reported.value if self._maximize else best > reported.value
@@ -157,8 +147,3 @@ class MedianPruner(PercentilePruner):
         n_min_trials: int = 1,
     ) -> None:
         super().__init__(50.0, n_startup_trials, n_warmup_steps, interval_steps, n_min_trials=n_min_trials)
-
-
-def _check_count(option: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise ConfigError(f"pruner.{option}: expected a whole number of at least {least}, got {value!r}")

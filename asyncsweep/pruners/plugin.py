@@ -12,4 +12,10 @@ def asyncsweep_pruners() -> dict[str, str]:
         "nop": "asyncsweep.pruners.nop:NopPruner",
         "median": "asyncsweep.pruners.percentile:MedianPruner",
         "percentile": "asyncsweep.pruners.percentile:PercentilePruner",
+        "asha": "asyncsweep.pruners.asha:AshaPruner",
+        "successive_halving": "asyncsweep.pruners.asha:AshaPruner",
+        "hyperband": "asyncsweep.pruners.hyperband:HyperbandPruner",
+        "threshold": "asyncsweep.pruners.threshold:ThresholdPruner",
+        "patient": "asyncsweep.pruners.patient:PatientPruner",
+        "nan": "asyncsweep.pruners.nan:NanPruner",
     }

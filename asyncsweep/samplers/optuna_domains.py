@@ -27,6 +27,7 @@ class OptunaDomain:
         known = all(isinstance(choice, _ACCEPTED) for choice in choices) and len(set(choices)) == len(choices)
         self._domain = domain
         self._choices = None if known else choices
+        self._distribution: BaseDistribution | None = None
 
     def suggest(self, trial: Trial, name: str) -> Any:
         """The value that Optuna suggests for the trial."""
@@ -42,7 +43,18 @@ class OptunaDomain:
         return self._choices[trial.suggest_categorical(name, range(len(self._choices)))]
 
     def distribution(self) -> BaseDistribution:
-        """What `suggest` uses."""
+        """What `suggest` uses; one object for all trials, as retelling needs it for each."""
+        if self._distribution is None:
+            self._distribution = self._new_distribution()
+        return self._distribution
+
+    def told(self, value: Any) -> Any:
+        """What Optuna calls the value."""
+        if self._choices is None:
+            return value
+        return next(place for place, choice in enumerate(self._choices) if same(choice, value))
+
+    def _new_distribution(self) -> BaseDistribution:
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
         domain = self._domain
@@ -52,9 +64,3 @@ class OptunaDomain:
             return IntDistribution(domain.low, domain.high, log=domain.log, step=domain.step)
         choices = (domain.value,) if isinstance(domain, Constant) else domain.choices
         return CategoricalDistribution(choices if self._choices is None else range(len(choices)))
-
-    def told(self, value: Any) -> Any:
-        """What Optuna calls the value."""
-        if self._choices is None:
-            return value
-        return next(place for place, choice in enumerate(self._choices) if same(choice, value))

@@ -14,8 +14,10 @@ def asyncsweep_samplers() -> dict[str, str]:
         "sobol": "asyncsweep.samplers.sobol:SobolSampler",
         "tpe": "asyncsweep.samplers.named:TPESampler",
         "cmaes": "asyncsweep.samplers.named:CmaEsSampler",
+        "gp": "asyncsweep.samplers.named:GPSampler",
         "nsgaii": "asyncsweep.samplers.named:NSGAIISampler",
         "nsgaiii": "asyncsweep.samplers.named:NSGAIIISampler",
         "qmc": "asyncsweep.samplers.named:QMCSampler",
         "bruteforce": "asyncsweep.samplers.named:BruteForceSampler",
+        "partial-fixed": "asyncsweep.samplers.named:PartialFixedSampler",
     }

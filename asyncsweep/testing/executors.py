@@ -166,6 +166,14 @@ class ExecutorSuite:
             assert stand.said() == ["Started", "Reported", "AttrSet", "Finished"]
             assert await stand.next(ev.AttrSet) == ev.AttrSet(0, 1, "key", ["a", 1])
 
+    async def test_constraints_arrive_in_order_and_before_the_end(self, executor: Executor) -> None:
+        async with self.open(executor, "constrains") as stand:
+            await stand.launch()
+            await stand.end()
+            constraints = [event for event in stand.events if isinstance(event, ev.ConstraintSet)]
+            assert constraints == [ev.ConstraintSet(0, 1, "memory", -1.0), ev.ConstraintSet(0, 1, "time", 0.5)]
+            assert stand.said() == ["Started", "ConstraintSet", "Reported", "Finished"]
+
     @pytest.mark.parametrize("prune", [True, False])
     async def test_the_verdict_reaches_the_objective(self, executor: Executor, prune: bool) -> None:
         async with self.open(executor, "obeys", verdicts=VerdictSteps()) as stand:

@@ -24,6 +24,14 @@ def reports(trial: Trial) -> float:
     return 0.0
 
 
+def constrains(trial: Trial) -> float:
+    """Sets two constraints, reports, and ends."""
+    trial.set_constraint("memory", -1)
+    trial.set_constraint("time", 0.5)
+    trial.report(0.0, 0)
+    return 0.0
+
+
 def obeys(trial: Trial) -> float:
     """Reports once and ends as the verdict says."""
     trial.report(1.0, 0)
@@ -71,6 +79,10 @@ async def doubles_async(trial: Trial) -> float:
 
 async def reports_async(trial: Trial) -> float:
     return reports(trial)
+
+
+async def constrains_async(trial: Trial) -> float:
+    return constrains(trial)
 
 
 async def obeys_async(trial: Trial) -> float:

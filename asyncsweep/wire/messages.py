@@ -18,6 +18,7 @@ PARAM_ASKED on are those of the core's events, so that a message becomes its eve
     VERDICT_ASKED  secret, step
     PARAM_ASKED    secret, name, domain
     ATTR_SET       secret, key, value
+    CONSTRAINT_SET secret, name, value
     FINISHED       secret, metrics
     PRUNED         secret
     FAILED         secret, [type, message, traceback]
@@ -43,3 +44,4 @@ ATTR_SET = 20
 FINISHED = 21
 PRUNED = 22
 FAILED = 23
+CONSTRAINT_SET = 31

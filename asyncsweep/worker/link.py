@@ -15,7 +15,16 @@ import time
 from typing import Any
 
 from asyncsweep.errors import TrialError
-from asyncsweep.wire.messages import ATTR_SET, PARAM, PARAM_ASKED, REPORTED, SHUTDOWN, VERDICT, VERDICT_ASKED
+from asyncsweep.wire.messages import (
+    ATTR_SET,
+    CONSTRAINT_SET,
+    PARAM,
+    PARAM_ASKED,
+    REPORTED,
+    SHUTDOWN,
+    VERDICT,
+    VERDICT_ASKED,
+)
 from asyncsweep.wire.stream import SETUP_LIMIT_BYTES, Decoder, pack
 from asyncsweep.worker.values import check_attr
 
@@ -135,8 +144,10 @@ class LinkPort:
         return self.suggest(name, domain)
 
     def set_attr(self, key: str, value: Any) -> None:
-        check_attr(key, value)
-        self._link.buffer((ATTR_SET, self._secret, key, value))
+        self._link.buffer((ATTR_SET, self._secret, key, check_attr(key, value)))
+
+    def set_constraint(self, name: str, value: float) -> None:
+        self._link.buffer((CONSTRAINT_SET, self._secret, name, value))
 
     def _receive(self) -> list[Any]:
         message = self._link.receive()

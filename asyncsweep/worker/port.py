@@ -6,13 +6,31 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Steps(NamedTuple):
-    """The steps at which a verdict can be anything but "go on": `first`, `first + every`, ..."""
+    """The steps at which a verdict can be anything but "go on".
+
+    With `factor` 1 they are `first`, `first + every`, ... With a greater one they are wherever the reports have passed one of
+    `first`, `first * factor`, `first * factor**2`, ... since the last verdict.
+    """
 
     first: int
     every: int
+    factor: int = 1
 
-    def has(self, step: int) -> bool:
-        return step >= self.first and (step - self.first) % self.every == 0
+    def is_due(self, step: int, asked: int) -> bool:
+        """Whether to ask for a verdict.
+
+        Args:
+            step: The highest step reported so far.
+            asked: The highest step reported when the last verdict was "go on"; -1 before that, and after one was "stop".
+        """
+        if step < self.first:
+            return False
+        if self.factor == 1:
+            return (step - self.first) % self.every == 0
+        passed = self.first
+        while 0 < passed * self.factor <= step:
+            passed *= self.factor
+        return passed > asked
 
 
 class Port(Protocol):
@@ -28,3 +46,4 @@ class Port(Protocol):
     def suggest(self, name: str, domain: dict[str, Any]) -> Any: ...
     async def suggest_async(self, name: str, domain: dict[str, Any]) -> Any: ...
     def set_attr(self, key: str, value: Any) -> None: ...
+    def set_constraint(self, name: str, value: float) -> None: ...

@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import threading
+import time
+import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asyncsweep.errors import TrialError, TrialPruned
+from asyncsweep.worker.domains import (
+    NOWHERE,
+    Distribution,
+    choice_domain,
+    distribution_of,
+    float_domain,
+    has,
+    int_domain,
+    is_same,
+    place_of,
+)
 from asyncsweep.worker.outcome import metric_name
 from asyncsweep.worker.port import Port, Steps
+from asyncsweep.worker.values import check_constraint, check_step, number_in
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+# What Optuna's trial has and one of ours cannot have, with what to do instead.
+_ELSEWHERE = {
+    "study": "there is no study beside the objective, which may run on another host; read the result, or watch the run",
+    "storage": "what is stored is written by the sweep; use report(), set_user_attr() and set_constraint()",
+    "relative_search_space": "only the sampler knows it, and it is in another process; see `distributions` and `params`",
+}
 
 
 class Trial:
@@ -18,6 +42,7 @@ class Trial:
         number: The trial's number in the sweep, from 0.
         attempt: Counts the attempts at this trial, from 1.
         params: The parameters by name, constants included. Define-by-run adds to it.
+        relative_params: Those that were suggested together before the objective began: of the space or enqueued.
     """
 
     def __init__(
@@ -32,14 +57,24 @@ class Trial:
         self.number = number
         self.attempt = attempt
         self.params = params
+        self.relative_params = dict(params)
         self._port = port
         self._metrics = metrics
         self._verdicts = verdicts
         self._domains: dict[str, dict[str, Any]] = {}
         self._steps: set[int] = set()
         self._last_step = -1
+        self._asked_step = -1
         self._lock = threading.Lock()
         self._user_attrs: dict[str, Any] = {}
+        self._constraints: dict[str, float] = {}
+        self._started_at = time.time()
+
+    if not TYPE_CHECKING:  # a type checker would take every name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            why = _ELSEWHERE.get(name)
+            raise AttributeError(f"'Trial' object has no attribute {name!r}" + (f": {why}" if why else ""))
 
     def report(self, value: float | Mapping[str, float], step: int | None = None) -> None:
         """Tell the sweep an intermediate value. Never waits, never raises for pruning.
@@ -55,16 +90,16 @@ class Trial:
         """
         further: dict[str, float] | None = None
         if isinstance(value, Mapping):
-            numbers = {metric_name(name): _number(number, "value") for name, number in value.items()}
+            numbers = {metric_name(name): number_in(number) for name, number in value.items()}
             first = self._metrics[0]
             if first not in numbers:
                 raise ValueError(f"report() needs the metric {first!r}; it got {', '.join(numbers) or 'nothing'}")
             number = numbers.pop(first)
             further = numbers or None
         else:
-            number = _number(value, "value")
+            number = number_in(value)
         if step is not None:
-            step = _whole(step)
+            step = check_step(step)
         with self._lock:
             if step is None:
                 step = self._last_step + 1
@@ -85,15 +120,17 @@ class Trial:
             TrialError: The objective runs on the sweep's own event loop and the verdict comes from another process: use
                 `await trial.should_prune_async()`.
         """
-        if self._verdicts is None or self._last_step < 0 or not self._verdicts.has(self._last_step):
+        step = self._last_step
+        if not self._is_verdict_due(step):
             return False
-        return self._port.verdict(self._last_step)
+        return self._answered(step, self._port.verdict(step))
 
     async def should_prune_async(self) -> bool:
         """As `should_prune`, without blocking the event loop."""
-        if self._verdicts is None or self._last_step < 0 or not self._verdicts.has(self._last_step):
+        step = self._last_step
+        if not self._is_verdict_due(step):
             return False
-        return await self._port.verdict_async(self._last_step)
+        return self._answered(step, await self._port.verdict_async(step))
 
     def report_or_prune(self, value: float | Mapping[str, float], step: int | None = None) -> None:
         """Report, and end the trial when the pruner says so.
@@ -110,33 +147,97 @@ class Trial:
     ) -> float:
         """A number between `low` and `high`; the same name gives the same value for the whole trial.
 
+        A `step` that does not divide the range makes it end at its last point, with a warning.
+
         Raises:
-            TrialError: The same name was asked for with another domain, the space gave it a value outside of this one, or
-                the sampler cannot answer.
+            TrialError: The bounds, `step` or `log` make no domain, the same name was asked for with another one, the space
+                gave it a value outside of this one, or the sampler cannot answer.
         """
-        return float(self._suggest(name, _float_domain(low, high, step, log)))
+        return float(self._suggest(name, float_domain(name, low, high, step, log)))
 
     def suggest_int(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
         """A whole number between `low` and `high`, both included; see `suggest_float`."""
-        return int(self._suggest(name, _int_domain(low, high, step, log)))
+        return int(self._suggest(name, int_domain(name, low, high, step, log)))
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        """One of `choices`; see `suggest_float`."""
-        return self._suggest(name, _choice_domain(choices))
+        """One of `choices`, the very object; see `suggest_float`.
+
+        A choice is None, a bool, int, float, str, bytes, or a list, tuple or dict of these.
+        """
+        choices = list(choices)
+        domain = choice_domain(name, choices)
+        is_new = name not in self._domains
+        value = self._suggest(name, domain)
+        return self._own(name, domain, choices) if is_new else value
+
+    def suggest_uniform(self, name: str, low: float, high: float) -> float:
+        """Deprecated, as in Optuna: `suggest_float(name, low, high)`."""
+        _deprecated("suggest_uniform", "suggest_float(name, low, high)")
+        return self.suggest_float(name, low, high)
+
+    def suggest_loguniform(self, name: str, low: float, high: float) -> float:
+        """Deprecated, as in Optuna: `suggest_float(name, low, high, log=True)`."""
+        _deprecated("suggest_loguniform", "suggest_float(name, low, high, log=True)")
+        return self.suggest_float(name, low, high, log=True)
+
+    def suggest_discrete_uniform(self, name: str, low: float, high: float, q: float) -> float:
+        """Deprecated, as in Optuna: `suggest_float(name, low, high, step=q)`."""
+        _deprecated("suggest_discrete_uniform", "suggest_float(name, low, high, step=q)")
+        return self.suggest_float(name, low, high, step=q)
 
     async def suggest_float_async(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
         """As `suggest_float`, without blocking the event loop."""
-        return float(await self._suggest_async(name, _float_domain(low, high, step, log)))
+        return float(await self._suggest_async(name, float_domain(name, low, high, step, log)))
 
     async def suggest_int_async(self, name: str, low: int, high: int, *, step: int = 1, log: bool = False) -> int:
         """As `suggest_int`, without blocking the event loop."""
-        return int(await self._suggest_async(name, _int_domain(low, high, step, log)))
+        return int(await self._suggest_async(name, int_domain(name, low, high, step, log)))
 
     async def suggest_categorical_async(self, name: str, choices: Sequence[Any]) -> Any:
         """As `suggest_categorical`, without blocking the event loop."""
-        return await self._suggest_async(name, _choice_domain(choices))
+        choices = list(choices)
+        domain = choice_domain(name, choices)
+        is_new = name not in self._domains
+        value = await self._suggest_async(name, domain)
+        return self._own(name, domain, choices) if is_new else value
+
+    def set_constraint(self, key: str, value: float) -> None:
+        """Say how far the trial is from keeping a constraint: it is feasible when none of its constraints is above 0.
+
+        The first value of a name stands; another one is ignored, with a warning.
+
+        Raises:
+            TypeError: `value` is no number.
+            ValueError: It is NaN, or the name is no valid Unicode text or longer than 1,000 characters.
+        """
+        name, number = check_constraint(key, value)
+        with self._lock:
+            if name not in self._constraints:
+                self._constraints[name] = number
+                self._port.set_constraint(name, number)
+                return
+        warnings.warn(
+            f"set_constraint({name!r}): it is {self._constraints[name]} already; {number} is ignored", stacklevel=2
+        )
+
+    @property
+    def constraints(self) -> dict[str, float]:
+        """What `set_constraint` stored in this attempt."""
+        return dict(self._constraints)
+
+    @property
+    def distributions(self) -> dict[str, Distribution]:
+        """What `suggest_*` was asked for in this attempt; each has the attributes of Optuna's class of the same name."""
+        return {name: distribution_of(domain) for name, domain in dict(self._domains).items()}
+
+    @property
+    def datetime_start(self) -> datetime:
+        """When this attempt began, in local time without a zone, as Optuna tells it."""
+        from datetime import datetime  # for the few that ask
+
+        return datetime.fromtimestamp(self._started_at)
 
     @property
     def user_attrs(self) -> dict[str, Any]:
@@ -153,14 +254,23 @@ class Trial:
         self._port.set_attr(str(key), value)
         self._user_attrs[str(key)] = value
 
+    def _is_verdict_due(self, step: int) -> bool:
+        return self._verdicts is not None and step >= 0 and self._verdicts.is_due(step, self._asked_step)
+
+    def _answered(self, step: int, prune: bool) -> bool:
+        # A trial that goes on although it was told to stop is judged anew at once, not where the next verdict would be due:
+        # of several rungs that it passed in one leap only the first was decided.
+        self._asked_step = -1 if prune else step
+        return prune
+
     def _suggest(self, name: str, domain: dict[str, Any]) -> Any:
         if not self._known(name, domain):
-            self.params[name] = self._port.suggest(name, domain)
+            self._learn(name, domain, self._port.suggest(name, domain))
         return self.params[name]
 
     async def _suggest_async(self, name: str, domain: dict[str, Any]) -> Any:
         if not self._known(name, domain):
-            self.params[name] = await self._port.suggest_async(name, domain)
+            self._learn(name, domain, await self._port.suggest_async(name, domain))
         return self.params[name]
 
     def _known(self, name: str, domain: dict[str, Any]) -> bool:
@@ -169,56 +279,35 @@ class Trial:
             raise TypeError(f"suggest_*(): the name must be a text, not {name!r:.80} ({type(name).__name__})")
         if not name.isascii() and name != name.encode("utf-8", "ignore").decode():
             raise TrialError(f"suggest_*(): the name {name!r:.80} is no valid Unicode text")
-        if name not in self._domains and name in self.params and not _has(domain, self.params[name]):
+        if name not in self.params:
+            self._check_same(name, domain)
+            return False
+        if name not in self._domains and not has(domain, self.params[name]):
             raise TrialError(
                 f"{name!r} is {self.params[name]!r:.80} in this trial, from the space or the enqueued parameters, which is "
                 f"not in the domain that is asked for, {domain}"
             )
-        before = self._domains.setdefault(name, domain)
-        if before != domain:
+        self._learn(name, domain, self.params[name])
+        return True
+
+    def _learn(self, name: str, domain: dict[str, Any], value: Any) -> None:
+        """From now on the name has this domain: only a value makes it so, not a question that failed."""
+        self._check_same(name, domain)
+        self._domains[name] = domain
+        self.params[name] = value
+
+    def _check_same(self, name: str, domain: dict[str, Any]) -> None:
+        before = self._domains.get(name, domain)
+        if not is_same(before, domain):
             raise TrialError(f"{name!r} was suggested from {before} and is now asked for from {domain}")
-        return name in self.params
+
+    def _own(self, name: str, domain: dict[str, Any], choices: Sequence[Any]) -> Any:
+        """The objective's own object for a choice: a tuple, say, which travels as a list."""
+        place = place_of(domain, self.params[name])
+        if place != NOWHERE:
+            self.params[name] = choices[place]
+        return self.params[name]
 
 
-def _float_domain(low: float, high: float, step: float | None, log: bool) -> dict[str, Any]:
-    return {"type": "float", "low": float(low), "high": float(high), "step": step, "log": bool(log)}
-
-
-def _int_domain(low: int, high: int, step: int, log: bool) -> dict[str, Any]:
-    return {"type": "int", "low": int(low), "high": int(high), "step": int(step), "log": bool(log)}
-
-
-def _choice_domain(choices: Sequence[Any]) -> dict[str, Any]:
-    return {"type": "categorical", "choices": list(choices)}
-
-
-def _has(domain: dict[str, Any], value: Any) -> bool:
-    """Whether a value may come from a domain; steps and scales are left to who gave it."""
-    if domain["type"] == "categorical":
-        # Stored sequences come back as lists.
-        return _as_list(value) in [_as_list(choice) for choice in domain["choices"]]
-    try:
-        return bool(domain["low"] <= value <= domain["high"] and (domain["type"] == "float" or value == int(value)))
-    except (TypeError, ValueError):
-        return False  # no number
-
-
-def _as_list(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _number(value: Any, what: str) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        raise TypeError(f"report(): {what} must be a number, not {value!r:.80} ({type(value).__name__})") from None
-
-
-def _whole(step: Any) -> int:
-    try:
-        number = int(step)
-    except (TypeError, ValueError):
-        raise TypeError(f"report(): step must be a whole number, not {step!r:.80} ({type(step).__name__})") from None
-    if not 0 <= number <= 2**62:
-        raise ValueError(f"report(): step must be between 0 and 2**62, not {number}")
-    return number
+def _deprecated(name: str, instead: str) -> None:
+    warnings.warn(f"trial.{name}() is deprecated, in Optuna too: use {instead}", FutureWarning, stacklevel=3)

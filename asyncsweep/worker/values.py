@@ -1,28 +1,61 @@
-"""What an objective may store with its trial: MessagePack's own types, not too large, not too deep."""
+"""What an objective may report and store: numbers, and MessagePack's own types, not too large, not too deep."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
-
-from asyncsweep.wire.stream import pack
 
 ATTR_LIMIT_BYTES = 2**20
 # As for the values of a space; deeper nesting exhausts the recursion of a decoder.
 _MAX_DEPTH = 64
+_NAME_LIMIT = 1_000
+# Outside these, MessagePack has no integer.
+_INT_MIN = -(2**63)
+_INT_MAX = 2**64 - 1
 
 
-def check_attr(key: str, value: Any) -> None:
-    """Refuse a user attribute that the journal cannot hold.
+def number_in(value: Any) -> float:
+    """The number that is reported.
+
+    Raises:
+        TypeError: It is none.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"report(): value must be a number, not {value!r:.80} ({type(value).__name__})") from None
+
+
+def check_step(step: Any) -> int:
+    """The step of a report.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is negative or beyond 2**62.
+    """
+    try:
+        number = int(step)
+    except (TypeError, ValueError):
+        raise TypeError(f"report(): step must be a whole number, not {step!r:.80} ({type(step).__name__})") from None
+    if not 0 <= number <= 2**62:
+        raise ValueError(f"report(): step must be between 0 and 2**62, not {number}")
+    return number
+
+
+def check_attr(key: str, value: Any) -> Any:
+    """A user attribute in the form in which it is stored.
 
     Raises:
         TypeError: The value is not made of None, bool, int, float, str, bytes, lists and dicts with text keys.
         ValueError: It is larger than 1 MiB, nested too deep, or has a text that is no valid Unicode.
     """
+    from asyncsweep.wire.stream import pack  # a script that only reports does without
+
     what = f"set_user_attr({key!r})"
-    _check(value, what, 0)
     try:
+        value = plain(value)
         size = len(pack((key, value)))
-    except (TypeError, OverflowError) as error:
+    except TypeError as error:
         raise TypeError(f"{what}: the value cannot be stored: {error}") from None
     except ValueError as error:
         raise ValueError(f"{what}: the value cannot be stored: {error}") from None
@@ -30,16 +63,64 @@ def check_attr(key: str, value: Any) -> None:
         raise ValueError(
             f"{what}: {size} bytes are more than {ATTR_LIMIT_BYTES}: write them to a file and store its path"
         )
+    return value
 
 
-def _check(value: Any, what: str, depth: int) -> None:
+def check_constraint(key: Any, value: Any) -> tuple[str, float]:
+    """The name and the value of a constraint.
+
+    Raises:
+        TypeError: The value is no number.
+        ValueError: It is NaN, or the name is no valid Unicode text or longer than 1,000 characters.
+    """
+    name = str(key)
+    if len(name) > _NAME_LIMIT:
+        raise ValueError(f"set_constraint({name[:80]!r}...): the name has more than {_NAME_LIMIT} characters")
+    if not name.isascii() and name != name.encode("utf-8", "ignore").decode():
+        raise ValueError(f"set_constraint({name!r:.80}): the name is no valid Unicode text")
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"set_constraint({name!r}): the value must be a number, not {value!r:.80} ({type(value).__name__})"
+        ) from None
+    if math.isnan(number):
+        raise ValueError(f"set_constraint({name!r}): the value is NaN, which neither keeps a constraint nor breaks it")
+    return name, number
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """The value with Python's own types: subclasses and NumPy's scalars become these, tuples become lists.
+
+    Raises:
+        TypeError: It is, or has in it, what MessagePack does not have: another type, a key that is no text, a larger integer.
+        ValueError: It is nested too deep, or has a text that is no valid Unicode.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, str):
+        value.encode()
+        return str.__str__(value)
+    if isinstance(value, int):
+        if not _INT_MIN <= value <= _INT_MAX:
+            raise TypeError(f"{value!r:.80} does not fit in 64 bits")
+        return int(value)
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
     if isinstance(value, (list, tuple, dict)):
         if depth >= _MAX_DEPTH:
-            raise ValueError(f"{what}: the value is nested more than {_MAX_DEPTH} deep")
-        if isinstance(value, dict):
-            for key in value:
-                if not isinstance(key, str):
-                    raise TypeError(f"{what}: the dict key {key!r:.80} must be a text")
-            value = value.values()
-        for item in value:
-            _check(item, what, depth + 1)
+            raise ValueError(f"it is nested more than {_MAX_DEPTH} deep")
+        if not isinstance(value, dict):
+            return [plain(item, depth + 1) for item in value]
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"the dict key {key!r:.80} must be a text")
+        return {plain(key): plain(item, depth + 1) for key, item in value.items()}
+    # NumPy need not be imported to know its numbers.
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        item = value.item()
+        if isinstance(item, (bool, int, float)):
+            return item
+    raise TypeError(f"{value!r:.80} is of type {type(value).__name__}")

@@ -18,7 +18,7 @@ from asyncsweep.core import events as ev
 from asyncsweep.core.effects import Effect
 from asyncsweep.core.invariants import state_of
 from asyncsweep.core.machine import Machine
-from asyncsweep.core.records import ErrorInfo, SweepSpec
+from asyncsweep.core.records import ErrorInfo, PastTrial, State, SweepSpec
 from asyncsweep.errors import InvalidTransition
 from asyncsweep.space import Float, Int
 from asyncsweep.testing.events import Bench, spec
@@ -42,6 +42,8 @@ def some_spec(pick: int, roll: int) -> SweepSpec:
         "max_failures": chosen((None, None, 2, 0), roll // 10),
         "target": chosen((None, None, None, 0.0), roll // 20),
         "patience": chosen((None, None, 3), pick // 5),
+        "concurrency": chosen((1, 2, 3), pick // 2),
+        "reproducible": chosen((0, 0, 0, 3, 1), pick // 3),
     }
     if roll % 5 == 1:
         changes["directions"] = {"value": "maximize"}
@@ -127,6 +129,15 @@ class World:
         attempt = self._running(pick)
         if attempt is not None:
             self.send(ev.AttrSet(*attempt, chosen(("a", "b"), roll), roll))
+
+    def set_constraint(self, pick: int, roll: int) -> None:
+        attempt = self._running(pick)
+        if attempt is not None:
+            self.send(ev.ConstraintSet(*attempt, chosen(("c", "d"), roll), chosen(VALUES[:5], roll // 2)))
+
+    def adopt(self, pick: int, roll: int) -> None:
+        if not self.machine.trials and not self.bench.watch.ledger.finished:
+            self.send(ev.Adopted(PastTrial({"x": 0.5}, chosen((State.COMPLETE, State.FAILED), roll), {"value": 1.0})))
 
     def end(self, pick: int, roll: int) -> None:
         attempt = self._running(pick)
@@ -216,7 +227,8 @@ class World:
             directions = self.machine.spec.directions
             changed = some_spec(pick, roll)
             n_trials = None if changed.n_trials is None else changed.n_trials + len(self.machine.trials) // 2
-            self.send(ev.Reopened(msgspec.structs.replace(changed, directions=directions, n_trials=n_trials)))
+            kept = {"directions": directions, "reproducible": self.machine.spec.reproducible}
+            self.send(ev.Reopened(msgspec.structs.replace(changed, n_trials=n_trials, **kept)))
 
     def stop_and_reopen(self, pick: int, roll: int) -> None:
         """The user cancels a trial, then everything, and the process ends before anything was killed."""
@@ -240,7 +252,8 @@ class World:
             ev.WorkerLost("nobody"),
             ev.WorkerJoined("none", 0),
             ev.TrialCancelled(n_trials),
-            ev.TellFailed(-1, ERROR),
+            ev.TellFailed(-1 - len(self.machine.history), ERROR),
+            *([ev.Adopted(PastTrial({}))] if self.machine.trials else []),
             *(ev.WorkerJoined(worker, 1) for worker in self.bench.watch.ledger.workers),
         ]
         event = ev.SweepOpened(spec()) if self.bench.watch.ledger.finished else chosen(faults, pick + roll)
@@ -315,6 +328,7 @@ def said_by_workers(trial: int, attempt: int) -> list[ev.Event]:
         ev.Reported(trial, attempt, 2, 0.0),
         ev.VerdictAsked(trial, attempt, 1),
         ev.AttrSet(trial, attempt, "a", [1]),
+        ev.ConstraintSet(trial, attempt, "c", -1.0),
         ev.Finished(trial, attempt, {"value": 0.0}),
         ev.Pruned(trial, attempt),
         ev.Failed(trial, attempt, ERROR),
@@ -334,7 +348,7 @@ Action = Callable[[World, int, int], None]
 # How often each is done in a random world.
 WEIGHTS: dict[Action, int] = {
     World.join: 8, World.lose: 4, World.start: 20, World.kill: 8, World.fire: 4, World.report: 14, World.ask_verdict: 6,
-    World.ask_param: 5, World.set_attr: 3, World.end: 16, World.garble: 10, World.answer_ask: 20, World.answer_verdict: 5,
+    World.ask_param: 5, World.set_attr: 3, World.set_constraint: 2, World.adopt: 2, World.end: 16, World.garble: 10, World.answer_ask: 20, World.answer_verdict: 5,
     World.answer_param: 4, World.fail_tell: 1, World.enqueue: 2, World.ask_externally: 3, World.pause: 1,
     World.unpause: 3, World.cancel: 3, World.stop: 1, World.reopen: 2, World.wrong: 3, World.stop_and_reopen: 1,
 }  # fmt: skip

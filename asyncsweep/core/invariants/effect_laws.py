@@ -21,6 +21,7 @@ FINISH = "Finish comes once, at the end"
 ONCE = "a question is asked and answered once"
 TIMERS = "timers are set and cancelled in pairs"
 BUDGET = "no more trials than the budget"
+WINDOW = "an ask knows what it may, and no more"
 
 
 def of_effect(scene: Scene, effect: Effect) -> Iterator[tuple[str, str]]:
@@ -35,6 +36,10 @@ def of_effect(scene: Scene, effect: Effect) -> Iterator[tuple[str, str]]:
             yield STOPPED, f"{effect}"
         if effect.trial in ledger.asks:
             yield ONCE, f"{effect} is asked already"
+        if ledger.window:
+            known = [trial for trial in ledger.told if trial >= 0]
+            if known != list(range(max(0, effect.trial - ledger.window + 1))):
+                yield WINDOW, f"{effect} with a window of {ledger.window}, and told are {known}"
         if (
             scene.spec.n_trials is not None
             and effect.trial >= scene.spec.n_trials
@@ -44,6 +49,9 @@ def of_effect(scene: Scene, effect: Effect) -> Iterator[tuple[str, str]]:
     elif isinstance(effect, Tell):
         if effect.trial in ledger.told:
             yield TOLD, f"trial {effect.trial} is told again"
+        record = scene.record(effect.trial)
+        if effect.trial >= 0 and (record is None or not record.is_final):
+            yield TOLD, f"trial {effect.trial} is told and is {record}"
     elif isinstance(effect, Judge):
         if (effect.trial, effect.attempt, effect.step) in ledger.verdicts:
             yield ONCE, f"{effect} is asked already"

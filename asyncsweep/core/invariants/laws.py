@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from asyncsweep.core import events as ev
+from asyncsweep.core.ahead import MOST_PER_SLOT
 from asyncsweep.core.effects import (
     AnswerParam,
     AnswerVerdict,
@@ -75,8 +76,18 @@ def launches_stay_within_retries(scene: Scene) -> Iterator[str]:
 
 
 def each_final_trial_is_told_once(scene: Scene) -> Iterator[str]:
-    ended = [trial.number for trial in scene.ended]
+    """At once; in a sweep with a window at latest when it finishes, and those of earlier searches when they are taken in."""
     told = [tell.trial for tell in scene.did(Tell)]
+    if isinstance(scene.event, ev.Adopted) and not scene.over:
+        if told != [-len(scene.machine.history)]:
+            yield f"trial {-len(scene.machine.history)} of an earlier search was taken in and {told} were told"
+        return
+    if scene.ledger.window:
+        numbers = [trial for trial in scene.ledger.told if trial >= 0]
+        if scene.ledger.finished and numbers != list(range(len(scene.machine.trials))):
+            yield f"the sweep is finished with {len(scene.machine.trials)} trials, and {numbers} were told"
+        return
+    ended = [trial.number for trial in scene.ended]
     if sorted(ended) != sorted(told):
         yield f"trials {ended} became final and {told} were told"
 
@@ -109,6 +120,8 @@ def a_new_attempt_starts_clean(scene: Scene) -> Iterator[str]:
             yield f"{launch} of a trial that cannot run: {trial}"
         elif (
             any((trial.steps, trial.reported, trial.report_metrics, trial.attrs, trial.metric_values, trial.error))
+            or trial.pruner_attrs is not None
+            or trial.constraints is not None
             or trial.kill_reason is not None
             or trial.started_at
             or not trial.rising
@@ -119,17 +132,18 @@ def a_new_attempt_starts_clean(scene: Scene) -> Iterator[str]:
 
 
 def no_slot_idles_while_something_waits(scene: Scene) -> Iterator[str]:
-    """Free slots are filled; where nothing waits, new trials are asked for: as many as there are free slots."""
+    """Free slots are filled; where nothing waits, new trials are asked for: as many as free slots and fetching ahead need."""
     ledger = scene.ledger
     if ledger.paused or ledger.stopping or ledger.finished:
         return
     n_coming = len(scene.waiting) + scene.n_asked
     if ledger.n_free and scene.waiting:
         yield f"{ledger.n_free} slots are free while trials {scene.waiting} wait"
-    if ledger.n_free > n_coming and scene.budget_left:
+    if ledger.n_free > n_coming and scene.budget_left and scene.may_begin:
         yield f"{ledger.n_free} slots are free, {n_coming} trials are to come, and no further one is asked for"
     asked = [ask for ask in scene.did(Ask) if ask.trial not in ledger.external]
-    if asked and n_coming > ledger.n_free and not isinstance(scene.event, ev.Reopened):
+    early = MOST_PER_SLOT * scene.spec.concurrency + 1 if scene.spec.concurrency > 1 and not ledger.window else 0
+    if asked and n_coming > ledger.n_free + early and not isinstance(scene.event, ev.Reopened):
         yield f"{asked} although {ledger.n_free} slots are free for {n_coming} trials"
 
 
@@ -257,6 +271,9 @@ def an_attempt_is_taken_at_its_word(scene: Scene) -> Iterator[str]:
     elif isinstance(event, ev.AttrSet):
         if (trial.attrs or {}).get(event.key) is not event.value:
             yield f"{event.key!r} is not in {trial.attrs}"
+    elif isinstance(event, ev.ConstraintSet):
+        if event.name not in (trial.constraints or {}):
+            yield f"{event.name!r} is not in {trial.constraints}"
     elif isinstance(event, ev.Finished):
         values = [event.metrics.get(name, math.nan) for name in scene.spec.directions]
         if any(map(math.isnan, values)) == (trial.state is State.COMPLETE):
@@ -288,6 +305,8 @@ def only_what_was_cancelled_is_cancelled(scene: Scene) -> Iterator[str]:
 
 
 def the_best_trial_is_the_best(scene: Scene) -> Iterator[str]:
+    if scene.ledger.window and scene.ledger.stopping and not scene.ledger.finished:
+        return  # what came after the stop is about to be dropped
     best = scene.machine.best
     if (None if best is None else best.number) != scene.best:
         yield f"trial {scene.best} is the best, the machine says {best}"

@@ -22,6 +22,7 @@ from asyncsweep.core.effects import (
     Suggest,
     SweepStopping,
     Tell,
+    TrialDropped,
     TrialFinished,
     TrialRetried,
     TrialStarted,
@@ -50,7 +51,10 @@ class Ledger:
         params: (trial, attempt, name) whose value is due from the sampler.
         kills: Attempts whose end is due from the executor.
         timers: (trial, attempt) of running timers.
-        told: Trials that the sampler knows to be final.
+        told: Trials that the sampler knows to be final, and those of earlier searches.
+        asked: How many trials the sampler was ever asked for, less those that vanished.
+        final: Trials that are final.
+        dropped: Trials that are no part of the sweep any more.
         withdrawn: Trials for which the sampler found nothing left to try.
         exhausted: True once the sampler has nothing left to try.
         paused: True between `Paused` and `Unpaused`.
@@ -64,6 +68,9 @@ class Ledger:
         self.attempts: dict[int, int] = {}
         self.interrupted: dict[int, int] = {}
         self.told: dict[int, None] = {}
+        self.asked = 0
+        self.final: dict[int, None] = {}
+        self.dropped: dict[int, None] = {}
         self.paused = False
         self._forget_process()
 
@@ -90,6 +97,11 @@ class Ledger:
     def n_free(self) -> int:
         """How many slots are free."""
         return sum(self.workers.values()) - len(self.held)
+
+    @property
+    def window(self) -> int:
+        """W of a `reproducible` sweep; 0 when results count as they come."""
+        return 0 if self.spec is None else self.spec.reproducible
 
     def n_held(self, worker: str) -> int:
         """How many slots of a worker are taken."""
@@ -159,6 +171,11 @@ class Ledger:
 
     def _reopened(self, event: ev.Reopened) -> None:
         self.spec = event.spec
+        if event.spec.reproducible:  # a new sampler is asked again for what was answered, and told what that needs
+            open_asks = (trial for trial in (*self.asks, *self.withdrawn) if trial < self.asked)
+            unanswered = (trial for trial in open_asks if trial not in self.final)
+            n_answered = min(unanswered, default=self.asked)
+            self.told = {trial: None for trial in self.told if trial < n_answered - event.spec.reproducible}
         for trial in (*self.launched, *self.running):
             self.interrupted[trial] = self.interrupted.get(trial, 0) + 1
         self._forget_process()
@@ -171,6 +188,7 @@ class Ledger:
             self._published(effect.update)
         elif isinstance(effect, Ask):
             self.asks[effect.trial] = None
+            self.asked = max(self.asked, effect.trial + 1)
             if self._external_asked:
                 self.external[effect.trial] = None
             else:  # the number may have been that of an external trial which was withdrawn
@@ -205,8 +223,15 @@ class Ledger:
                 self.attempts[update.trial] = update.attempt
         elif isinstance(update, TrialRetried | TrialFinished):
             self._ended(update.trial)
+            if isinstance(update, TrialFinished):
+                self.final[update.trial] = None
         elif isinstance(update, SweepStopping):
             self.stopping = True
+        elif isinstance(update, TrialDropped):
+            self.dropped[update.trial] = None
+            del self.final[update.trial]
+            for book in (self.attempts, self.interrupted, self.launches, self.external):
+                book.pop(update.trial, None)  # its number can be another trial's
 
     def _ended(self, trial: int) -> None:
         attempt = self.running.pop(trial, self.launched.pop(trial, None))

@@ -16,6 +16,7 @@ from asyncsweep.core.effects import (
     SweepPaused,
     SweepStopping,
     SweepUnpaused,
+    TrialDropped,
     TrialFinished,
     TrialReported,
     TrialRetried,
@@ -70,6 +71,8 @@ class Onlooker:
             self.stopping = update.reason
         elif isinstance(update, SweepFinished):
             self.finished = True
+        elif isinstance(update, TrialDropped):
+            del self.trials[update.trial]
         elif isinstance(update, TrialSuggested | TrialStarted | TrialReported | TrialRetried | TrialFinished):
             self._read_of_trial(self.trials.setdefault(update.trial, Seen()), update)
 

@@ -70,6 +70,12 @@ class Scene:
         return left and not self.ledger.exhausted and not self.ledger.stopping
 
     @property
+    def may_begin(self) -> bool:
+        """Whether the next trial's ask could know what it has to."""
+        window = self.ledger.window
+        return not window or all(trial.number > len(self.machine.trials) - window for trial in self.open)
+
+    @property
     def waiting(self) -> list[int]:
         """Trials that have all they need but a slot."""
         return [

@@ -14,28 +14,30 @@ from typing import Any
 from msgspec.structs import astuple
 
 from asyncsweep.core import events as ev
+from asyncsweep.core.ahead import Ahead
 from asyncsweep.core.effects import Effect, Publish, SweepStopping
-from asyncsweep.core.invariants.effect_laws import BUDGET, ONCE, of_effect
+from asyncsweep.core.invariants.effect_laws import BUDGET, ONCE, WINDOW, of_effect
 from asyncsweep.core.invariants.laws import LAWS
 from asyncsweep.core.invariants.ledger import Ledger
 from asyncsweep.core.invariants.onlooker import Onlooker
 from asyncsweep.core.invariants.scene import Scene
 from asyncsweep.core.machine import SWEEP_TIMER, Machine, Phase
+from asyncsweep.core.order import Order
 from asyncsweep.core.policy import StopRules
 from asyncsweep.core.questions import Questions
 from asyncsweep.core.records import State, TrialRecord
 from asyncsweep.core.slots import Slots
 
 FINAL = "final states are final"
-INVARIANTS = (*LAWS, FINAL, BUDGET)
+INVARIANTS = (*LAWS, FINAL, BUDGET, WINDOW)
 
 # So many final records are compared with what they were, after each event: all of them come round in turn.
 _RECHECKED = 16
 # What handling any event changes, and what no event does.
 _NOT_STATE = (
-    *("seq", "at", "stale", "_moves", "out", "_names", "spec", "trials"),
+    *("seq", "at", "stale", "_moves", "out", "_names", "_domains", "spec", "trials", "history"),
     # Parts, each looked at for itself.
-    *("life", "_life", "course", "_course", "answers", "rules", "slots", "questions"),
+    *("life", "_life", "course", "_course", "answers", "rules", "slots", "questions", "order", "ahead"),
 )
 
 
@@ -56,13 +58,14 @@ class InvariantBroken(AssertionError):
 
 def state_of(machine: Machine) -> tuple[object, ...]:
     """Everything that a machine knows, as a value: equal for machines that saw equal events."""
-    return (machine.seq, machine.at, machine.stale, *_open_state(machine, machine.trials))
+    past = map(_whole, machine.history)
+    return (machine.seq, machine.at, machine.stale, *past, *_open_state(machine, machine.trials))
 
 
 def _open_state(machine: Machine, trials: Sequence[TrialRecord]) -> tuple[object, ...]:
     life = machine.life
     known = [_items(vars(part)) for part in (machine, machine.course, machine.answers, life)]
-    known += [_slots(life.slots), _slots(life.questions)]
+    known += [_slots(part) for part in (life.slots, life.questions, life.order, machine.course.ahead)]
     spec = None
     if machine.phase is not Phase.NEW:
         spec = machine.spec
@@ -74,7 +77,7 @@ def _items(fields: dict[str, Any]) -> tuple[object, ...]:
     return tuple(repr(value) for name, value in fields.items() if name not in _NOT_STATE)
 
 
-def _slots(part: Slots | Questions | StopRules) -> tuple[object, ...]:
+def _slots(part: Slots | Questions | StopRules | Order | Ahead) -> tuple[object, ...]:
     return _items({name: getattr(part, name) for name in part.__slots__})
 
 
@@ -102,7 +105,8 @@ class Watch:
         self.ledger = Ledger()
         self.onlooker = Onlooker()
         self._open: dict[int, None] = {}
-        self._final: dict[int, tuple[object, ...]] = {}
+        self._final: dict[int, tuple[State, tuple[object, ...]]] = {}
+        self._n_in_order = 0
         self._n_final: dict[State, int] = {}
         self._next_recheck = 0
         self._n_trials = 0
@@ -193,8 +197,12 @@ class Watch:
         """Find which trials are open, which became final and which were withdrawn."""
         trials = self.machine.trials
         for number in range(len(trials), self._n_trials):
-            if number not in self.ledger.withdrawn or number in self._final:
+            if number in self.ledger.dropped:
+                self.ledger.dropped.pop(number)
+                self._forget_final(number)
+            elif number not in self.ledger.withdrawn or number in self._final:
                 yield FINAL, f"trial {number} vanished"
+            self.ledger.asked = min(self.ledger.asked, number)
             self._open.pop(number, None)
             self._cancelled.pop(number, None)
         for number in range(self._n_trials, len(trials)):
@@ -208,13 +216,32 @@ class Watch:
                 scene.ended.append(trial)
             else:
                 scene.open.append(trial)
+        if self.ledger.window and (self.ledger.finished or not self.ledger.stopping):
+            self._note_in_order()
         scene.best = self._best
 
     def _note_final(self, trial: TrialRecord) -> None:
-        self._final[trial.number] = _whole(trial)
+        self._final[trial.number] = trial.state, _whole(trial)
         self._n_final[trial.state] = self._n_final.get(trial.state, 0) + 1
+        if not self.ledger.window:
+            self._note_best(trial)
+
+    def _note_in_order(self) -> None:
+        """With a window trials count in the order of their numbers, and those beyond a stop do not."""
+        trials = self.machine.trials
+        while self._n_in_order < len(trials) and trials[self._n_in_order].is_final:
+            self._note_best(trials[self._n_in_order])
+            self._n_in_order += 1
+
+    def _forget_final(self, number: int) -> None:
+        """A trial was dropped, which may have become final in the same event."""
+        if number in self._final:
+            state, _ = self._final.pop(number)
+            self._n_final[state] -= 1
+
+    def _note_best(self, trial: TrialRecord) -> None:
         directions = list(self.machine.spec.directions.values())
-        if trial.state is not State.COMPLETE or len(directions) != 1:
+        if trial.state is not State.COMPLETE or not trial.is_feasible or len(directions) != 1:
             return
         best = None if self._best is None else self.machine.trials[self._best].value
         sign = -1.0 if directions[0] == "maximize" else 1.0
@@ -229,7 +256,7 @@ class Watch:
         numbers = list(self._final) if scene.ledger.finished and not scene.over else self._in_turn()
         about = getattr(scene.event, "trial", -1)
         for number in (*numbers, *([about] if about in self._final else [])):
-            if number < self._n_trials and _whole(self.machine.trials[number]) != self._final[number]:
+            if number < self._n_trials and _whole(self.machine.trials[number]) != self._final[number][1]:
                 yield FINAL, f"trial {number} changed to {self.machine.trials[number]}"
 
     def _in_turn(self) -> list[int]:

@@ -1,0 +1,63 @@
+"""How many suggestions are fetched before a slot is free for them.
+
+A slot that waits for parameters is idle; a suggestion that is fetched early knows fewer results. So the depth follows what
+waiting costs: it grows by one when a slot was idle for a notable share of a trial's duration, and shrinks by one when for
+some time more was ready than was needed. Samplers that answer at once, and trials that take long, leave it at 0.
+"""
+
+from __future__ import annotations
+
+# Idle time that is worth a fetch, as a share of the trials' duration.
+NOTABLE = 0.005
+# The depth is at most so many times the number of slots.
+MOST_PER_SLOT = 4
+# After so many launches for each slot without an idle one, what was always left over is given up.
+_CALM_PER_SLOT = 4
+# The weight of the newest duration in the average.
+_NEWEST = 0.2
+
+
+class Ahead:
+    """The depth of one sweep.
+
+    Attributes:
+        depth: How many trials should have their parameters, or be asked for, beyond those that free slots need.
+    """
+
+    __slots__ = ("_calm", "_duration_s", "_idle_since", "_least_left", "_slots", "depth")
+
+    def __init__(self, slots: int) -> None:
+        """`slots` is how many trials run at a time; with one the depth stays 0: each ask knows every result."""
+        self.depth = 0
+        self._slots = slots if slots > 1 else 0
+        self._duration_s: float | None = None
+        self._idle_since: float | None = None
+        self._calm = 0
+        self._least_left = 0
+
+    def ran(self, duration_s: float) -> None:
+        """A trial ended that ran for so long."""
+        known = self._duration_s
+        self._duration_s = duration_s if known is None else known + (duration_s - known) * _NEWEST
+
+    def idles(self, at: float, *, for_parameters: bool) -> None:
+        """Whether a slot is now free because a sampler has not answered yet."""
+        if not for_parameters:
+            self._idle_since = None
+        elif self._idle_since is None:
+            self._idle_since = at
+
+    def launched(self, at: float, left: int) -> None:
+        """A slot got a trial, and so many more have their parameters."""
+        if not self._slots or self._duration_s is None:
+            return
+        if self._idle_since is not None and at - self._idle_since > NOTABLE * self._duration_s:
+            self.depth = min(self.depth + 1, MOST_PER_SLOT * self._slots)
+            self._calm = 0
+            return
+        self._least_left = left if self._calm == 0 else min(left, self._least_left)
+        self._calm += 1
+        if self._calm >= _CALM_PER_SLOT * self._slots:
+            self._calm = 0
+            if self._least_left > 0 and self.depth:
+                self.depth -= 1
