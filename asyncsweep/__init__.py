@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # what type checkers see of `_MODULES`; a test holds the two 
         TrialError,
         TrialPruned,
     )
+    from asyncsweep.history import History
     from asyncsweep.hooks import hookimpl
     from asyncsweep.result import Result
     from asyncsweep.run import SweepRun
@@ -54,6 +55,7 @@ __all__ = [
     "Categorical",
     "ConfigError",
     "Float",
+    "History",
     "Int",
     "InvalidTransition",
     "JournalError",
@@ -94,6 +96,7 @@ _MODULES = {
     "Categorical": "space",
     "ConfigError": "errors",
     "Float": "space",
+    "History": "history",
     "Int": "space",
     "InvalidTransition": "errors",
     "JournalError": "errors",

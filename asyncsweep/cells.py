@@ -51,6 +51,11 @@ def number(value: Any) -> float:
         raise ConfigError(f"{shown(value)} is no number") from None
 
 
+def is_blank(value: Any) -> bool:
+    """Whether a cell says nothing: None, no text, or NaN."""
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+
+
 class Cells:
     """The cells of one parameter.
 
@@ -70,13 +75,18 @@ class Cells:
         self._meanings: dict[str, list[Any]] = {}
         for choice in self._choices:
             self._meanings.setdefault(self.text(choice), []).append(choice)
-        blanks = [choice for choice in self._choices if choice is None or choice == ""]
-        self.blank = ABSENT if not blanks else ("" if "" in blanks else None)
+        # Most blank first: text is blank before None, and a frame knows no other nothing than NaN.
+        blanks = sorted(filter(is_blank, self._choices), key=lambda choice: (choice != "", choice is not None))
+        self.blank = blanks[0] if blanks else ABSENT
 
     def text(self, value: Any) -> str:
         """The cell of a value."""
         plain = str(cell(value))
         return json.dumps(value, ensure_ascii=False) if isinstance(value, str) and plain in self._twins else plain
+
+    def from_blank(self, given: Any) -> Any:
+        """The value of a blank cell: what was given where that is a choice, else `blank`."""
+        return given if self._domain.contains(given) else self.blank
 
     def from_text(self, text: str) -> Any:
         """The value of a cell of a CSV file that is not blank.

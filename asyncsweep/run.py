@@ -184,6 +184,8 @@ class SweepRun:
             ConfigError: The sweep takes no more trials.
         """
         machine = self._driver.machine
+        if self._plan.spec.reproducible:
+            raise ConfigError("ask(): a sweep with `reproducible` runs its trials itself; leave `reproducible` out")
         if not machine.may_ask or self._driver.is_over:
             raise ConfigError("ask(): the sweep takes no more trials (n_trials reached, stopped, or ended)")
         number = len(machine.trials)

@@ -3,39 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 import msgspec
 
 from asyncsweep.core.records import PluginSpec
 from asyncsweep.errors import ConfigError
-from asyncsweep.hooks.nearest import listed
+from asyncsweep.hooks.contracts import Host
+from asyncsweep.hooks.nearest import did_you_mean, listed
 from asyncsweep.hooks.offers import CONTRACTS, Kind
 from asyncsweep.samplers import optunas
 
 if TYPE_CHECKING:  # plugins are loaded for a sweep, not for an import
     from asyncsweep.hooks.registry import Registry
 
+HOSTS = get_args(Host)
+_HOSTED = ("sampler", "pruner")
+
 # How a sweep goes on without what was attached to it.
 _NOTHING = {"stop_when": "None", "exporters": "()"}
 
 
 class Choice(NamedTuple):
-    """A name with options."""
+    """A name with options; `host` is where a sampler or pruner runs, "" for where it wants to."""
 
     kind: Kind
     name: str
     options: dict[str, Any]
+    host: str = ""
 
 
-def sampler(name: str, /, **options: Any) -> Choice:
-    """A sampler with options: `sampler("tpe", n_startup_trials=20)`."""
-    return Choice("sampler", name, options)
+def sampler(name: str, /, *, host: Host | Literal[""] = "", **options: Any) -> Choice:
+    """A sampler with options: `sampler("tpe", n_startup_trials=20)`.
+
+    `host` chooses where it runs: "inline" (on the event loop, which waits for it), "thread", or "process" (a child process;
+    the default for all but the samplers that answer within microseconds).
+    """
+    return Choice("sampler", name, options, host)
 
 
-def pruner(name: str, /, **options: Any) -> Choice:
-    """A pruner with options: `pruner("median", n_warmup_steps=5)`."""
-    return Choice("pruner", name, options)
+def pruner(name: str, /, *, host: Host | Literal[""] = "", **options: Any) -> Choice:
+    """A pruner with options: `pruner("median", n_warmup_steps=5)`. For `host` see `sampler`."""
+    return Choice("pruner", name, options, host)
 
 
 def executor(name: str, /, **options: Any) -> Choice:
@@ -62,8 +71,24 @@ def choose(kind: Kind, value: Any) -> Choice | None:
             raise ConfigError(
                 f'{kind}={dict(value)!r}: a mapping needs a "name", as in {{"name": "tpe", "n_startup_trials": 20}}'
             )
-        return Choice(kind, name, options)
+        host = options.pop("host", "") if kind in _HOSTED else ""
+        return Choice(kind, name, options, host)
     return None
+
+
+def host_of(kind: Kind, value: Any, made: Any) -> str:
+    """Where a sampler or pruner runs: where the setting says, or else where the object `made` of it wants to.
+
+    Raises:
+        ConfigError: There is no such place.
+    """
+    choice = choose(kind, value)
+    host = (choice.host if choice is not None else "") or getattr(made, "host", "process")
+    if host not in HOSTS:
+        raise ConfigError(
+            f"{kind}.host={host!r}: expected {listed(HOSTS)}{did_you_mean(host, HOSTS) if isinstance(host, str) else ''}"
+        )
+    return str(host)
 
 
 def make(kind: Kind, value: Any, registry: Registry) -> Any:
@@ -96,8 +121,8 @@ def spec_of(kind: Kind, value: Any) -> PluginSpec:
     try:
         msgspec.msgpack.encode(choice.options)
     except (TypeError, ValueError, OverflowError):  # a function among them, say: as an object, it is given again
-        return PluginSpec(choice.name, {}, given=True)
-    return PluginSpec(choice.name, choice.options)
+        return PluginSpec(choice.name, {}, choice.host, given=True)
+    return PluginSpec(choice.name, choice.options, choice.host)
 
 
 def attached(stop_when: Any, exporters: Sequence[Any]) -> dict[str, tuple[PluginSpec, ...]]:
@@ -123,4 +148,4 @@ def restored(setting: str, spec: PluginSpec) -> dict[str, Any]:
             f"{setting}: the sweep was made with an object ({spec.name}), which is not in the journal; "
             f"give {setting}=..." + (f" again, or {setting}={nothing}" if nothing else "")
         )
-    return {"name": spec.name, **spec.options}
+    return {"name": spec.name, **spec.options, **({"host": spec.host} if spec.host else {})}

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from asyncsweep import checks, settings
+from asyncsweep.core.events import Adopted
 from asyncsweep.core.records import Direction, PluginSpec, SweepSpec
 from asyncsweep.driver.objective import Objective
 from asyncsweep.errors import ConfigError
@@ -15,6 +18,7 @@ from asyncsweep.hooks.nearest import did_you_mean
 from asyncsweep.space import Space
 
 if TYPE_CHECKING:  # imported when they are needed: what a sweep in memory, or one that never runs, can do without
+    from asyncsweep.history.admission import Past
     from asyncsweep.hooks.registry import Registry
     from asyncsweep.journal.format import Content
     from asyncsweep.result import Result
@@ -65,7 +69,13 @@ class Sweep:
         target: A value of the metric that is good enough to stop.
         patience: Stop after so many trials without a better value.
         seed: A whole number from 0 to 2**32 - 1; None draws one.
+        reproducible: True for a sweep that comes out the same, with the same seed, however fast its trials are; a number W
+            for one that does so at any concurrency up to W (True: up to `concurrency`). Each suggestion and verdict knows
+            the trials up to W before its own, in their order, and slots may idle while those run.
         stop_when: Called with the `SweepRun` after each batch of finished trials; a true answer stops the sweep.
+        history: An earlier search to learn from: another sweep's directory, a `Result`, an Optuna study or storage URL, a CSV
+            file, a DataFrame or a list of dicts; with options by `sw.History(...)`. Its trials count for nothing but the
+            sampler and the pruner. It is read at once; `sweep.history` tells what was taken.
         directory: Where the journal and the logs of this sweep live. None: in memory only.
         exporters: Names or objects that get every update.
         plugins: Modules or objects with hooks, for this sweep alone.
@@ -94,7 +104,9 @@ class Sweep:
         target: float | None = None,
         patience: int | None = None,
         seed: int | None = None,
+        reproducible: bool | int = False,
         stop_when: Callable[[SweepRun], bool] | None = None,
+        history: Any = None,
         directory: str | Path | None = None,
         exporters: Sequence[Any] = (),
         plugins: Sequence[object] = (),
@@ -118,6 +130,7 @@ class Sweep:
             trial_timeout=checks.seconds("trial_timeout", trial_timeout, none="no limit"),
             grace_s=checks.seconds("grace_s", grace_s, zero=True),
             retries=checks.count("retries", retries, least=0),
+            reproducible=_window(reproducible, concurrency),
             max_failures=checks.count("max_failures", max_failures, least=0, none="no limit"),
             target=checks.number("target", target, none="no target"),
             patience=checks.count("patience", patience, least=1, none="endless patience"),
@@ -129,6 +142,9 @@ class Sweep:
             attached=settings.attached(self.stop_when, self.exporters),
         )
         self._check()
+        self.history = None if history is None else _load(history, self.space, self.spec.directions)
+        if self.history is not None:
+            self.spec = msgspec.structs.replace(self.spec, n_history=len(self.history.trials))
         if self.directory is not None:
             from asyncsweep.journal import journal  # a sweep in memory never needs it
 
@@ -160,21 +176,25 @@ class Sweep:
 
         Leaving the block normally waits for the end of the sweep; leaving it by an exception stops it.
         """
-        from asyncsweep.driver.plan import Plan
+        from asyncsweep.driver.plan import INLINE, Plan
         from asyncsweep.run import SweepRun  # brings the event loop's library, which settings alone do not need
 
+        sampler, pruner = self._make_sampler(), self._make_pruner()
         plan = Plan(
             spec=self.spec,
             space=self.space,
             objective=self.objective,
             directory=self.directory,
             is_resumed=self.is_resumed,
-            sampler=self._make_sampler(),
-            pruner=self._make_pruner(),
+            sampler=sampler,
+            pruner=pruner,
+            sampler_host=settings.host_of("sampler", self.sampler, sampler),
+            pruner_host=INLINE if pruner is None else settings.host_of("pruner", self.pruner, pruner),
             executor=self._make_executor(),
             exporters=self._make_exporters(),
             registry=self.registry,
             stop_when=self.stop_when,
+            history=() if self.history is None else self.history.trials,
         )
         return SweepRun(plan)
 
@@ -222,6 +242,11 @@ class Sweep:
                 f"{did_you_mean(unknown[0], _CHANGEABLE)}; can be changed: {', '.join(_CHANGEABLE)}"
             )
         spec = latest_spec(content.events)
+        if spec.n_history > sum(isinstance(event, Adopted) for event in content.events):
+            raise ConfigError(
+                f"directory={str(path)!r}: the process ended while it took in the sweep's history, before the first trial; "
+                "delete the directory and start anew with Sweep(...)"
+            )
         kept: dict[str, Any] = {
             name: getattr(spec, name)
             for name in _CHANGEABLE
@@ -233,9 +258,11 @@ class Sweep:
         for name, attached in spec.attached.items():
             if name not in changes:
                 kept[name] = [settings.restored(name, one) for one in attached]
+        kept["reproducible"] = spec.reproducible or False
         sweep = cls(objective, spec.space, direction=spec.directions, seed=spec.seed, **kept, **changes)
         sweep.directory = path
         sweep.is_resumed = True
+        sweep.spec = msgspec.structs.replace(sweep.spec, n_history=spec.n_history)
         return sweep
 
     def _default_executor(self) -> str:
@@ -254,8 +281,14 @@ class Sweep:
             raise ConfigError(
                 f"pruner={spec.pruner.name!r}: pruning needs one direction, there are {len(spec.directions)}"
             )
-        self._make_sampler()
-        self._make_pruner()
+        if spec.reproducible and spec.concurrency > spec.reproducible:
+            raise ConfigError(
+                f"concurrency={spec.concurrency}: reproducible={spec.reproducible} allows at most {spec.reproducible}"
+            )
+        settings.host_of("sampler", self.sampler, self._make_sampler())
+        pruner = self._make_pruner()
+        if pruner is not None:
+            settings.host_of("pruner", self.pruner, pruner)
         self._make_exporters()
         executor = self._make_executor()
         runs = getattr(executor, "runs", "both")
@@ -303,10 +336,24 @@ def _registry(plugins: Sequence[object]) -> Registry:
     return Registry(plugins)
 
 
+def _load(history: Any, space: Space, directions: Mapping[str, Direction]) -> Past:
+    from asyncsweep.history import load  # brings readers for all that there may be
+
+    return load(history, space, directions)
+
+
 def latest_spec(events: Sequence[Any]) -> SweepSpec:
     """The settings that hold at the end of a journal."""
     spec: SweepSpec = next(event.spec for event in reversed(events) if hasattr(event, "spec"))
     return spec
+
+
+def _window(reproducible: Any, concurrency: int) -> int:
+    """W of a reproducible sweep, 0 for none."""
+    if isinstance(reproducible, bool):
+        return concurrency if reproducible else 0
+    found: int = checks.count("reproducible", reproducible, least=1, most=MOST_CONCURRENT, none="False")
+    return found
 
 
 def _seed(seed: Any) -> int:

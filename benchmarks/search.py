@@ -20,6 +20,7 @@ from pathlib import Path
 import lag
 import optuna
 import overhead
+import pruners
 import search_waits
 from figures import Figure, Goal, ratio, show
 from search_naps import TRIAL_S
@@ -31,6 +32,7 @@ _NOTES = (
     "on the loop, in threads: a hand-written asyncio loop that asks Optuna's TPE where a slot is free, or in asyncio.to_thread.",
     f"{WORKERS} workers with {TRIAL_S * 1000:.0f} ms trials need {WORKERS / TRIAL_S:.0f} suggestions a second.",
     "The loop lag is how late a task wakes up that sleeps 1 ms; that of the start spans reading the history and telling the sampler.",
+    "us: microseconds for one report and the verdict on it (see pruners.py).",
 )
 
 
@@ -45,10 +47,12 @@ class Sizes:
     many: int = 10_000
     limits: Limits = _LIMITS
     idle_s: float = 1.0
+    our_reports: int = 10_000
+    their_reports: int = 200
 
 
 _FULL = Sizes()
-_QUICK = Sizes(30, 60, Limits(0.1, 0.5, 60), 0.05)
+_QUICK = Sizes(30, 60, Limits(0.1, 0.5, 60), 0.05, 200, 50)
 
 
 class Searching:
@@ -62,16 +66,21 @@ class Searching:
 
     def repeat(self) -> None:
         """Measure everything once."""
-        sizes, histories, limits = self._sizes, self._histories, self._sizes.limits
+        sizes = self._sizes
         self._lag("lag_idle", "loop lag, idle", lag.idle(sizes.idle_s, self._backend))
         for name, history in (("few", sizes.few), ("many", sizes.many)):
             at = f"at {history:,}"
             self._waits(f"loop_{name}", f"Optuna on the loop {at}", self._on_the_loop(history))
             self._waits(f"threads_{name}", f"Optuna in threads {at}", self._in_threads(history))
-            for sampler in ("random", "tpe"):
-                gc.collect()
-                found = search_waits.of_sweep(histories.directory(history), history, limits, self._backend, sampler)
-                self._waits(f"{sampler}_{name}", f"sweep, {sampler} {at}", found)
+            self._waits(f"tpe_{name}", f"sweep, tpe {at}", self._of_sweep(history, "tpe"))
+        found = self._of_sweep(sizes.many, "random")
+        self._waits("random_many", f"sweep, random at {sizes.many:,}", found)
+
+    def judge_reports(self, repetitions: int) -> None:
+        """Measure what a report and its verdict cost; `pruners.py` repeats by itself."""
+        sizes = self._sizes
+        found = pruners.measure((sizes.few, sizes.many), repetitions, sizes.our_reports, sizes.their_reports)
+        self.figures |= {figure.key: figure for figure in found}
 
     def compare(self) -> list[Goal]:
         """Add the ratios, and judge."""
@@ -86,7 +95,14 @@ class Searching:
             Goal(measured["lag_tpe_many_p99"], 5, at_most=True),
             Goal(measured["lag_tpe_many_max"], 50, at_most=True),
             Goal(measured["lag_of_start_tpe_many_max"], 50, at_most=True),
+            Goal(measured[f"median_{self._sizes.many}_ratio"], 20),
+            Goal(measured[f"asha_{self._sizes.many}_ratio"], 20),
         ]
+
+    def _of_sweep(self, history: int, sampler: str) -> Waits:
+        gc.collect()
+        directory = self._histories.directory(history)
+        return search_waits.of_sweep(directory, history, self._sizes.limits, self._backend, sampler)
 
     def _on_the_loop(self, history: int) -> Waits:
         gc.collect()
@@ -125,6 +141,7 @@ def main() -> None:
         searching = Searching(options.backend, _QUICK if options.quick else _FULL, folder)
         for _ in range(options.repetitions):
             searching.repeat()
+        searching.judge_reports(options.repetitions)
         goals = searching.compare()
     described["load_average_after"] = ", ".join(f"{load:.2f}" for load in os.getloadavg())
     described["took"] = f"{time.monotonic() - began_at:.0f} s"

@@ -123,7 +123,7 @@ def _never_called(trial: object) -> float:
 
 
 def _kill_host() -> None:
-    hosts = [child for child in psutil.Process().children() if "asyncsweep.samplers.host" in " ".join(child.cmdline())]
+    hosts = [child for child in psutil.Process().children() if "asyncsweep.search.host" in " ".join(child.cmdline())]
     if len(hosts) != 1:
         raise RuntimeError(f"{len(hosts)} sampler hosts, so there is not one to kill")
     hosts[0].send_signal(signal.SIGKILL)

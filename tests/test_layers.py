@@ -40,7 +40,7 @@ def rule(own: str, others: str, forbidden: str = "") -> Rule:
 
 
 BELOW_3 = "errors space core wire link worker hooks"
-BELOW_4 = f"{BELOW_3} samplers pruners executors exporters journal"
+BELOW_4 = f"{BELOW_3} samplers pruners search executors exporters journal"
 RULES = {
     "errors": rule("", ""),
     "space": rule("errors", "msgspec"),
@@ -51,6 +51,7 @@ RULES = {
     "hooks": rule("errors space core worker", "msgspec pluggy"),
     "samplers": rule(BELOW_3, "anyio cloudpickle msgpack msgspec numpy optuna"),
     "pruners": rule(BELOW_3, "anyio cloudpickle msgpack msgspec numpy optuna"),
+    "search": rule(f"{BELOW_3} samplers pruners", "anyio msgpack msgspec optuna"),
     "executors": rule(BELOW_3, "anyio cloudpickle msgpack msgspec"),
     "exporters": rule(BELOW_3, "anyio msgpack msgspec"),
     "journal": rule(BELOW_3, "anyio msgspec"),

@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import optuna
+import pytest
 
 import asyncsweep as sw
 from asyncsweep.core.records import Direction, ErrorInfo
@@ -242,3 +243,143 @@ def test_its_text_tells_the_counts_and_the_best() -> None:
 def test_the_text_of_a_sweep_with_several_directions_tells_the_counts() -> None:
     found = result(trial(0, "COMPLETE", {"x": 0.5}, a=1.0, b=2.0), a="minimize", b="minimize")
     assert repr(found) == "<Result: 1 COMPLETE>"
+
+
+def constrained(number: int, constraint: float, **metrics: float) -> sw.TrialRecord:
+    record = trial(number, "COMPLETE", {"x": 0.5}, **metrics)
+    record.constraints = {"memory": constraint}
+    return record
+
+
+def test_the_best_trial_is_feasible() -> None:
+    found = result(constrained(0, 0.5, value=1.0), constrained(1, 0.0, value=3.0), constrained(2, -1.0, value=2.0))
+    assert found.best is found.trials[2]
+
+
+def test_without_a_feasible_trial_there_is_no_best() -> None:
+    assert result(constrained(0, 0.5, value=1.0), constrained(1, math.nan, value=1.0)).best is None
+
+
+def test_the_front_is_one_of_feasible_trials() -> None:
+    found = result(
+        constrained(0, 1.0, a=0.0, b=0.0),
+        constrained(1, -1.0, a=1.0, b=2.0),
+        trial(2, "COMPLETE", {"x": 0.5}, a=2.0, b=1.0),
+        constrained(3, 0.0, a=2.0, b=2.0),
+        a="minimize",
+        b="minimize",
+    )
+    assert [t.number for t in found.best_trials] == [1, 2]
+
+
+def test_the_best_and_the_front_of_a_constrained_sweep_equal_optunas() -> None:
+    import random
+
+    rng = random.Random(1)
+    trials = [constrained(n, rng.uniform(-1, 1), a=rng.random(), b=rng.random()) for n in range(100)]
+    study = optuna.create_study(directions=["minimize", "maximize"])
+    for t in trials:
+        attrs = {"constraints:memory": (t.constraints or {})["memory"]}
+        study.add_trial(optuna.create_trial(values=list(t.metric_values), system_attrs=attrs))
+    found = result(*trials, a="minimize", b="maximize")
+    assert [t.number for t in found.best_trials] == [t.number for t in study.best_trials]
+
+
+def test_with_one_direction_the_front_is_every_best_trial() -> None:
+    found = result(*(trial(n, "COMPLETE", {"x": 0.0}, value=v) for n, v in enumerate([2.0, 1.0, 1.0])))
+    assert [t.number for t in found.best_trials] == [1, 2]
+
+
+def test_nan_is_on_no_front() -> None:
+    points = [(math.nan, 0.0), (1.0, 1.0), (0.0, math.nan)]
+    trials = [trial(n, "COMPLETE", {"x": 0.0}, a=a, b=b) for n, (a, b) in enumerate(points)]
+    assert [t.number for t in result(*trials, a="minimize", b="minimize").best_trials] == [1]
+
+
+def measured(*points: tuple[float, float]) -> sw.Result:
+    trials = [trial(n, "COMPLETE", {"x": 0.0}, loss=loss, acc=acc) for n, (loss, acc) in enumerate(points)]
+    return result(*trials, trial(99, "PRUNED"), loss="minimize", acc="maximize")
+
+
+@pytest.mark.parametrize("reference", [(4.0, 0.0), [4, 0], {"acc": 0.0, "loss": 4.0}], ids=["tuple", "list", "by-name"])
+def test_the_hypervolume_is_what_the_front_dominates_up_to_the_reference(reference: Any) -> None:
+    # 1 is (4-1)*1, 2 adds (4-2)*(2-1); 3 is dominated, 4 and 5 are not better than the reference in each direction.
+    assert measured((1.0, 1.0), (2.0, 2.0), (3.0, 1.0), (5.0, 9.0), (0.5, -1.0)).hypervolume(reference) == 5.0
+
+
+def test_the_reference_is_the_worst_of_all_complete_trials_when_none_is_given() -> None:
+    worst = [(4.0, 1.0), (1.0, 0.0), (INFINITE, -INFINITE)]
+    assert measured((1.0, 1.0), (2.0, 2.0), *worst).hypervolume() == 5.0
+
+
+def test_infeasible_trials_add_nothing_to_the_hypervolume() -> None:
+    found = result(constrained(0, 1.0, value=0.0), constrained(1, -1.0, value=3.0))
+    assert found.hypervolume([4.0]) == 1.0
+
+
+def test_a_sweep_without_a_complete_trial_has_no_hypervolume() -> None:
+    assert (measured().hypervolume(), measured().hypervolume((1.0, 1.0))) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("points", [[(-INFINITE, 1.0)], [(-1e308, 1e308), (-1.5e308, 1e307)]], ids=["infinite", "huge"])
+def test_what_is_infinitely_good_has_an_infinite_hypervolume(points: Any) -> None:
+    assert measured(*points).hypervolume((4.0, 0.0)) == INFINITE
+
+
+@pytest.mark.parametrize(
+    ("reference", "complaint"),
+    [
+        ((1.0,), "expected a value for each of loss, acc"),
+        ({"loss": 1.0}, "expected a value for each of loss, acc"),
+        ({"loss": 1.0, "ac": 1.0}, "there is no direction 'ac' (did you mean 'acc'?)"),
+        (1.0, "expected a value for each of loss, acc"),
+        ("ab", "expected a value for each of loss, acc"),
+        ((1.0, math.nan), "NaN is no place"),
+        ((1.0, None), "None is no number"),
+    ],
+    ids=["short", "missing", "unknown", "number", "text", "nan", "none"],
+)
+def test_a_wrong_reference_is_refused(reference: Any, complaint: str) -> None:
+    with pytest.raises(sw.ConfigError) as caught:
+        measured((1.0, 1.0)).hypervolume(reference)
+    assert str(caught.value).startswith("reference") and complaint in str(caught.value)
+
+
+def test_constraints_have_columns_of_their_own() -> None:
+    rows = result(constrained(0, -0.5, value=1.0), trial(1, "COMPLETE", {"x": 0.5}, value=2.0)).to_rows()
+    assert [row.get("constraint:memory") for row in rows] == [-0.5, None]
+
+
+def test_constraints_are_in_the_json_file(tmp_path: Path) -> None:
+    result(constrained(0, math.nan, value=1.0), trial(1, "FAILED")).to_json(tmp_path / "trials.json")
+    found = strictly((tmp_path / "trials.json").read_text())
+    assert [t["constraints"] for t in found["trials"]] == [{"memory": "NaN"}, {}]
+
+
+def test_a_column_means_the_same_in_every_row() -> None:
+    """The second trial does not have the parameter whose name its metric has."""
+    found = result(trial(0, "COMPLETE", {"loss": 1}, loss=0.5), trial(1, "COMPLETE", {}, loss=0.25), loss="minimize")
+    assert [row["metric:loss"] for row in found.to_rows()] == [0.5, 0.25]
+
+
+def test_a_name_that_looks_prefixed_is_prefixed() -> None:
+    row = result(trial(0, "COMPLETE", {"state": 1, "param:state": 2}, **{"constraint:a": 3.0})).to_rows()[0]
+    assert (row["param:state"], row["param:param:state"], row["metric:constraint:a"]) == (1, 2, 3.0)
+
+
+def test_the_columns_of_a_csv_file_are_in_an_order_that_no_trial_changes(tmp_path: Path) -> None:
+    failed = trial(0, "FAILED", {"y": 1, "x": 0.5})
+    failed.error = ErrorInfo("ValueError", "boom")
+    found = result(failed, constrained(1, 1.0, size=1.0, value=2.0), space={"x": sw.Float(0, 1)})
+    found.to_csv(tmp_path / "trials.csv")
+    assert (tmp_path / "trials.csv").read_text().splitlines()[0] == (
+        "number,state,x,y,value,size,constraint:memory,attempts,started_at,duration_s,error"
+    )
+
+
+def test_in_a_csv_file_choices_that_look_the_same_are_told_apart(tmp_path: Path) -> None:
+    choices = [None, "None", 1, "1", True, "True", "", "a"]
+    trials = [trial(n, "COMPLETE", {"x": choice}, value=1.0) for n, choice in enumerate(choices)]
+    result(*trials, space={"x": sw.Categorical(choices)}).to_csv(tmp_path / "trials.csv")
+    with open(tmp_path / "trials.csv", newline="") as file:
+        assert [row["x"] for row in csv.DictReader(file)] == ["None", '"None"', "1", '"1"', "True", '"True"', "", "a"]

@@ -75,7 +75,7 @@ class Lifecycle:
         self.out: list[Effect] = []
         self.at = 0.0
         self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
-        self._domains: dict[tuple[int, str, bytes], dict[str, Domain]] = {}
+        self._domains: dict[bytes, dict[str, Domain]] = {}
 
     # -- forward ------------------------------------------------------------------------------------------------------
 
@@ -249,15 +249,8 @@ class Lifecycle:
 
     def _with_domain(self, known: dict[str, Domain] | None, name: str, domain: Domain) -> dict[str, Domain]:
         """`known` with one more domain; trials that ask for the same share one dict, which nobody changes."""
-        key = (
-            id(known),
-            name,
-            msgspec.msgpack.encode(domain),
-        )  # a shared dict lives as long as we do, and so does its id
-        found = self._domains.get(key)
-        if found is None:
-            found = self._domains[key] = {**(known or {}), name: domain}
-        return found
+        domains = {**(known or {}), name: domain}
+        return self._domains.setdefault(msgspec.msgpack.encode(domains), domains)
 
     def _shared(self, names: Any) -> tuple[str, ...]:
         key = tuple(names)

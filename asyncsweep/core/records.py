@@ -67,6 +67,7 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         reproducible: W: the ask for trial k, and every verdict on it, know the trials up to k - W and no others. 0: off.
+        n_history: How many trials of earlier searches were taken in.
         attached: What of the user's code goes along with the sweep: "exporters", and "stop_when", which is always given.
     """
 
@@ -83,6 +84,7 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
     target: float | None = None
     patience: int | None = None
     seed: int = 0
+    n_history: int = 0
     sampler: PluginSpec = PluginSpec("random")
     pruner: PluginSpec = PluginSpec("nop")
     executor: PluginSpec = PluginSpec("inline")

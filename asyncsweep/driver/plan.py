@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from asyncsweep.core.records import SweepSpec
+from asyncsweep.core.records import PastTrial, SweepSpec
 from asyncsweep.driver.objective import Objective
 from asyncsweep.hooks.registry import Registry
 from asyncsweep.space import Space
+
+INLINE = "inline"
 
 
 @dataclass(frozen=True)
@@ -25,10 +27,13 @@ class Plan:
         is_resumed: True when the directory holds the sweep's beginning.
         sampler: Of the contract `Sampler`, or an Optuna sampler.
         pruner: Of the contract `Pruner`, or an Optuna pruner, or None.
+        sampler_host: Where the sampler runs: "inline", "thread" or "process".
+        pruner_host: Where the pruner runs; "inline" for none.
         executor: Of the contract `Executor`.
         exporters: Of the contract `Exporter`.
         registry: The plugins.
         stop_when: Called with the run after each batch of finished trials; None for nothing.
+        history: Trials of an earlier search, which the sampler and the pruner learn before the first trial.
     """
 
     spec: SweepSpec
@@ -38,7 +43,10 @@ class Plan:
     is_resumed: bool
     sampler: Any
     pruner: Any
+    sampler_host: str
+    pruner_host: str
     executor: Any
     exporters: Sequence[Any]
     registry: Registry
     stop_when: Callable[[Any], bool] | None
+    history: Sequence[PastTrial] = ()

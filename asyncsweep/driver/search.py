@@ -1,162 +1,136 @@
-"""Carries out `Ask`, `Tell`, `Suggest` and `Judge`: here for samplers and pruners that answer at once, in the host otherwise.
+"""Carries out `Ask`, `Tell`, `Suggest` and `Judge`: sends each to who answers for the sampler or for the pruner.
 
-Whatever a sampler or pruner raises becomes the event that says so; what it returns is checked before it is believed.
-A pruner is fed a trial's reports when it is asked about the trial or told of its end, not one by one.
+What answers at once does so on the loop (`OnLoop`); all else is in a sampler host. The two may be in one place or in two.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from asyncsweep.core.effects import Ask, Judge, Suggest
-from asyncsweep.core.events import (
-    AskFailed,
-    Event,
-    Judged,
-    JudgeFailed,
-    ParamSuggested,
-    SpaceExhausted,
-    Suggested,
-    SuggestFailed,
-    TellFailed,
-)
-from asyncsweep.core.records import ErrorInfo, TrialRecord
+from asyncsweep.core.events import Event, TellFailed
+from asyncsweep.core.records import TrialRecord
 from asyncsweep.errors import PluginError
-from asyncsweep.errors import SpaceExhausted as Exhausted
-from asyncsweep.hooks.contracts import Pruner, Sampler, TrialRef
-from asyncsweep.samplers.hosted import SamplerHost
-from asyncsweep.space import Space
-from asyncsweep.worker.outcome import describe
+from asyncsweep.hooks.contracts import VerdictSteps
+from asyncsweep.search.desk import Desk
+from asyncsweep.search.retelling import Script
+from asyncsweep.space import Domain
 
 
-class Search:
-    """The sampler and the pruner of one sweep.
+class Answerer(Protocol):
+    """Who answers, by posting an event, for a sampler, a pruner, or both."""
+
+    async def opened(self) -> VerdictSteps | None:
+        """Wait until it can answer; gives the pruner's verdict steps."""
+
+    def ask(self, trial: int, fixed: dict[str, Any] | None) -> None: ...
+    def suggest(self, trial: int, attempt: int, name: str, domain: Domain) -> None: ...
+    def judge(self, trial: int, attempt: int, step: int) -> None: ...
+    def tell(self, trial: TrialRecord) -> None: ...
+
+
+class OnLoop:
+    """A desk that answers before the question returns.
 
     Args:
-        space: The space.
+        desk: The desk.
+        samples: Whether the sampler is here.
         trials: The sweep's trials.
-        sampler: A sampler that answers here; None when it is in the host.
-        pruner: A pruner that answers here; None when it is in the host, or there is none.
-        host: The host; None when neither is in it.
         post: Takes answers, as events.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        trials: Sequence[TrialRecord],
-        sampler: Sampler | None,
-        pruner: Pruner | None,
-        host: SamplerHost | None,
-        post: Callable[[Event], None],
-    ) -> None:
-        self._space = space
+    def __init__(self, desk: Desk, samples: bool, trials: Sequence[TrialRecord], post: Callable[[Event], None]) -> None:
+        self._desk = desk
+        self._samples = samples
         self._trials = trials
-        self._sampler = sampler
-        self._pruner = pruner
-        self._host = host
         self._post = post
-        # Our own samplers walk the space; what others give is checked.
-        self._is_ours = type(sampler).__module__.startswith("asyncsweep.samplers.")
-        # How many reports of a running attempt the pruner here knows.
-        self._fed: dict[int, tuple[int, int]] = {}
 
-    async def opened(self) -> None:
-        """Wait until the host can answer; raises what `SamplerHost.opened` does."""
-        if self._host is not None:
-            await self._host.opened()
+    async def opened(self) -> VerdictSteps | None:
+        return self._desk.verdict_steps()
 
-    def ask(self, effect: Ask) -> None:
-        if self._sampler is None:
-            assert self._host is not None
-            self._host.ask(effect.trial, effect.fixed)
-            return
-        try:
-            params = self._sampler.ask(TrialRef(effect.trial, effect.fixed or {}))
-            if not self._is_ours:
-                params = self._space.check(params, partial=False)
-        except Exhausted:
-            self._post(SpaceExhausted(effect.trial))
-        except Exception as error:
-            self._post(AskFailed(effect.trial, _info(error)))
-        else:
-            self._post(Suggested(effect.trial, params))
+    def ask(self, trial: int, fixed: dict[str, Any] | None) -> None:
+        self._post(self._desk.ask(trial, fixed))
 
-    def suggest(self, effect: Suggest) -> None:
-        trial, attempt, name = effect.trial, effect.attempt, effect.name
-        if self._sampler is None:
-            assert self._host is not None
-            self._host.suggest(trial, attempt, name, effect.domain)
-            return
-        try:
-            domain = effect.domain.checked(f"suggest {name!r}")
-            value = self._sampler.suggest(TrialRef(trial), name, domain)
-            if not domain.contains(value):
-                raise ValueError(f"the sampler suggested {value!r}, which is not in {domain}")
-        except Exception as error:
-            self._post(SuggestFailed(trial, attempt, name, _info(error)))
-        else:
-            self._post(ParamSuggested(trial, attempt, name, value))
+    def suggest(self, trial: int, attempt: int, name: str, domain: Domain) -> None:
+        self._post(self._desk.suggest(trial, attempt, name, domain))
 
-    def judge(self, effect: Judge) -> None:
-        trial, attempt, step = effect.trial, effect.attempt, effect.step
-        if self._pruner is None:
-            assert self._host is not None
-            self._host.judge(trial, attempt, step)
-            return
-        try:
-            self._feed(self._pruner, self._trials[trial])
-            prune = bool(self._pruner.judge(trial, step))
-        except Exception as error:
-            self._post(JudgeFailed(trial, attempt, step, _info(error)))
-        else:
-            self._post(Judged(trial, attempt, step, prune))
+    def judge(self, trial: int, attempt: int, step: int) -> None:
+        self._post(self._desk.judge(self._trials[trial], step))
 
-    def tell(self, number: int) -> None:
-        trial = self._trials[number]
-        try:
-            if self._sampler is not None:
-                self._sampler.tell(trial)
-            if self._pruner is not None:
-                if trial.steps is not None:
-                    self._feed(self._pruner, trial)
-                self._pruner.finish(trial)
-                self._fed.pop(number, None)
-        except Exception as error:
-            self._post(TellFailed(number, _info(error)))
-        if self._host is not None:
-            self._host.tell(trial)
+    def tell(self, trial: TrialRecord) -> None:
+        fault = self._desk.tell(trial)
+        if fault is not None:
+            self._post(fault)
 
-    def retell(self) -> None:
-        """Tell every final trial again to what answers here; the host retells by itself.
+    def retell(self, script: Script) -> None:
+        """Bring a new sampler and a new pruner to where the former ones were.
 
         Raises:
             PluginError: The sampler or pruner raised.
         """
-        for trial in self._trials:
-            if trial.is_final:
-                try:
-                    if self._sampler is not None:
-                        self._sampler.tell(trial)
-                    if self._pruner is not None:
-                        self._feed(self._pruner, trial)
-                        self._pruner.finish(trial)
-                except Exception as error:
-                    raise PluginError(
-                        f"the sampler or pruner cannot be told of trial {trial.number} again: {error!r}"
-                    ) from error
-        self._fed.clear()
-
-    def _feed(self, pruner: Pruner, trial: TrialRecord) -> None:
-        attempt, known = self._fed.get(trial.number, (trial.attempt, 0))
-        if attempt != trial.attempt:
-            pruner.restart(trial.number)
-            known = 0
-        steps, values = trial.steps or (), trial.reported or ()
-        for at in range(known, len(steps)):
-            pruner.report(trial.number, steps[at], values[at])
-        self._fed[trial.number] = (trial.attempt, len(steps))
+        for what, trial in script:
+            if what == "ask":
+                if self._samples:
+                    self._desk.ask(trial.number, trial.fixed)
+                continue
+            fault = self._desk.tell(trial) if what == "tell" else self._desk.pending(trial)
+            if isinstance(fault, TellFailed):
+                raise PluginError(f"the sampler or pruner cannot be told of trial {trial.number} again: {fault.error}")
 
 
-def _info(error: BaseException) -> ErrorInfo:
-    return ErrorInfo(*describe(error))
+class Search:
+    """The sampler and the pruner of one sweep, wherever they are.
+
+    Args:
+        sampler: Who answers for the sampler.
+        pruner: Who answers for the pruner, which may be the same; None without a pruner.
+        history: Trials of earlier searches.
+        trials: The sweep's trials.
+    """
+
+    def __init__(
+        self,
+        sampler: Answerer,
+        pruner: Answerer | None,
+        history: Sequence[TrialRecord],
+        trials: Sequence[TrialRecord],
+    ) -> None:
+        self._sampler = sampler
+        self._pruner = pruner
+        self._is_apart = pruner is not None and pruner is not sampler
+        self._history = history
+        self._trials = trials
+
+    async def opened(self) -> None:
+        """Wait until all can answer; raises what `SamplerHost.opened` does."""
+        await self._sampler.opened()
+        if self._pruner is not None:
+            await self._pruner.opened()
+
+    def ask(self, effect: Ask) -> None:
+        self._sampler.ask(effect.trial, effect.fixed)
+
+    def suggest(self, effect: Suggest) -> None:
+        self._sampler.suggest(effect.trial, effect.attempt, effect.name, effect.domain)
+
+    def judge(self, effect: Judge) -> None:
+        assert self._pruner is not None  # workers ask for no verdict without one
+        self._pruner.judge(effect.trial, effect.attempt, effect.step)
+
+    def tell(self, number: int) -> None:
+        trial = self._trials[number] if number >= 0 else self._history[-1 - number]
+        self._sampler.tell(trial)
+        if self._is_apart:
+            assert self._pruner is not None
+            self._pruner.tell(trial)
+
+    def retell(self, window: int) -> None:
+        """Have what answers on the loop know what happened before; hosts see to it by themselves.
+
+        Raises:
+            PluginError: The sampler or pruner raised.
+        """
+        for answerer in (self._sampler, self._pruner) if self._is_apart else (self._sampler,):
+            if isinstance(answerer, OnLoop):
+                answerer.retell(Script(self._history, self._trials, window))

@@ -6,6 +6,7 @@ processes start side by side. Leaving by an exception of the body is not shown t
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,28 +15,34 @@ from typing import Any
 
 import anyio
 import anyio.abc
+import anyio.lowlevel
 import anyio.to_thread
 
 from asyncsweep.core.effects import TrialFinished, Update
-from asyncsweep.core.events import Reopened, SweepOpened
+from asyncsweep.core.events import Adopted, Reopened, SweepOpened
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import State, SweepSpec, TrialRecord
 from asyncsweep.driver.driver import Driver
 from asyncsweep.driver.in_use import claimed
 from asyncsweep.driver.objective import pickled
-from asyncsweep.driver.plan import Plan
+from asyncsweep.driver.plan import INLINE, Plan
 from asyncsweep.driver.replay import Reopening
-from asyncsweep.driver.search import Search
+from asyncsweep.driver.search import Answerer, OnLoop, Search
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError
 from asyncsweep.hooks.contracts import Executor, Exporter, Setup, VerdictSteps
 from asyncsweep.journal import journal as journals
 from asyncsweep.journal.journal import Journal
-from asyncsweep.samplers.hosted import SamplerHost
+from asyncsweep.search.desk import Desk
+from asyncsweep.search.hosted import Parts, SamplerHost
+from asyncsweep.search.parts import Setting, desk_of, twin_of
 
 # How long exporters may take to write what is left when the sweep has ended.
 EXPORT_GRACE_S = 10.0
+
+# Each is journaled and told: so many hold up the loop for a few milliseconds.
+_ADOPTED_AT_A_TIME = 64
 
 # Set to anything, it has the invariants of the state machine watched, event by event.
 DEBUG = "ASYNCSWEEP_DEBUG"
@@ -57,7 +64,8 @@ async def session(
         on_ready: Gets the driver before anything happens.
         on_batch: Gets every batch of updates.
     """
-    sampler, pruner = (None if _is_hosted(part) else part for part in (plan.sampler, plan.pruner))
+    sampler = plan.sampler if plan.sampler_host == INLINE else None
+    pruner = plan.pruner if plan.pruner_host == INLINE else None
     with claimed(executor=plan.executor, sampler=sampler, pruner=pruner):
         async with _driven(plan, on_ready, on_batch):
             yield
@@ -87,8 +95,11 @@ async def _driven(
                         tasks.start_soon(driver.sync)
                     tasks.start_soon(driver.timers.run)
                     driver.executor = plan.executor
-                    driver.search.retell()
-                    driver.post(Reopened(spec) if plan.is_resumed else SweepOpened(spec))
+                    if plan.is_resumed:
+                        driver.search.retell(spec.reproducible)
+                        driver.post(Reopened(spec))
+                    else:
+                        await _begin(plan, driver)
                     async with _executing(plan.executor, setup, driver):
                         try:
                             await driver.search.opened()
@@ -112,6 +123,14 @@ async def _driven(
     failure = failure or driver.fault
     if failure is not None:
         raise failure
+
+
+async def _begin(plan: Plan, driver: Driver) -> None:
+    """The first events: the settings, and the trials of earlier searches, a few at a time."""
+    driver.post(SweepOpened(plan.spec))
+    for start in range(0, len(plan.history), _ADOPTED_AT_A_TIME):
+        driver.post(*map(Adopted, plan.history[start : start + _ADOPTED_AT_A_TIME]))
+        await anyio.lowlevel.checkpoint()
 
 
 async def _open_journal(plan: Plan, watch: Watch | None) -> tuple[Journal | None, Machine]:
@@ -144,38 +163,59 @@ async def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: 
 
 @asynccontextmanager
 async def _search(plan: Plan, driver: Driver, tasks: anyio.abc.TaskGroup) -> AsyncIterator[VerdictSteps | None]:
-    """The sampler and the pruner, here or in the host; gives the steps at which verdicts are possible."""
-    spec = plan.spec
-    sampler = None if _is_hosted(plan.sampler) else plan.sampler
-    pruner = None if plan.pruner is None or _is_hosted(plan.pruner) else plan.pruner
-    if sampler is not None:
-        _opened("sampler", lambda: sampler.open(plan.space, spec.directions, spec.seed))
-    if pruner is not None:
-        _opened("pruner", lambda: pruner.open(next(iter(spec.directions.values())), spec.seed, str(spec.seed)))
-    host = None
-    if sampler is None or (pruner is None and plan.pruner is not None):
-        host = SamplerHost(
-            pickled("sampler", plan.sampler) if sampler is None else None,
-            pickled("pruner", plan.pruner) if pruner is None and plan.pruner is not None else None,
-            plan.space,
-            spec.directions,
-            spec.seed,
-            driver.machine.trials,
-            driver.post,
-            driver.break_off,
-        )
-        tasks.start_soon(host.keep)
-    driver.search = Search(plan.space, driver.machine.trials, sampler, pruner, host, driver.post)
-    try:
-        if host is not None and pruner is None and plan.pruner is not None:
-            yield await host.opened()
+    """The sampler and the pruner, each in its place; gives the steps at which verdicts are possible."""
+    spec, machine = plan.spec, driver.machine
+    twin = None if plan.pruner is None else twin_of(plan.pruner)
+    setting = Setting(plan.space, spec.directions, spec.seed, spec.reproducible, twin)
+    places = [plan.sampler_host] if plan.pruner is None else [plan.sampler_host, plan.pruner_host]
+    answerers: dict[str, Answerer] = {}
+    hosts = []
+    for place in dict.fromkeys(places):
+        sampler = plan.sampler if place == plan.sampler_host else None
+        pruner = plan.pruner if place == plan.pruner_host else None
+        if place == INLINE:
+            desk = _desk(setting, sampler, pruner)
+            answerers[place] = OnLoop(desk, sampler is not None, machine.trials, driver.post)
         else:
-            steps = getattr(pruner, "verdict_steps", VerdictSteps)
-            yield None if pruner is None else steps()
+            parts = Parts(_packed("sampler", sampler), _packed("pruner", pruner), place)
+            host = SamplerHost(
+                parts, setting, spec.concurrency, machine.history, machine.trials, driver.post, driver.break_off
+            )
+            answerers[place] = host
+            hosts.append(host)
+            tasks.start_soon(host.keep)
+    pruning = None if plan.pruner is None else answerers[plan.pruner_host]
+    driver.search = Search(answerers[plan.sampler_host], pruning, machine.history, machine.trials)
+    try:
+        yield None if pruning is None else await pruning.opened()
     finally:
-        if host is not None:
-            with anyio.CancelScope(shield=True):
-                await host.close()
+        with anyio.CancelScope(shield=True):
+            async with anyio.create_task_group() as closing:
+                for host in hosts:
+                    closing.start_soon(host.close)
+
+
+def _desk(setting: Setting, sampler: Any, pruner: Any) -> Desk:
+    """A desk on the loop.
+
+    Raises:
+        ConfigError: The sampler or pruner refuses an option, the space, or the directions.
+        PluginError: It raises something else.
+    """
+    make = None
+    if pruner is not None:  # with a window each running trial has a pruner, and every one starts as the given one was
+        make = (lambda: copy.deepcopy(pruner)) if setting.window else (lambda: pruner)
+    try:
+        return desk_of(setting, sampler, make)
+    except ConfigError:
+        raise
+    except Exception as error:
+        what = "sampler" if pruner is None else "pruner" if sampler is None else "sampler or pruner"
+        raise PluginError(f"the {what} cannot be opened: {type(error).__name__}: {error}") from error
+
+
+def _packed(what: str, part: Any) -> bytes | None:
+    return None if part is None else pickled(what, part)
 
 
 def _slots(spec: SweepSpec, machine: Machine) -> int:
@@ -184,20 +224,6 @@ def _slots(spec: SweepSpec, machine: Machine) -> int:
         return spec.concurrency
     left = spec.n_trials - sum(trial.is_final for trial in machine.trials)
     return max(1, min(spec.concurrency, left))
-
-
-def _is_hosted(part: Any) -> bool:
-    """Ours say where they want to be; whatever does not say so may be slow and goes into the host."""
-    return getattr(part, "host", "process") != "inline"
-
-
-def _opened(what: str, opening: Callable[[], None]) -> None:
-    try:
-        opening()
-    except ConfigError:
-        raise
-    except Exception as error:
-        raise PluginError(f"the {what} cannot be opened: {type(error).__name__}: {error}") from error
 
 
 @asynccontextmanager

@@ -91,7 +91,7 @@ def admit(
     reasons: list[str] = []
     counts: Counter[str] = Counter()
     for candidate in candidates:
-        if candidate.state in LEFT_OUT:
+        if candidate.state in LEFT_OUT or (candidate.state is State.FAILED and not candidate.params and len(space)):
             counts["left out"] += 1
             continue
         try:
@@ -99,9 +99,7 @@ def admit(
         except ConfigError as error:
             reason = f"{candidate.where}: {error}"
             if not skip:
-                raise ConfigError(
-                    f"history={source}: {reason}; History(source, outside='skip') passes over such trials"
-                ) from error
+                raise ConfigError(f"{reason}; History(source, outside='skip') passes over such trials") from error
             counts["skipped"] += 1
             if len(reasons) < _MOST_REASONS and str(error) not in [known.partition(": ")[2] for known in reasons]:
                 reasons.append(reason)

@@ -55,6 +55,7 @@ def opened(url: str) -> Iterator[BaseStorage]:
     Raises:
         ConfigError: There is none, or it cannot be read.
     """
+    from optuna.exceptions import OptunaError
     from optuna.storages import RDBStorage
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
@@ -62,15 +63,17 @@ def opened(url: str) -> Iterator[BaseStorage]:
     try:
         parts = make_url(url)
         if parts.get_backend_name() == "sqlite" and not Path(parts.database or "").is_file():
-            raise ConfigError(f"there is no file {parts.database!r}; a path after sqlite:/// is relative, after //// not")
+            raise ConfigError(
+                f"there is no file {parts.database!r}; a path after sqlite:/// is relative, after //// not"
+            )
         storage = RDBStorage(url, skip_table_creation=True)
     except ConfigError:
         raise
-    except (SQLAlchemyError, ImportError, RuntimeError, ValueError) as error:
+    except (SQLAlchemyError, OptunaError, ImportError, RuntimeError, ValueError) as error:
         raise ConfigError(f"it cannot be read as an Optuna storage: {_first_line(error)}") from error
     try:
         yield storage
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OptunaError) as error:
         raise ConfigError(f"it cannot be read as an Optuna storage: {_first_line(error)}") from error
     finally:
         storage.remove_session()

@@ -52,7 +52,9 @@ def candidates(trials: Iterable[TrialRecord], ignore: Set[str]) -> Iterator[Cand
     """The trials in their order."""
     for trial in trials:
         if trial.param_names is None or not trial.is_final:
-            yield Candidate(f"trial {trial.number}", State.CANCELLED)  # the sampler failed, say: there is nothing to learn
+            yield Candidate(
+                f"trial {trial.number}", State.CANCELLED
+            )  # the sampler failed, say: there is nothing to learn
             continue
         reports: dict[int, float] = {}
         for step, value in trial.reports:

@@ -16,6 +16,10 @@ and a pruner these:
     verdict_steps()           the steps at which a verdict can be "stop", so that workers ask there alone; None: at no step
     attrs(trial) -> dict      after `judge`: JSON attributes that are new; given back as `pruner_attrs` of the trial
     restore(trial, attrs)     after a restart: a trial that runs had these `pruner_attrs`; its reports follow
+    reads_records             an attribute: True when `finish` takes the reports from the trial, and need not be given them
+
+With `Sweep(reproducible=...)` each running trial has a pruner of its own, all made alike. A sampler whose `suggest` depends on
+the sweep's seed, the trial's number and the parameter's name alone says so by an attribute `by_number = True`.
 """
 
 from __future__ import annotations

@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from asyncsweep.hooks.contracts import FinishedTrial
+
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
 _STUDY_ATTRS = "asyncsweep:study"
 _PICKLED = ":optimizer"
+_CONSTRAINT = "constraints:"
 
 
 class Attributes:
@@ -79,7 +82,13 @@ class Attributes:
         self._new.pop(trial_id, None)
 
 
-def own_attrs(sampler_attrs: Mapping[str, Any] | None, pruner_attrs: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The attributes of a trial, to be put back."""
-    kept = {**(sampler_attrs or {}), **(pruner_attrs or {})}
-    return {key: value for key, value in kept.items() if key != _STUDY_ATTRS and _PICKLED not in key}
+def kept_attrs(trial: FinishedTrial) -> dict[str, Any]:
+    """What Optuna is to have among a trial's attributes when it is told of it."""
+    kept = {**(trial.sampler_attrs or {}), **(trial.pruner_attrs or {})}
+    own = {key: value for key, value in kept.items() if key != _STUDY_ATTRS and _PICKLED not in key}
+    return own | constraint_attrs(trial)
+
+
+def constraint_attrs(trial: FinishedTrial) -> dict[str, Any]:
+    """A trial's constraints, as Optuna's `Trial.set_constraint` keeps them (since Optuna 5; older ones pass them over)."""
+    return {f"{_CONSTRAINT}{name}": float(value) for name, value in (trial.constraints or {}).items()}

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from asyncsweep.core.records import Direction, State, TrialRecord
+from asyncsweep.samplers.optuna_attrs import constraint_attrs
 from asyncsweep.samplers.optuna_domains import OptunaDomain
 from asyncsweep.space import Constant, Domain
 
@@ -21,9 +22,8 @@ _STATES = {State.COMPLETE: "COMPLETE", State.PRUNED: "PRUNED", State.FAILED: "FA
 def study_of(space: Mapping[str, Domain], directions: Mapping[str, Direction], trials: Iterable[TrialRecord]) -> Study:
     """A study with every final trial that has parameters.
 
-    Optuna numbers them anew; `user_attrs["asyncsweep:number"]` is the number in the sweep. Constants and parameters that
-    are not in the space (define-by-run, whose domains a trial does not keep) are user attributes, too. Where Optuna cannot
-    hold a parameter's choices, it has their places among the choices.
+    Optuna numbers them anew; `user_attrs["asyncsweep:number"]` is the number in the sweep. Constants are user attributes,
+    too. Where Optuna cannot hold a parameter's choices, it has their places among the choices.
     """
     import optuna
 
@@ -45,6 +45,8 @@ def _frozen(
 ) -> FrozenTrial:
     from optuna.trial import FrozenTrial, TrialState
 
+    asked = {name: OptunaDomain(domain.checked(name)) for name, domain in (trial.domains or {}).items()}
+    domains = {**asked, **domains}
     params = {name: value for name, value in trial.params.items() if name in domains}
     others = {name: value for name, value in trial.params.items() if name not in domains}
     further = {name: value for name, value in trial.metrics.items() if name not in directions}
@@ -63,7 +65,7 @@ def _frozen(
         params={name: domains[name].told(value) for name, value in params.items()},
         distributions={name: domains[name].distribution() for name in params},
         user_attrs={**others, **further, **trial.user_attrs, "asyncsweep:number": trial.number},
-        system_attrs={} if trial.error is None else {"fail_reason": str(trial.error)},
+        system_attrs=constraint_attrs(trial) | ({} if trial.error is None else {"fail_reason": str(trial.error)}),
         intermediate_values=reports,
     )
 

@@ -1,40 +1,40 @@
-"""An Optuna sampler and an Optuna pruner, sharing one study in memory, as our sampler and our pruner.
+"""An Optuna sampler, and the study in memory that it may share with an Optuna pruner, as our sampler.
 
 It runs in the sampler host and imports optuna in `open`. Rules:
 
-- The study's trial numbers are ours. A number that is passed over belongs to a trial that runs and that nothing is known of
-  yet (it was suggested before the process died): it gets an empty running trial, filled in when it is told of.
 - A trial that was asked for here is Optuna's own `Trial`, so that what plain Optuna would suggest and prune is what comes
-  out. Any other is added to the study as it was told.
+  out. Any other is put into the study as it was told (`optuna_trials`).
 - The sampler's state lives in attributes of trials and of the study. `attrs` gives out those that a trial brought about and
-  `tell` puts them back. Pickled state (CMA-ES) is neither given out nor taken: whoever can write the journal could run code
-  with it. Such a sampler finds its way back from the trials' other attributes, a generation for each trial.
-- After history was told, the sampler starts from a new seed at its first `ask`; else it would repeat its first draws.
+  `tell` puts them back (`optuna_attrs`). A sampler with pickled state (CMA-ES) finds its way back from the trials' other
+  attributes, a generation for each trial.
+- After trials of this sweep were told, the sampler starts from a new seed at its first `ask`; else it would repeat its
+  first draws. Trials of an earlier search alone change no seed.
+- In a hurry an ask may be answered from fewer trials and with others in one fit (`optuna_storage`, `optuna_hurry`).
+  Otherwise nothing is between Optuna and its own answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from asyncsweep.core.records import Direction, State
 from asyncsweep.errors import ConfigError, SpaceExhausted
 from asyncsweep.hooks.contracts import FinishedTrial, Host, Params, TrialRef, VerdictSteps
+from asyncsweep.samplers.optuna_attrs import Attributes
 from asyncsweep.samplers.optuna_domains import OptunaDomain
+from asyncsweep.samplers.optuna_partial import PartialFixedRecipe
 from asyncsweep.samplers.optuna_recipe import Recipe
-from asyncsweep.space import Constant, Domain, Space
+from asyncsweep.samplers.optuna_trials import StudyTrials, optunas_state
+from asyncsweep.space import Domain, Space
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
-    from optuna.storages import BaseStorage
-    from optuna.trial import TrialState
-
-_STUDY_ATTRS = "asyncsweep:study"
-_PICKLED = ":optimizer"
-_RUNG = "completed_rung_"
+    from optuna.trial import FrozenTrial
 
 
 class _Running:
@@ -42,9 +42,9 @@ class _Running:
 
     __slots__ = ("steps", "trial")
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, trial: Trial, steps: set[int]) -> None:
         self.trial = trial
-        self.steps: set[int] = set()
+        self.steps = steps
 
     def report(self, step: int, value: float) -> None:
         # Of several reports at one step Optuna keeps the first, with a warning.
@@ -54,10 +54,7 @@ class _Running:
 
 
 class OptunaStudy:
-    """Plays an Optuna sampler, an Optuna pruner, or both.
-
-    As a sampler it keeps the contract `Sampler`; as a pruner it has the methods of `Pruner` but for `open`, which is the
-    sampler's. `tell` and `finish` are one: for each trial one of them is enough, and the second does nothing.
+    """Plays an Optuna sampler, and holds the study for `OptunaPruner`.
 
     Args:
         sampler: An Optuna sampler, or how to build one; None for Optuna's random one.
@@ -69,213 +66,243 @@ class OptunaStudy:
 
     host: ClassVar[Host] = "process"
 
-    def __init__(self, sampler: BaseSampler | Recipe | None = None, pruner: BasePruner | None = None) -> None:
-        self._recipe = sampler
+    def __init__(
+        self, sampler: BaseSampler | Recipe | PartialFixedRecipe | None = None, pruner: BasePruner | None = None
+    ) -> None:
+        self._recipe = Recipe("random", {}) if sampler is None else sampler
         self.pruner = pruner
 
     def open(self, space: Space, directions: Mapping[str, Direction], seed: int) -> None:
         """Create the study.
+
+        Args:
+            space: The space.
+            directions: Metric name to direction; the name "" stands for the first metric of a trial.
+            seed: The seed.
 
         Raises:
             ConfigError: The sampler's options, the space or the directions do not fit it.
         """
         import optuna
 
-        recipe = Recipe("random", "RandomSampler", {}) if self._recipe is None else self._recipe
-        if isinstance(recipe, Recipe):
-            recipe.check(space, directions)
+        from asyncsweep.samplers.optuna_storage import StudyStorage
+
+        if isinstance(self._recipe, Recipe | PartialFixedRecipe):
+            self._recipe = self._recipe.ready(space, directions)
         if self.pruner is not None and len(directions) > 1:
             raise ConfigError(f"pruner: Optuna's pruners take one direction, got {', '.join(directions)}; leave it out")
         optuna.logging.set_verbosity(optuna.logging.ERROR)  # every trial is logged by us
         self._space = space
-        self._metrics = tuple(directions)
         self._seed = seed
-        self._recipe = recipe
-        self._domains = {n: OptunaDomain(d) for n, d in space.domains.items() if not isinstance(d, Constant)}
-        self._storage: BaseStorage = optuna.storages.InMemoryStorage()
+        self._storage = StudyStorage()
         self._study: Study = optuna.create_study(
             storage=self._storage,
             study_name=f"asyncsweep-{seed}",
             directions=list(directions.values()),
-            sampler=recipe.build(seed) if isinstance(recipe, Recipe) else recipe,
+            sampler=self._sampler(seed, again=False),
             pruner=optuna.pruners.NopPruner() if self.pruner is None else self.pruner,
         )
         # A sampler that has nothing left calls `stop`, which raises outside of `optimize`.
         self._study.stop = self._stop  # type: ignore[method-assign]
-        self._study_id = self._storage.get_study_id_from_name(self._study.study_name)
-        self._study_attrs: dict[str, Any] = {}
+        study_id = self._storage.get_study_id_from_name(self._study.study_name)
+        self._trials = StudyTrials(self._storage, study_id, space, tuple(filter(None, directions)))
+        self._attributes = Attributes(self._storage, study_id)
+        self._takes_reports = len(directions) == 1
         self._running: dict[int, _Running] = {}
+        self._early: dict[int, list[tuple[int, float]]] = {}
         self._asked = False
-        self._retold = False
+        self._last_retold: int | None = None
+        self._has_retold = False
         self._exhausted = False
+        self._hurried = 0
 
     def ask(self, trial: TrialRef) -> Params:
         """What the sampler suggests, parameter by parameter in the space's order; `fixed` ones are enqueued."""
+        if not self._asked:
+            self._asked = True
+            self._take_up(trial.number)
         if self._exhausted:
             raise SpaceExhausted("the Optuna sampler has nothing left to suggest")
-        if self._retold and not self._asked:
-            self._reseed(trial.number)
-        self._asked = True
-        running = self._begin(trial)
-        # Optuna itself answers with the fixed values, and so knows of them.
-        return self._space.walk(lambda name, domain: self._domains[name].suggest(running.trial, name))
+        view: AbstractContextManager[None] = self._storage.shortened() if self._hurried else nullcontext()
+        try:
+            with view:
+                running = self._begin(trial)
+                # Optuna itself answers with the fixed values, and so knows of them.
+                return self._space.walk(lambda name, domain: self._trials.domains[name].suggest(running.trial, name))
+        finally:
+            if self._hurried:
+                self._hurried -= 1
+                if not self._hurried:
+                    self._hurry_sampler(0)
 
     def suggest(self, trial: TrialRef, name: str, domain: Domain) -> Any:
         """What the sampler suggests for a parameter that the objective asked for while it runs."""
-        running = self._running.get(trial.number) or self._begin(trial)
-        found = self._domains[name] = OptunaDomain(domain)
-        return found.suggest(running.trial, name)
+        found = self._trials.domains[name] = OptunaDomain(domain)
+        return found.suggest(self._known(trial.number).trial, name)
 
     def attrs(self, trial: int) -> dict[str, Any]:
         """What the sampler keeps of the trial and changed in the study since the last call; see `tell`."""
-        own = self._storage.get_trial_system_attrs(self._trial_id(trial))
-        attrs = {key: value for key, value in own.items() if _PICKLED not in key}
-        study = self._storage.get_study_system_attrs(self._study_id)
-        changed = {k: v for k, v in study.items() if k not in self._study_attrs or self._study_attrs[k] != v}
-        if changed:
-            attrs[_STUDY_ATTRS] = changed
-            self._study_attrs |= changed
-        return attrs
+        return self._attributes.of_sampler(self._trials.id(trial))
+
+    def tell(self, trial: FinishedTrial) -> None:
+        """Learn from a final trial; one that was not asked for here is added, with its reports and attributes."""
+        self._early.pop(trial.number, None)
+        if trial.number not in self._trials:
+            self._retell(trial)
+            return
+        trial_id = self._trials.id(trial.number)
+        if self._storage.get_trial(trial_id).state.is_finished():
+            return
+        self._trials.complete(trial)
+        if trial.number not in self._running:
+            self._attributes.restore_study(trial.sampler_attrs)
+        running = self._known(trial.number)
+        if self._takes_reports:
+            for step, value in trial.reports:
+                running.report(step, value)
+        del self._running[trial.number]
+        values = self._trials.values(trial) if trial.state == State.COMPLETE else None
+        self._study.tell(self._trials.place(trial.number), values, state=optunas_state(trial.state))
+        self._attributes.ended(trial_id)
+
+    def pending(self, trial: FinishedTrial) -> None:
+        """After a restart, know of a trial that runs: its parameters count as those of any other running trial."""
+        if trial.number not in self._trials:
+            self._has_retold = True
+            self._trials.add(trial)
+        elif trial.number in self._running or self._trials.frozen(trial.number).state.is_finished():
+            return
+        else:
+            self._trials.complete(trial)
+        self._attributes.restore_study(trial.sampler_attrs)
+        self._attributes.restore_pruner(self._trials.id(trial.number), trial.pruner_attrs or {})
+
+    def hurry(self, asks: int) -> None:
+        """Answer the next `asks` asks quickly. What is quicker only with TPE changes nothing with other samplers."""
+        from optuna.samplers import TPESampler
+
+        if isinstance(self._study.sampler, TPESampler):
+            self._hurried = asks
+            self._hurry_sampler(asks)
+
+    # -- for the pruner ------------------------------------------------------------------------------------------------
 
     def report(self, trial: int, step: int, value: float) -> None:
         """A running trial's value at a step. Sweeps with several directions have no reports in Optuna."""
-        if len(self._metrics) == 1:
-            (self._running.get(trial) or self._begin(TrialRef(trial))).report(step, value)
+        if not self._takes_reports:
+            return
+        running = self._running.get(trial)
+        if running is not None:
+            running.report(step, value)
+        else:
+            # It need not begin before a verdict is asked for: if it is final already, `tell` brings all its reports.
+            self._early.setdefault(trial, []).append((step, value))
 
     def restart(self, trial: int) -> None:
-        """Have Optuna forget what the trial's earlier attempt reported, and the rungs of successive halving that it won."""
+        """Have Optuna forget what the trial's earlier attempt reported, and what the pruner kept of it."""
         import optuna
 
-        if trial in self._running:
-            trial_id = self._trial_id(trial)
-            stored = self._storage.get_trial(trial_id)  # the trial itself: a storage in memory gives out no copies
+        self._early.pop(trial, None)
+        if trial in self._trials:
+            stored = self._trials.frozen(trial)  # the trial itself: a storage in memory gives out no copies
             stored.intermediate_values.clear()
-            for key in [key for key in stored.system_attrs if key.startswith(_RUNG)]:
+            for key in self._attributes.forget_verdicts(self._trials.id(trial)):
                 del stored.system_attrs[key]
-            self._running[trial] = _Running(optuna.Trial(self._study, trial_id))
+            self._running[trial] = _Running(optuna.Trial(self._study, self._trials.id(trial)), set())
 
-    def judge(self, trial: int, step: int) -> bool:
+    def judge(self, trial: int, step: int = 0) -> bool:
         """The pruner's verdict on what the trial reported."""
-        return (self._running.get(trial) or self._begin(TrialRef(trial))).trial.should_prune()
+        running = self._known(trial)
+        for early_step, value in self._early.pop(trial, ()):
+            running.report(early_step, value)
+        trial_id = self._trials.id(trial)
+        before = self._attributes.before_verdict(trial_id)
+        verdict = running.trial.should_prune()
+        self._attributes.judged(trial_id, before)
+        return verdict
+
+    def verdict_attrs(self, trial: int) -> dict[str, Any]:
+        """What the pruner keeps of the trial and was not given out yet."""
+        return self._attributes.of_pruner(self._trials.id(trial))
+
+    def restore(self, trial: int, attrs: Mapping[str, Any]) -> None:
+        """Put back what the pruner kept of a trial that runs."""
+        self._known(trial)
+        self._attributes.restore_pruner(self._trials.id(trial), attrs)
 
     def verdict_steps(self) -> VerdictSteps | None:
         """Every step, or None without a pruner."""
         return None if self.pruner is None else VerdictSteps()
 
-    def tell(self, trial: FinishedTrial) -> None:
-        """Learn from a final trial; one that was not asked for here is added, with its reports and attributes."""
-        running = self._running.pop(trial.number, None)
-        if running is not None:
-            self._complete_params(trial)
-        elif trial.number >= self._n_trials():
-            self._retold = True
-            self._fill_to(trial.number)
-            self._add(trial)
-        elif self._storage.get_trial(self._trial_id(trial.number)).state.is_finished():
-            return
-        else:
-            self._complete_params(trial)
-            self._restore_attrs(trial)
-            running = self._begin(TrialRef(trial.number))
-            del self._running[trial.number]
-        if running is not None and len(self._metrics) == 1:
-            for step, value in trial.reports:
-                running.report(step, value)
-        values = [trial.metrics[name] for name in self._metrics] if trial.state == State.COMPLETE else None
-        self._study.tell(trial.number, values, state=_optunas(trial.state))
-
     def finish(self, trial: FinishedTrial) -> None:
         """The same as `tell`."""
         self.tell(trial)
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _known(self, number: int) -> _Running:
+        return self._running.get(number) or self._begin(TrialRef(number))
 
     def _begin(self, trial: TrialRef) -> _Running:
         """Have Optuna start the trial."""
         import optuna
 
-        self._fill_to(trial.number)
-        fixed = {n: self._domains[n].told(v) if n in self._domains else v for n, v in trial.fixed.items()}
-        if trial.number == self._n_trials():
-            if fixed:
-                self._study.enqueue_trial(fixed)
-            started = self._study.ask()
-        else:
-            trial_id = self._trial_id(trial.number)
+        self._trials.fill_to(trial.number)
+        domains = self._trials.domains
+        fixed = {name: domains[name].told(v) if name in domains else v for name, v in trial.fixed.items()}
+        steps: set[int] = set()
+        if trial.number in self._trials:
+            trial_id = self._trials.id(trial.number)
+            steps.update(self._storage.get_trial(trial_id).intermediate_values)
             if fixed:
                 self._storage.set_trial_system_attr(trial_id, "fixed_params", fixed)
             started = optuna.Trial(self._study, trial_id)
-        running = self._running[trial.number] = _Running(started)
+        else:
+            if fixed:
+                self._study.enqueue_trial(fixed)
+            started = self._study.ask()
+        running = self._running[trial.number] = _Running(started, steps)
         return running
 
-    def _fill_to(self, number: int) -> None:
-        """Give the trials before this one, as far as nothing is known of them, their numbers."""
-        import optuna
+    def _retell(self, trial: FinishedTrial) -> None:
+        from optuna.samplers import BruteForceSampler, GridSampler
 
-        for _ in range(self._n_trials(), number):
-            self._study.add_trial(optuna.create_trial(state=optuna.trial.TrialState.RUNNING))
-
-    def _add(self, trial: FinishedTrial) -> None:
-        import optuna
-
-        params = {name: value for name, value in trial.params.items() if name in self._domains}
-        reports: dict[int, float] = {}
-        for step, value in trial.reports:
-            reports.setdefault(step, value)
-        self._study.add_trial(
-            optuna.create_trial(
-                state=optuna.trial.TrialState.RUNNING,
-                params={name: self._domains[name].told(value) for name, value in params.items()},
-                distributions={name: self._domains[name].distribution() for name in params},
-                intermediate_values=reports,
-                system_attrs=_own_attrs(trial),
-            )
-        )
-        self._restore_study_attrs(trial)
-
-    def _complete_params(self, trial: FinishedTrial) -> None:
-        """Tell Optuna of the parameters that it did not suggest."""
-        trial_id = self._trial_id(trial.number)
-        known = self._storage.get_trial(trial_id).params
-        for name, value in trial.params.items():
-            if name in self._domains and name not in known:
-                distribution = self._domains[name].distribution()
-                internal = distribution.to_internal_repr(self._domains[name].told(value))
-                self._storage.set_trial_param(trial_id, name, internal, distribution)
-
-    def _restore_attrs(self, trial: FinishedTrial) -> None:
-        for key, value in _own_attrs(trial).items():
-            self._storage.set_trial_system_attr(self._trial_id(trial.number), key, value)
-        self._restore_study_attrs(trial)
-
-    def _restore_study_attrs(self, trial: FinishedTrial) -> None:
-        for key, value in (trial.sampler_attrs or {}).get(_STUDY_ATTRS, {}).items():
-            self._study_attrs[key] = value
-            self._storage.set_study_system_attr(self._study_id, key, value)
-
-    def _reseed(self, number: int) -> None:
-        if isinstance(self._recipe, Recipe):
-            digest = blake2b(b"%d/%d" % (self._seed, number), digest_size=4).digest()
-            self._study.sampler = self._recipe.build(int.from_bytes(digest, "little"))
+        added = self._trials.add(trial)
+        self._attributes.restore_study(trial.sampler_attrs)
+        self._has_retold |= trial.number >= 0
+        if isinstance(self._study.sampler, BruteForceSampler | GridSampler) and not self._asked:
+            # These only look whether anything is left, at all trials each time: once is enough.
+            self._last_retold = trial.number
         else:
-            self._study.sampler.reseed_rng()
+            self._after(added, trial)
+        self._trials.finish(trial)
+
+    def _after(self, added: FrozenTrial, trial: FinishedTrial) -> None:
+        self._study.sampler.after_trial(self._study, added, optunas_state(trial.state), self._trials.values(trial))
+
+    def _take_up(self, number: int) -> None:
+        """Go on with a search of which trials were told."""
+        if self._last_retold is not None:
+            last = self._trials.frozen(self._last_retold)
+            self._study.sampler.after_trial(self._study, last, last.state, last.values)
+        if self._has_retold:
+            if isinstance(self._recipe, Recipe | PartialFixedRecipe):
+                digest = blake2b(b"%d/%d" % (self._seed, number), digest_size=4).digest()
+                self._study.sampler = self._sampler(int.from_bytes(digest, "little"), again=True)
+                self._hurry_sampler(self._hurried)
+            else:
+                self._study.sampler.reseed_rng()
+
+    def _sampler(self, seed: int, *, again: bool) -> BaseSampler:
+        if isinstance(self._recipe, Recipe | PartialFixedRecipe):
+            return self._recipe.build(seed, again=again)
+        return self._recipe
+
+    def _hurry_sampler(self, asks: int) -> None:
+        from asyncsweep.samplers.optuna_hurry import HurriedTPESampler
+
+        if isinstance(self._study.sampler, HurriedTPESampler):
+            self._study.sampler.hurry(asks)
 
     def _stop(self) -> None:
         self._exhausted = True
-
-    def _n_trials(self) -> int:
-        return self._storage.get_n_trials(self._study_id)
-
-    def _trial_id(self, number: int) -> int:
-        return self._storage.get_trial_id_from_study_id_trial_number(self._study_id, number)
-
-
-def _own_attrs(trial: FinishedTrial) -> dict[str, Any]:
-    attrs = trial.sampler_attrs or {}
-    return {key: value for key, value in attrs.items() if key != _STUDY_ATTRS and _PICKLED not in key}
-
-
-def _optunas(state: State) -> TrialState:
-    from optuna.trial import TrialState
-
-    if state == State.COMPLETE:
-        return TrialState.COMPLETE
-    return TrialState.PRUNED if state == State.PRUNED else TrialState.FAIL

@@ -15,15 +15,13 @@ from typing import TYPE_CHECKING
 
 from asyncsweep.core.records import State
 from asyncsweep.hooks.contracts import FinishedTrial
-from asyncsweep.samplers.optuna_attrs import own_attrs
+from asyncsweep.samplers.optuna_attrs import kept_attrs
 from asyncsweep.samplers.optuna_domains import OptunaDomain
 from asyncsweep.space import Constant, Space
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial, TrialState
-
-_CONSTRAINT = "constraints:"
 
 
 class StudyTrials:
@@ -33,7 +31,7 @@ class StudyTrials:
         storage: An empty study's storage, which is in memory: it gives out its trials, not copies of them.
         study_id: The study.
         space: The space, whose constants Optuna never hears of.
-        metrics: The names of the metrics.
+        metrics: The names of the metrics; () stands for the first, whatever its name is.
 
     Attributes:
         domains: The domains of the space, and those that the objective asked for last, by name.
@@ -87,7 +85,7 @@ class StudyTrials:
         added.params = told
         added.distributions = {name: domains[name].distribution() for name in told}
         added.intermediate_values = self._reports(trial)
-        added.system_attrs = self._attrs(trial)
+        added.system_attrs = kept_attrs(trial)
         return added
 
     def complete(self, trial: FinishedTrial) -> None:
@@ -100,7 +98,7 @@ class StudyTrials:
                 distribution = domains[name].distribution()
                 internal = distribution.to_internal_repr(domains[name].told(value))
                 self._storage.set_trial_param(trial_id, name, internal, distribution)
-        for key, value in self._attrs(trial).items():
+        for key, value in kept_attrs(trial).items():
             if key not in known.system_attrs:
                 self._storage.set_trial_system_attr(trial_id, key, value)
 
@@ -111,7 +109,7 @@ class StudyTrials:
     def values(self, trial: FinishedTrial) -> list[float] | None:
         """The values of a final trial as Optuna keeps them: of a PRUNED one its last report."""
         if trial.state == State.COMPLETE:
-            return [float(trial.metrics[name]) for name in self._metrics]
+            return [float(trial.metrics[name]) for name in self._metrics or tuple(trial.metrics)[:1]]
         reports = self._reports(trial)
         if trial.state != State.PRUNED or not reports:
             return None
@@ -128,13 +126,9 @@ class StudyTrials:
     def _reports(self, trial: FinishedTrial) -> dict[int, float]:
         """Of several reports at one step Optuna keeps the first. With several directions it takes no reports."""
         reports: dict[int, float] = {}
-        for step, value in trial.reports if len(self._metrics) == 1 else ():
+        for step, value in trial.reports if len(self._metrics) <= 1 else ():
             reports.setdefault(step, value)
         return reports
-
-    def _attrs(self, trial: FinishedTrial) -> dict[str, object]:
-        constraints = {f"{_CONSTRAINT}{name}": float(value) for name, value in (trial.constraints or {}).items()}
-        return {**own_attrs(trial.sampler_attrs, trial.pruner_attrs), **constraints}
 
 
 def optunas_state(state: State) -> TrialState:

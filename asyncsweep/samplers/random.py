@@ -20,6 +20,7 @@ class RandomSampler:
     """
 
     host: ClassVar[Host] = "inline"
+    by_number: ClassVar[bool] = True
 
     def open(self, space: Space, directions: Mapping[str, Direction], seed: int) -> None:
         """Get ready to draw from the space."""

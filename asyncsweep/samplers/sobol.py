@@ -39,6 +39,7 @@ class SobolSampler:
     """
 
     host: ClassVar[Host] = "inline"
+    by_number: ClassVar[bool] = True
 
     def __init__(self, *, scramble: bool = True) -> None:
         if not isinstance(scramble, bool):

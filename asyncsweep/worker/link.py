@@ -9,9 +9,11 @@ A process that the objective forks does not own the link: there it is closed, an
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 import time
+from collections import deque
 from typing import Any
 
 from asyncsweep.errors import TrialError
@@ -39,7 +41,9 @@ class Link:
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._decoder = Decoder(SETUP_LIMIT_BYTES)
-        self._messages = iter(self._decoder)
+        self._ready: deque[list[Any]] = deque()
+        self._poll = select.poll()
+        self._poll.register(sock, select.POLLIN)
         self._buffer = bytearray()
         self._n_buffered = 0
         self._lock = threading.Lock()
@@ -73,9 +77,7 @@ class Link:
 
     def receive(self) -> list[Any] | None:
         """Wait for the next message; None when the controller is gone."""
-        while True:
-            for message in self._messages:
-                return message
+        while not self._ready:
             try:
                 data = self._sock.recv(_CHUNK)
             except ConnectionError:
@@ -83,7 +85,12 @@ class Link:
             if not data:
                 return None
             self._decoder.feed(data)
-            self._messages = iter(self._decoder)
+            self._ready.extend(self._decoder)
+        return self._ready.popleft()
+
+    def has_more(self) -> bool:
+        """Whether `receive` would return at once."""
+        return bool(self._ready) or bool(self._poll.poll(0))
 
     def _flush(self) -> None:
         if self._buffer:

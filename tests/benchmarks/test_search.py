@@ -44,7 +44,7 @@ def quality(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_waits_and_lags_are_measured_of_every_way_to_ask(search: Run) -> None:
-    of_asking = {f"{way}_{size}" for way in ("loop", "threads", "random", "tpe") for size in ("few", "many")}
+    of_asking = {f"{way}_{size}" for way in ("loop", "threads", "tpe") for size in ("few", "many")} | {"random_many"}
     sweeps = {way for way in of_asking if way.startswith(("random", "tpe"))}
     expected = {f"wait_{way}_{part}" for way in of_asking for part in MEASURED}
     expected |= {f"busy_{way}" for way in of_asking} | {f"ask_{way}" for way in of_asking - sweeps}
@@ -58,14 +58,16 @@ def test_every_figure_of_the_search_has_one_positive_sample(search: Run) -> None
     assert {key: found for key, found in samples.items() if len(found) != 1 or not found[0] > 0} == {}
 
 
-def test_waits_at_both_sizes_and_the_lag_at_the_greater_are_judged(search: Run) -> None:
-    judged = [(goal["figure"], goal.get("at_most")) for goal in search[1]["goals"]]
-    assert judged[:5] == [
-        ("wait_tpe_few_p50", 1),
-        ("wait_tpe_many_p50", 1),
-        ("lag_tpe_many_p99", 5),
-        ("lag_tpe_many_max", 50),
-        ("lag_of_start_tpe_many_max", 50),
+def test_waits_at_both_sizes_and_lags_and_pruners_at_the_greater_are_judged(search: Run) -> None:
+    judged = [(goal["figure"], goal.get("at_most"), goal.get("at_least")) for goal in search[1]["goals"]]
+    assert judged == [
+        ("wait_tpe_few_p50", 1, None),
+        ("wait_tpe_many_p50", 1, None),
+        ("lag_tpe_many_p99", 5, None),
+        ("lag_tpe_many_max", 50, None),
+        ("lag_of_start_tpe_many_max", 50, None),
+        ("median_60_ratio", None, 20),
+        ("asha_60_ratio", None, 20),
     ]
 
 

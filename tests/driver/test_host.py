@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 def hosts() -> list[psutil.Process]:
     """The running sampler hosts of this process."""
-    return [child for child in psutil.Process().children() if "asyncsweep.samplers.host" in " ".join(child.cmdline())]
+    return [child for child in psutil.Process().children() if "asyncsweep.search.host" in " ".join(child.cmdline())]
 
 
 class Noting(RandomSampler):

@@ -151,6 +151,9 @@ HOSTILE: dict[str, Callable[[int], bytes]] = {
         + b"\x01"
     ),
     "an attribute that is too large": lambda secret: pack((wire.ATTR_SET, secret, "k", b"x" * 2**21)),
+    "a constraint of a text": lambda secret: pack((wire.CONSTRAINT_SET, secret, "c", "0.5")),
+    "a constraint of NaN": lambda secret: pack((wire.CONSTRAINT_SET, secret, "c", float("nan"))),
+    "a constraint with an endless name": lambda secret: pack((wire.CONSTRAINT_SET, secret, "c" * 2**20, 0.5)),
     "a message that is too large": lambda secret: pack((wire.ATTR_SET, secret, "k", b"x" * 2**23)),
     "an array of billions": lambda _: b"\x92\x10\xdd\xff\xff\xff\xff",
     "unready in a wrong shape": lambda _: pack((wire.UNREADY, 5)),
@@ -239,6 +242,7 @@ def test_no_mutated_message_makes_the_controller_raise() -> None:
         pack((wire.PARAM_ASKED, secret, "y", FLOAT)),
         pack((wire.PARAM_ASKED, secret, "y", {"type": "categorical", "choices": [1, "a", None]})),
         pack((wire.ATTR_SET, secret, "key", {"a": [1, 2.5, "x"]})),
+        pack((wire.CONSTRAINT_SET, secret, "memory", -0.5)),
         pack((wire.FINISHED, secret, {"value": 1.0})),
         pack((wire.PRUNED, secret)),
         pack((wire.FAILED, secret, ["E", "message", "trace"])),
@@ -275,4 +279,5 @@ def test_no_mutated_message_makes_the_controller_raise() -> None:
         except StreamError:
             refused += 1
     assert refused > 5_000
-    assert {"Reported", "VerdictAsked", "ParamAsked", "AttrSet", "Finished", "Pruned", "Failed"} == set(seen)
+    said = {"Reported", "VerdictAsked", "ParamAsked", "AttrSet", "ConstraintSet", "Finished", "Pruned", "Failed"}
+    assert said == set(seen)

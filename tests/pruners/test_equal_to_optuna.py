@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import cache
 from random import Random
 from typing import Any
 
 import numpy as np
 import optuna
 import pytest
-from tests.pruners.traces import N_TRIALS, SWEEP, Move, Told, Trace
 
 from asyncsweep.core.records import Direction, State
-from asyncsweep.hooks.contracts import VerdictSteps
+from asyncsweep.hooks.contracts import Pruner, VerdictSteps
 from asyncsweep.hooks.registry import Registry
 from asyncsweep.worker.port import Steps
 from asyncsweep.worker.trial import Trial
+from tests.pruners.traces import N_TRIALS, SWEEP, Move, Told, Trace
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-N_TRACES = 300
 STATES = {
     State.COMPLETE: {"values": 0.0},
     State.PRUNED: {"state": optuna.trial.TrialState.PRUNED},
@@ -146,12 +146,12 @@ Player = Theirs | Told | Workers
 
 
 def play(
-    trace: Trace, first: Player, second: Player, before: Callable[[int], None] = lambda position: None
+    trace: Trace, first: Player, second: Player, before_each: Callable[[], object] = lambda: None
 ) -> tuple[str, list[bool]]:
     """Play a trace to two players: where they differ ("" for nowhere), and the verdicts up to there."""
     verdicts: list[bool] = []
     for position, move in enumerate(trace.moves()):
-        before(position)
+        before_each()
         answers = [_play(player, move) for player in (first, second)]
         if answers[0] != answers[1]:
             return f"seed {trace.seed}, position {position}, {move}: {answers[0]} and {answers[1]}", verdicts
@@ -169,45 +169,70 @@ def _play(player: Player, move: Move) -> bool | None:
     return player.end(move.trial, move.state)
 
 
-def cases(name: str) -> list[tuple[Trace, dict[str, Any]]]:
+def cases(name: str, n_traces: int) -> list[tuple[Trace, dict[str, Any]]]:
     options = OPTIONS[name]
-    return [(Trace(seed), options[seed % len(options)]) for seed in range(N_TRACES)]
+    return [(Trace(seed), options[seed % len(options)]) for seed in range(n_traces)]
 
 
-def ours(name: str, options: dict[str, Any], direction: Direction) -> Told:
-    return Told(Registry().build("pruner", name, options), direction)
+@cache
+def registry() -> Registry:
+    return Registry()
+
+
+def ours(name: str, options: dict[str, Any]) -> Pruner:
+    options = dict(options)
+    if options.get("wrapped_pruner"):
+        inner = dict(options["wrapped_pruner"])
+        options["wrapped_pruner"] = ours(inner.pop("name"), inner)
+    return registry().build("pruner", name, options)
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_every_verdict_equals_optunas(name: str) -> None:
     stopped = 0
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # a step reported twice, a percentile of nothing but NaN, an experimental pruner
-        for trace, options in cases(name):
+        warnings.simplefilter(
+            "ignore"
+        )  # a step reported twice, a percentile of nothing but NaN, an experimental pruner
+        for trace, options in cases(name, 300):
             theirs = Theirs(optunas(name, options), trace.direction)
-            difference, verdicts = play(trace, theirs, ours(name, options, trace.direction))
+            difference, verdicts = play(trace, theirs, Told(ours(name, options), trace.direction))
             assert difference == "", options
             stopped += sum(verdicts)
-    assert stopped > N_TRACES or name == "nop"
+    assert stopped > 300 or name == "nop"
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_workers_that_ask_only_where_they_have_to_hear_the_same_verdicts(name: str) -> None:
-    for trace, options in cases(name):
-        workers = Workers(ours(name, options, trace.direction))
-        difference, _ = play(trace, ours(name, options, trace.direction), workers)
+    for trace, options in cases(name, 150):
+        every_step = Told(ours(name, options), trace.direction)
+        workers = Workers(Told(ours(name, options), trace.direction))
+        difference, _ = play(trace, every_step, workers)
         assert difference == "", options
 
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_after_a_restart_the_verdicts_are_those_of_an_undisturbed_pruner(name: str) -> None:
-    for trace, options in cases(name):
-        disturbed = ours(name, options, trace.direction)
+    for trace, options in cases(name, 150):
+        undisturbed, disturbed = (Told(ours(name, options), trace.direction) for _ in range(2))
         random = Random(trace.seed)
 
-        def disturb(position: int, told: Told = disturbed, trace: Trace = trace, random: Random = random) -> None:
-            if random.random() < 0.1:
-                told.retell(Registry().build("pruner", name, options), trace.direction)  # noqa: B023  called at once
+        def restart(told: Told = disturbed, options: dict[str, Any] = options, random: Random = random) -> None:
+            if random.random() < 0.05:
+                told.retell(ours(name, options))
 
-        difference, _ = play(trace, ours(name, options, trace.direction), disturbed, disturb)
+        difference, _ = play(trace, undisturbed, disturbed, restart)
+        assert difference == "", options
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_attempts_that_were_retried_leave_no_trace(name: str) -> None:
+    for trace, options in cases(name, 150):
+        untouched, retried = (Told(ours(name, options), trace.direction) for _ in range(2))
+        for move in Trace(trace.seed + 1).moves():
+            if move.what != "end":
+                _play(retried, move)
+        for trial in range(N_TRIALS):
+            retried.restart(trial)
+        difference, _ = play(trace, untouched, retried)
         assert difference == "", options

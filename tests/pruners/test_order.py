@@ -1,4 +1,4 @@
-"""`RunningPercentile` against numpy."""
+"""`RunningPercentile` against numpy, `RunningTop` against a sorted list."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import struct
 import warnings
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from asyncsweep.pruners.order import RunningPercentile
+from asyncsweep.pruners.order import RunningPercentile, RunningTop
 
 numbers = st.one_of(st.floats(), st.sampled_from([0.0, -0.0, 1.0, 0.1, math.inf, -math.inf, math.nan]))
 
@@ -41,3 +42,43 @@ def test_nans_are_counted_but_do_not_move_the_value() -> None:
     for number in (1.0, math.nan, 3.0):
         running.add(number)
     assert (running.count, running.value) == (3, 2.0)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.integers(2, 5),
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 50), st.sampled_from([-math.inf, -1.0, -0.0, 0.0, 0.5, math.inf]))
+    ),
+)
+@example(2, [(True, 0, 1.0), (True, 0, 2.0), (False, 0, 0.0), (True, 0, 1.0), (True, 0, 3.0), (False, 0, 0.0)])
+def test_the_last_of_the_top_equals_that_of_a_sorted_list(factor: int, moves: list[tuple[bool, int, float]]) -> None:
+    running = RunningTop(factor)
+    numbers: list[float] = []
+    ours, theirs = [], []
+    for is_added, place, number in moves:
+        if is_added:
+            numbers.append(number)
+            running.add(number)
+        elif numbers:
+            running.remove(numbers.pop(place % len(numbers)))
+        if numbers:
+            ours.append((running.count, running.last))
+            theirs.append((len(numbers), sorted(numbers)[max(len(numbers) // factor, 1) - 1]))
+    assert ours == theirs
+
+
+def test_an_empty_top_has_no_last_number() -> None:
+    running = RunningTop(2)
+    running.add(1.0)
+    running.remove(1.0)
+    with pytest.raises(IndexError):
+        _ = running.last
+
+
+def test_a_number_that_was_taken_out_can_be_added_again() -> None:
+    running = RunningTop(2)
+    running.add(1.0)
+    running.remove(1.0)
+    running.add(1.0)
+    assert (running.count, running.last) == (1, 1.0)

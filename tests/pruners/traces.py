@@ -100,6 +100,7 @@ class Told:
 
     def __init__(self, pruner: Pruner, direction: Direction) -> None:
         self.pruner = pruner
+        self.direction = direction
         self.records = [TrialRecord(number, State.RUNNING) for number in range(N_TRIALS)]
         pruner.open(direction, 0, SWEEP)
 
@@ -119,13 +120,18 @@ class Told:
             record.pruner_attrs = (record.pruner_attrs or {}) | news
         return prune
 
+    def restart(self, trial: int) -> None:
+        record = self.records[trial]
+        record.steps = record.reported = record.pruner_attrs = None
+        self.pruner.restart(trial)
+
     def end(self, trial: int, state: State) -> None:
         self.records[trial].state = state
         self.pruner.finish(self.records[trial])
 
-    def retell(self, pruner: Pruner, direction: Direction) -> None:
+    def retell(self, pruner: Pruner) -> None:
         """Go on with a new pruner, which is told what a new process knows."""
-        pruner.open(direction, 0, SWEEP)
+        pruner.open(self.direction, 0, SWEEP)
         self.pruner = pruner
         for record in self.records:
             if record.is_final:

@@ -30,8 +30,12 @@ def final(
     state: State = State.COMPLETE,
     attrs: dict[str, Any] | None = None,
     metrics: dict[str, float] | None = None,
+    **more: Any,
 ) -> TrialRecord:
-    """A final trial that reported at steps 0, 1, ...; a COMPLETE one's value is its last report unless `metrics` are given."""
+    """A final trial that reported at steps 0, 1, ...; a COMPLETE one's value is its last report unless `metrics` are given.
+
+    `more` are further fields of the record.
+    """
     if metrics is None:
         metrics = {"value": reports[-1]} if state == State.COMPLETE else {}
     return TrialRecord(
@@ -44,6 +48,7 @@ def final(
         steps=array("q", range(len(reports))),
         reported=array("d", reports),
         sampler_attrs=attrs,
+        **more,
     )
 
 
@@ -69,7 +74,7 @@ def plain_optuna(
     return [Outcome(t.params, t.state.name, len(t.intermediate_values), t.value) for t in study.trials]
 
 
-def one_trial(study: OptunaStudy, pruner: Pruner | OptunaStudy, number: int, curve: Curve) -> TrialRecord:
+def one_trial(study: OptunaStudy, pruner: Pruner, number: int, curve: Curve) -> TrialRecord:
     """A trial from ask to tell."""
     params = study.ask(TrialRef(number))
     attrs = study.attrs(number)
@@ -87,7 +92,7 @@ def one_trial(study: OptunaStudy, pruner: Pruner | OptunaStudy, number: int, cur
     return record
 
 
-def ours(study: OptunaStudy, pruner: Pruner | OptunaStudy, curve: Curve, n_trials: int) -> list[Outcome]:
+def ours(study: OptunaStudy, pruner: Pruner, curve: Curve, n_trials: int) -> list[Outcome]:
     """The same with our classes, opened before."""
     records = (one_trial(study, pruner, number, curve) for number in range(n_trials))
     return [Outcome(r.params, r.state.name, len(list(r.reports)), list(r.reports)[-1][1]) for r in records]

@@ -11,10 +11,12 @@ import optuna
 import pytest
 
 from asyncsweep.core.records import State, TrialRecord
-from asyncsweep.errors import ConfigError, SpaceExhausted
-from asyncsweep.hooks.contracts import Params, Pruner, Sampler, TrialRef, VerdictSteps
+from asyncsweep.errors import SpaceExhausted
+from asyncsweep.hooks.contracts import Params, Sampler, TrialRef
+from asyncsweep.pruners.nop import NopPruner
 from asyncsweep.pruners.percentile import MedianPruner
 from asyncsweep.samplers.named import CmaEsSampler, NSGAIISampler, QMCSampler, TPESampler
+from asyncsweep.samplers.optuna_pruner import OptunaPruner
 from asyncsweep.samplers.optuna_study import OptunaStudy
 from asyncsweep.space import Categorical, Float, Int, Space
 from tests.samplers.optuna_driver import final, one_trial, opened, ours, plain_optuna, trials
@@ -64,9 +66,9 @@ def test_suggestions_and_prunings_equal_plain_optunas_trial_by_trial(
     study: OptunaStudy, plain: Instance, space: Space, suggest: Callable[[optuna.Trial], Params]
 ) -> None:
     study = pickle.loads(pickle.dumps(study))
-    study.pruner = optuna.pruners.MedianPruner()
+    pruner = OptunaPruner(optuna.pruners.MedianPruner(), study)
     theirs = plain_optuna(plain(11), optuna.pruners.MedianPruner(), suggest, curve, 50)
-    assert ours(opened(study, space, 11), study, curve, 50) == theirs
+    assert ours(opened(study, space, 11), pruner, curve, 50) == theirs
     assert {outcome.state for outcome in theirs} == {"COMPLETE", "PRUNED"}
 
 
@@ -78,11 +80,12 @@ def test_the_native_median_pruner_makes_the_same_sweep_as_optunas() -> None:
 
 
 def test_a_sampler_instance_of_the_user_makes_the_same_sweep_as_plain_optuna() -> None:
-    study = OptunaStudy(optuna.samplers.TPESampler(seed=5), optuna.pruners.MedianPruner(n_startup_trials=2))
+    study = OptunaStudy(optuna.samplers.TPESampler(seed=5))
+    pruner = OptunaPruner(optuna.pruners.MedianPruner(n_startup_trials=2), study)
     theirs = plain_optuna(
         optuna.samplers.TPESampler(seed=5), optuna.pruners.MedianPruner(n_startup_trials=2), suggest_mixed, curve, 30
     )
-    assert ours(opened(study, MIXED), study, curve, 30) == theirs
+    assert ours(opened(study, MIXED), pruner, curve, 30) == theirs
 
 
 def test_conditions_and_constants_are_walked_in_order() -> None:
@@ -179,7 +182,6 @@ def test_a_trial_told_twice_is_told_once() -> None:
     study = opened(TPESampler(), LINE)
     for _ in range(2):
         study.tell(final(0, {"x": 0.5}, [1.0]))
-    study.finish(final(0, {"x": 0.5}, [1.0]))
     assert len(list(trials(study))) == 1
 
 
@@ -218,7 +220,7 @@ def test_a_trial_cancelled_before_it_was_asked_for_leaves_its_number_free_of_oth
 
 def test_a_resumed_sampler_does_not_repeat_its_first_draws() -> None:
     first, second = opened(TPESampler(), LINE), opened(TPESampler(), LINE)
-    history = [one_trial(first, first, number, lambda params: [params["x"]]) for number in range(3)]
+    history = [one_trial(first, NopPruner(), number, lambda params: [params["x"]]) for number in range(3)]
     for record in history:
         second.tell(record)
     assert second.ask(TrialRef(3))["x"] not in [record.params["x"] for record in history]
@@ -254,7 +256,7 @@ def test_a_trial_retold_in_the_middle_of_a_sweep_does_not_reseed() -> None:
 def test_the_generation_of_a_genetic_sampler_survives_a_restart() -> None:
     first, second = opened(NSGAIISampler(population_size=4), LINE), opened(NSGAIISampler(population_size=4), LINE)
     for number in range(9):
-        second.tell(one_trial(first, first, number, lambda params: [params["x"]]))
+        second.tell(one_trial(first, NopPruner(), number, lambda params: [params["x"]]))
     first.ask(TrialRef(9))
     second.ask(TrialRef(9))
     assert (
@@ -268,20 +270,20 @@ def test_a_quasi_random_sampler_goes_on_in_its_sequence_after_a_restart() -> Non
     options = {"scramble": True, "seed": 1}
     first, second = opened(QMCSampler(**options), LINE), opened(QMCSampler(**options), LINE)
     for number in range(5):
-        second.tell(one_trial(first, first, number, lambda params: [params["x"]]))
+        second.tell(one_trial(first, NopPruner(), number, lambda params: [params["x"]]))
     assert second.ask(TrialRef(5)) == first.ask(TrialRef(5))
 
 
 def test_a_change_in_the_study_is_given_out_once() -> None:
     study = opened(QMCSampler(), LINE)
-    one_trial(study, study, 0, lambda params: [params["x"]])
+    one_trial(study, NopPruner(), 0, lambda params: [params["x"]])
     study.ask(TrialRef(1))
     assert [list(study.attrs(1)) for _ in range(2)] == [["asyncsweep:study"], []]
 
 
 def test_no_pickle_is_given_out() -> None:
     study = opened(CmaEsSampler(), NUMBERS)
-    records = [one_trial(study, study, number, curve) for number in range(30)]
+    records = [one_trial(study, NopPruner(), number, curve) for number in range(30)]
     assert any(":optimizer" in key for trial in trials(study) for key in trial.system_attrs)
     assert not [key for record in records for key in record.sampler_attrs or {} if ":optimizer" in key]
 
@@ -303,17 +305,17 @@ def test_no_pickle_is_taken_from_a_journal(late: bool) -> None:
 def test_a_resumed_cma_es_learns_on_from_its_history() -> None:
     first, second = opened(CmaEsSampler(popsize=4), NUMBERS), opened(CmaEsSampler(popsize=4), NUMBERS)
     for number in range(41):
-        second.tell(one_trial(first, first, number, curve))
+        second.tell(one_trial(first, NopPruner(), number, curve))
     generations = []
     for number in range(41, 61):
-        generations.append(one_trial(second, second, number, curve).sampler_attrs["cma:generation"])  # type: ignore[index]
+        generations.append(one_trial(second, NopPruner(), number, curve).sampler_attrs["cma:generation"])  # type: ignore[index]
     assert generations[-1] > 10
 
 
 def test_the_end_of_an_optuna_grid_is_exhaustion() -> None:
     space = Space({"a": Int(0, 2), "b": Categorical(["x", "y"])})
     study = opened(OptunaStudy(optuna.samplers.GridSampler({"a": [0, 1, 2], "b": ["x", "y"]})), space)
-    seen = [one_trial(study, study, number, lambda params: [1.0]).params for number in range(6)]
+    seen = [one_trial(study, NopPruner(), number, lambda params: [1.0]).params for number in range(6)]
     assert len({repr(params) for params in seen}) == 6
     with pytest.raises(SpaceExhausted):
         study.ask(TrialRef(6))
@@ -324,62 +326,9 @@ def test_a_search_that_was_complete_before_the_restart_is_exhausted_after_it() -
     first = opened(OptunaStudy(optuna.samplers.GridSampler({"a": [0, 1, 2]})), space)
     second = opened(OptunaStudy(optuna.samplers.GridSampler({"a": [0, 1, 2]})), space)
     for number in range(3):
-        second.tell(one_trial(first, first, number, lambda params: [1.0]))
+        second.tell(one_trial(first, NopPruner(), number, lambda params: [1.0]))
     with pytest.raises(SpaceExhausted):
         second.ask(TrialRef(3))
-
-
-def test_an_optuna_pruner_works_beside_another_sampler() -> None:
-    study = opened(OptunaStudy(None, optuna.pruners.ThresholdPruner(upper=1.0)), LINE)
-    verdicts = []
-    for number, value in enumerate([0.5, 2.0]):
-        study.report(number, 0, value)
-        verdicts.append(study.judge(number, 0))
-        study.finish(final(number, {"x": 0.5}, [value]))
-    assert verdicts == [False, True]
-    assert [trial.params for trial in trials(study)] == [{"x": 0.5}] * 2
-
-
-def test_an_optuna_pruner_judges_a_trial_that_ran_at_the_crash() -> None:
-    study = opened(TPESampler(), LINE)
-    study.pruner = optuna.pruners.ThresholdPruner(upper=1.0)
-    opened(study, LINE)
-    study.tell(final(1, {"x": 0.5}, [0.5]))
-    study.ask(TrialRef(2))
-    study.report(0, 0, 2.0)
-    assert study.judge(0, 0)
-
-
-def test_a_retried_trial_is_judged_on_its_new_reports_alone() -> None:
-    study = opened(OptunaStudy(None, optuna.pruners.ThresholdPruner(upper=1.0)), LINE)
-    params = study.ask(TrialRef(0))
-    verdicts = []
-    for value in (2.0, 0.5):
-        study.restart(0)
-        study.report(0, 0, value)
-        verdicts.append(study.judge(0, 0))
-    study.tell(final(0, params, [0.5]))
-    assert verdicts == [True, False]
-    assert [trial.intermediate_values for trial in trials(study)] == [{0: 0.5}]
-
-
-def test_a_retried_trial_begins_on_the_first_rung_of_successive_halving() -> None:
-    study = opened(OptunaStudy(None, optuna.pruners.SuccessiveHalvingPruner(min_resource=1)), LINE)
-    for _ in range(2):
-        study.restart(0)
-        study.report(0, 1, 3.0)
-        study.judge(0, 1)
-        assert [trial.system_attrs for trial in trials(study)] == [{"completed_rung_0": 3.0}]
-        study.report(0, 4, 2.0)
-        study.judge(0, 4)
-
-
-def test_a_step_reported_twice_counts_once() -> None:
-    study = opened(TPESampler(), LINE)
-    study.ask(TrialRef(0))
-    study.report(0, 0, 1.0)
-    study.report(0, 0, 2.0)
-    assert [trial.intermediate_values for trial in trials(study)] == [{0: 1.0}]
 
 
 def test_reports_of_a_sweep_with_several_directions_are_left_out_while_it_runs() -> None:
@@ -389,20 +338,9 @@ def test_reports_of_a_sweep_with_several_directions_are_left_out_while_it_runs()
     assert [trial.intermediate_values for trial in trials(study)] == [{}]
 
 
-def test_a_pruner_and_several_directions_are_refused() -> None:
-    study = OptunaStudy(None, optuna.pruners.MedianPruner())
-    with pytest.raises(ConfigError, match="pruner: Optuna's pruners take one direction, got loss, size"):
-        study.open(LINE, {"loss": "minimize", "size": "minimize"}, 0)
-
-
-def test_without_a_pruner_no_worker_has_to_ask() -> None:
-    assert OptunaStudy().verdict_steps() is None
-    assert OptunaStudy(None, optuna.pruners.MedianPruner()).verdict_steps() == VerdictSteps(0, 1)
-
-
 def test_a_seed_of_any_size_is_taken() -> None:
     assert opened(TPESampler(), LINE, 2**63).ask(TrialRef(0))
 
 
-def test_the_optuna_study_keeps_both_contracts() -> None:
-    assert isinstance(OptunaStudy(), Sampler) and isinstance(OptunaStudy(), Pruner) and OptunaStudy.host == "process"
+def test_the_optuna_study_keeps_the_contract_in_the_sampler_host() -> None:
+    assert isinstance(OptunaStudy(), Sampler) and OptunaStudy.host == "process"

@@ -2,12 +2,13 @@
 
 import pickle
 
-import msgspec
 import pytest
 
 from asyncsweep.errors import TrialError
+from asyncsweep.core.events import ParamSuggested, SuggestFailed
 from asyncsweep.executors.values import domain_of
-from asyncsweep.samplers.host import PARAM_SUGGESTED, SUGGEST, SUGGEST_FAILED, Host
+from asyncsweep.search.host import Host
+from asyncsweep.search.wire import SUGGEST, Opening
 from asyncsweep.space import Float
 
 BAD_FLOAT = {"type": "float", "low": 5.0, "high": 1.0}
@@ -30,7 +31,7 @@ class Recorder:
 
 @pytest.fixture
 def host():
-    return Host(pickle.dumps(Recorder()), None, msgspec.msgpack.encode({}), {"value": "minimize"}, 0, "sweep")
+    return Host(Opening([], pickle.dumps(Recorder()), None, {}, {"value": "minimize"}, 0, 0, 1, None))
 
 
 @pytest.mark.parametrize(
@@ -53,16 +54,23 @@ def test_domain_of_an_objective_is_normalised():
 
 
 def test_sampler_host_refuses_a_bad_domain_with_the_parameter(host):
-    tag, trial, attempt, name, error = host.answer([SUGGEST, 3, 1, "lr", BAD_FLOAT])
-    assert (tag, trial, attempt, name) == (SUGGEST_FAILED, 3, 1, "lr")
-    assert "suggest 'lr': Float: low=5.0 is greater than high=1.0; swap them" in str(error)
+    refused = host.answer([SUGGEST, 3, 1, "lr", BAD_FLOAT])
+    assert isinstance(refused, SuggestFailed)
+    assert (refused.trial, refused.attempt, refused.name) == (3, 1, "lr")
+    assert "suggest 'lr': Float: low=5.0 is greater than high=1.0; swap them" in str(refused.error)
+
+
+def test_sampler_host_refuses_what_is_no_domain(host):
+    refused = host.answer([SUGGEST, 3, 1, "lr", {"type": "uniform", "low": 0, "high": 1}])
+    assert "suggest 'lr': Invalid value 'uniform'" in str(refused.error)
 
 
 def test_sampler_of_the_host_does_not_see_a_bad_domain(host):
     host.answer([SUGGEST, 3, 1, "lr", BAD_FLOAT])
-    assert host._sampler.seen == []
+    assert host.desk._sampler.seen == []
 
 
 def test_sampler_of_the_host_sees_the_normalised_domain(host):
     answer = host.answer([SUGGEST, 3, 1, "lr", WHOLE_FLOAT])
-    assert (answer[0], repr(host._sampler.seen)) == (PARAM_SUGGESTED, repr([Float(0.0, 1.0, when={"a": ("b",)})]))
+    assert isinstance(answer, ParamSuggested)
+    assert repr(host.desk._sampler.seen) == repr([Float(0.0, 1.0, when={"a": ("b",)})])

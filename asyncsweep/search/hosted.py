@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import anyio
+import anyio.lowlevel
 import msgspec
 
 from asyncsweep.core.events import (
@@ -20,74 +21,88 @@ from asyncsweep.core.events import (
     SuggestFailed,
     TellFailed,
 )
-from asyncsweep.core.records import Direction, TrialRecord
+from asyncsweep.core.records import TrialRecord
 from asyncsweep.errors import ConfigError, PluginError
 from asyncsweep.hooks.contracts import VerdictSteps
-from asyncsweep.link.child import Child, start
 from asyncsweep.link.path import search_path
 from asyncsweep.link.stream import MessageStream, StreamError
-from asyncsweep.samplers import host as tags
-from asyncsweep.space import Domain, Space
+from asyncsweep.search import wire
+from asyncsweep.search.parts import Setting
+from asyncsweep.search.places import STARTS, Running
+from asyncsweep.search.retelling import Script
+from asyncsweep.space import Domain
 from asyncsweep.wire.stream import SETUP_LIMIT_BYTES
 
 # A host that dies so often on the way to one answer will not give it.
 MAX_DEATHS = 3
 _EXIT_S = 2.0
+# Telling is packing, about 20 us for each trial: so many at a time hold up the loop for a millisecond or two.
+_TOLD_AT_A_TIME = 64
 
 _ANSWERS: dict[int, type[Event]] = {
-    tags.SUGGESTED: Suggested,
-    tags.SPACE_EXHAUSTED: SpaceExhausted,
-    tags.ASK_FAILED: AskFailed,
-    tags.TELL_FAILED: TellFailed,
-    tags.PARAM_SUGGESTED: ParamSuggested,
-    tags.SUGGEST_FAILED: SuggestFailed,
-    tags.JUDGED: Judged,
-    tags.JUDGE_FAILED: JudgeFailed,
+    kind.__struct_config__.tag: kind  # type: ignore[misc]
+    for kind in (
+        Suggested,
+        SpaceExhausted,
+        AskFailed,
+        TellFailed,
+        ParamSuggested,
+        SuggestFailed,
+        Judged,
+        JudgeFailed,
+    )
 }
 
 
+class Parts(NamedTuple):
+    """What a host holds, pickled: a sampler, a pruner, or both; and where it runs ("thread" or "process")."""
+
+    sampler: bytes | None
+    pruner: bytes | None
+    place: str
+
+
 class SamplerHost:
-    """A sampler, a pruner, or both, in a child process.
+    """A sampler, a pruner, or both, that answer from a child process or a thread.
 
     Args:
-        sampler: The pickled sampler; None when it is not hosted.
-        pruner: The pickled pruner; None when it is not hosted.
-        space: The space.
-        directions: Metric name to direction.
-        seed: The sweep's seed.
-        trials: The sweep's trials, to be retold.
+        parts: What it holds.
+        setting: The sweep.
+        slots: How many trials run at a time.
+        history: Trials of earlier searches.
+        trials: The sweep's trials.
         post: Takes the answers, as events.
         fail: Takes the fault of a host that cannot be kept alive.
     """
 
     def __init__(
         self,
-        sampler: bytes | None,
-        pruner: bytes | None,
-        space: Space,
-        directions: Mapping[str, Direction],
-        seed: int,
+        parts: Parts,
+        setting: Setting,
+        slots: int,
+        history: Sequence[TrialRecord],
         trials: Sequence[TrialRecord],
         post: Callable[..., None],
         fail: Callable[[Exception], None],
     ) -> None:
-        self._sampler = sampler
-        self._pruner = pruner
-        self._space = space
-        self._directions = directions
-        self._seed = seed
+        self._parts = parts
+        self._setting = setting
+        self._slots = slots
+        self._history = history
         self._trials = trials
         self._post = post
         self._fail = fail
-        self._child: Child | None = None
+        self._running: Running | None = None
         self._stream: MessageStream | None = None
+        self._script: Script | None = None
         self._opened = anyio.Event()
         self._verdicts: VerdictSteps | None = None
         self._refusal: Exception | None = None
         # Questions without an answer, with what the message needs beyond the key; a new host is asked them again.
         self._open: dict[tuple[Any, ...], Any] = {}
-        # How many reports of an attempt the host knows.
+        # How many reports of a trial's attempt the host knows.
         self._fed: dict[tuple[int, int], int] = {}
+        self._last_told = -1
         self._deaths = 0
         self._closing = False
         self._ended = anyio.Event()
@@ -105,40 +120,30 @@ class SamplerHost:
         return self._verdicts
 
     def ask(self, trial: int, fixed: dict[str, Any] | None) -> None:
-        self._question((tags.ASK, trial), fixed)
+        self._question((wire.ASK, trial), fixed)
 
     def suggest(self, trial: int, attempt: int, name: str, domain: Domain) -> None:
-        self._question((tags.SUGGEST, trial, attempt, name), msgspec.to_builtins(domain, builtin_types=(bytes,)))
+        self._question((wire.SUGGEST, trial, attempt, name), wire.plain(domain))
 
     def judge(self, trial: int, attempt: int, step: int) -> None:
-        self._question((tags.JUDGE, trial, attempt, step), None)
+        self._question((wire.JUDGE, trial, attempt, step), None)
 
     def tell(self, trial: TrialRecord) -> None:
         self._fed.pop((trial.number, trial.attempt), None)
-        self._send(
-            (
-                tags.TELL,
-                trial.number,
-                trial.attempt,
-                trial.state.value,
-                trial.params,
-                trial.metrics,
-                list(trial.steps or ()),
-                list(trial.reported or ()),
-                trial.sampler_attrs,
-            )
-        )
+        self._last_told = max(self._last_told, trial.number)
+        if self._script is None or not self._script.covers(trial.number):
+            self._send(wire.packed(trial))
 
     async def close(self) -> None:
         """Send the host home, and end it when it does not go."""
         self._closing = True
-        if self._child is None:
+        if self._running is None:
             return
-        self._send((tags.CLOSE,))
+        self._send((wire.CLOSE,))
         with anyio.move_on_after(_EXIT_S):
             await self._ended.wait()
             return
-        self._child.signal_group(signal.SIGKILL)
+        self._running.signal_group(signal.SIGKILL)
         await self._ended.wait()
 
     # -- one host after the other -------------------------------------------------------------------------------------
@@ -158,30 +163,32 @@ class SamplerHost:
 
     async def _run(self) -> str:
         """One host from its start to its end; gives how it ended."""
-        self._child = child = await start("asyncsweep.samplers.host")
+        self._running = running = await STARTS[self._parts.place]()
         self._fed.clear()
         try:
             async with anyio.create_task_group() as tasks:
-                self._stream = MessageStream(child.sock, tasks, self._take, SETUP_LIMIT_BYTES)
-                self._tell_everything()
+                self._stream = MessageStream(running.sock, tasks, self._take, SETUP_LIMIT_BYTES)
+                self._script = Script(self._history, self._trials, self._setting.window, self._is_asked)
+                tasks.start_soon(self._begin)
                 tasks.start_soon(self._read, self._stream)
-                await child.wait()
+                await running.wait()
                 self._stream.read_now()
                 tasks.cancel_scope.cancel()
         finally:
+            self._script = None
             if self._stream is not None:
                 self._stream.close()
-            ended = child.reap()
+            ended = running.reap()
         return ended
 
     async def _read(self, stream: MessageStream) -> None:
-        assert self._child is not None
+        assert self._running is not None
         try:
             await stream.read()
         except StreamError as error:
             self._refusal = self._refusal or PluginError(f"the sampler host sent something that is no message: {error}")
         await anyio.sleep(_EXIT_S)
-        self._child.signal_group(signal.SIGKILL)
+        self._running.signal_group(signal.SIGKILL)
 
     def _survives(self, reason: str) -> bool:
         """The host has ended; True when another one should be started."""
@@ -201,31 +208,62 @@ class SamplerHost:
         if self._opened.is_set():
             self._fail(fault)
 
-    def _tell_everything(self) -> None:
-        path = search_path()
-        space = msgspec.msgpack.encode(self._space.domains)
-        directions = dict(self._directions)
-        self._send((tags.OPEN, path, self._sampler, self._pruner, space, directions, self._seed, str(self._seed)))
-        for trial in self._trials:
-            if trial.is_final:
-                self.tell(trial)
+    # -- what it is told and asked ------------------------------------------------------------------------------------
+
+    async def _begin(self) -> None:
+        """Open the host and tell it all that happened before; what happens meanwhile comes in its turn."""
+        parts, setting, script = self._parts, self._setting, self._script
+        assert script is not None
+        opening = wire.Opening(
+            search_path(),
+            parts.sampler,
+            parts.pruner,
+            dict(setting.space.domains),
+            dict(setting.directions),
+            setting.seed,
+            setting.window,
+            self._slots,
+            setting.twin,
+        )
+        self._send((wire.OPEN, wire.plain(opening)))
+        asked = set()
+        n_told = 0
+        for done, (what, trial) in enumerate(script):
+            if done % _TOLD_AT_A_TIME == _TOLD_AT_A_TIME - 1:
+                await anyio.lowlevel.checkpoint()
+            if what != "ask":
+                self._send(wire.packed(trial))
+                n_told += what == "tell" and trial.number >= 0
+            elif parts.sampler is not None:
+                asked.add((wire.ASK, trial.number))
+                self._send((wire.ASK, trial.number, trial.fixed))
+        # From here on nothing waits: what is missing must come before anything new.
+        if setting.window:
+            for number in range(n_told, self._last_told + 1):
+                self._send(wire.packed(self._trials[number]))
+        self._script = None
         for key, extra in self._open.items():
-            self._send_question(key, extra)
+            if key not in asked:
+                self._send_question(key, extra)
+
+    def _is_asked(self, number: int) -> bool:
+        return (wire.ASK, number) in self._open
 
     def _question(self, key: tuple[Any, ...], extra: Any) -> None:
         self._open[key] = extra
-        self._send_question(key, extra)
+        if self._script is None:
+            self._send_question(key, extra)
 
     def _send_question(self, key: tuple[Any, ...], extra: Any) -> None:
-        if key[0] == tags.JUDGE:
-            trial = self._trials[key[1]]
-            attempt = (trial.number, trial.attempt)
-            known = self._fed.get(attempt, 0)
-            steps, values = list(trial.steps or ())[known:], list(trial.reported or ())[known:]
-            self._fed[attempt] = known + len(steps)
-            self._send((*key, steps, values))
-        else:
+        if key[0] != wire.JUDGE:
             self._send((*key, extra))
+            return
+        trial = self._trials[key[1]]
+        attempt = (trial.number, trial.attempt)
+        known = self._fed.get(attempt, 0)
+        self._fed[attempt] = len(trial.steps or ())
+        steps, values = wire.bytes_of(trial.steps, known), wire.bytes_of(trial.reported, known)
+        self._send((*key, steps, values, trial.pruner_attrs))
 
     def _send(self, message: tuple[Any, ...]) -> None:
         if self._stream is not None:
@@ -234,10 +272,10 @@ class SamplerHost:
     def _take(self, messages: list[list[Any]]) -> None:
         events: list[Event] = []
         for message in messages:
-            if message[0] == tags.OPENED:
+            if message[0] == wire.OPENED:
                 self._verdicts = None if message[1] is None else VerdictSteps(*message[1])
                 self._opened.set()
-            elif message[0] == tags.REFUSED:
+            elif message[0] == wire.REFUSED:
                 _, is_setting, kind, text, trace = message
                 self._refusal = ConfigError(text) if is_setting else PluginError(f"sampler: {kind}: {text}\n{trace}")
             else:
@@ -256,9 +294,9 @@ class SamplerHost:
 def _question_of(event: Event) -> tuple[Any, ...] | None:
     """The key of the question that an answer is to; None for what nobody asked."""
     if isinstance(event, Suggested | SpaceExhausted | AskFailed):
-        return tags.ASK, event.trial
+        return wire.ASK, event.trial
     if isinstance(event, Judged | JudgeFailed):
-        return tags.JUDGE, event.trial, event.attempt, event.step
+        return wire.JUDGE, event.trial, event.attempt, event.step
     if isinstance(event, ParamSuggested | SuggestFailed):
-        return tags.SUGGEST, event.trial, event.attempt, event.name
+        return wire.SUGGEST, event.trial, event.attempt, event.name
     return None
