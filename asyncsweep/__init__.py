@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # what type checkers see of `_MODULES`; a test holds the two 
         SweepPaused,
         SweepStopping,
         SweepUnpaused,
+        TrialDropped,
         TrialFinished,
         TrialReported,
         TrialRetried,
@@ -41,12 +42,14 @@ if TYPE_CHECKING:  # what type checkers see of `_MODULES`; a test holds the two 
     )
     from asyncsweep.history import History
     from asyncsweep.hooks import hookimpl
+    from asyncsweep.hooks.contracts import Executor, Exporter, FinishedTrial, Pruner, Sampler, TrialRef, VerdictSteps
     from asyncsweep.result import Result
     from asyncsweep.run import SweepRun
     from asyncsweep.settings import executor, pruner, sampler
-    from asyncsweep.space import Categorical, Float, Int, Space
+    from asyncsweep.space import Categorical, Domain, Float, Int, Space
     from asyncsweep.sweep import Sweep
     from asyncsweep.worker import current_trial, report
+    from asyncsweep.worker.trial import Trial
 
 __version__ = "0.1.0"
 
@@ -54,6 +57,10 @@ __all__ = [
     "AsyncSweepError",
     "Categorical",
     "ConfigError",
+    "Domain",
+    "Executor",
+    "Exporter",
+    "FinishedTrial",
     "Float",
     "History",
     "Int",
@@ -61,7 +68,9 @@ __all__ = [
     "JournalError",
     "PluginError",
     "PluginFailed",
+    "Pruner",
     "Result",
+    "Sampler",
     "Space",
     "SpaceExhausted",
     "State",
@@ -72,16 +81,20 @@ __all__ = [
     "SweepStopping",
     "SweepUnpaused",
     "TooManyFailures",
+    "Trial",
+    "TrialDropped",
     "TrialError",
     "TrialFinished",
     "TrialPruned",
     "TrialRecord",
+    "TrialRef",
     "TrialReported",
     "TrialRetried",
     "TrialStarted",
     "TrialSuggested",
     "Update",
     "UpdatesSkipped",
+    "VerdictSteps",
     "__version__",
     "current_trial",
     "executor",
@@ -95,6 +108,10 @@ _MODULES = {
     "AsyncSweepError": "errors",
     "Categorical": "space",
     "ConfigError": "errors",
+    "Domain": "space",
+    "Executor": "hooks.contracts",
+    "Exporter": "hooks.contracts",
+    "FinishedTrial": "hooks.contracts",
     "Float": "space",
     "History": "history",
     "Int": "space",
@@ -102,7 +119,9 @@ _MODULES = {
     "JournalError": "errors",
     "PluginError": "errors",
     "PluginFailed": "core.effects",
+    "Pruner": "hooks.contracts",
     "Result": "result",
+    "Sampler": "hooks.contracts",
     "Space": "space",
     "SpaceExhausted": "errors",
     "State": "core.records",
@@ -113,16 +132,20 @@ _MODULES = {
     "SweepStopping": "core.effects",
     "SweepUnpaused": "core.effects",
     "TooManyFailures": "errors",
+    "Trial": "worker.trial",
+    "TrialDropped": "core.effects",
     "TrialError": "errors",
     "TrialFinished": "core.effects",
     "TrialPruned": "errors",
     "TrialRecord": "core.records",
+    "TrialRef": "hooks.contracts",
     "TrialReported": "core.effects",
     "TrialRetried": "core.effects",
     "TrialStarted": "core.effects",
     "TrialSuggested": "core.effects",
     "Update": "core.effects",
     "UpdatesSkipped": "core.effects",
+    "VerdictSteps": "hooks.contracts",
     "current_trial": "worker",
     "executor": "settings",
     "hookimpl": "hooks",

@@ -228,7 +228,10 @@ class Result:
             values = list(given)
         if len(values) != len(names):
             raise ConfigError(f"reference={given!r}: expected a value for each of {', '.join(names)}")
-        found = [number(value) for value in values]
+        try:
+            found = [number(value) for value in values]
+        except ConfigError as error:
+            raise ConfigError(f"reference={given!r}: {error}") from error
         if any(map(math.isnan, found)):
             raise ConfigError(f"reference={given!r}: NaN is no place")
         return found

@@ -2,7 +2,8 @@
 
     python examples/optuna_style.py
 
-The objective asks for its parameters while it runs, reports, and raises Optuna's own exception to end as pruned.
+The objective asks for its parameters while it runs, reports, says what it may not exceed, and raises Optuna's own exception
+to end as pruned.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ def objective(trial):
     x = trial.suggest_float("x", -5.0, 5.0)
     scale = 1.0 if kind == "bowl" else trial.suggest_float("scale", 0.01, 1.0, log=True)
     n_steps = trial.suggest_int("n_steps", 5, 20)
+    trial.set_constraint("left of 2", x - 2.0)
     loss = 0.0
     for step in range(n_steps):
         loss = scale * (x - 1.0) ** 2 + 1.0 / (step + 1)
@@ -36,9 +38,7 @@ def with_optuna() -> optuna.Study:
 
 
 async def with_asyncsweep() -> sw.Result:
-    sampler = optuna.samplers.TPESampler(seed=1)
-    pruner = optuna.pruners.MedianPruner()
-    return await sw.Sweep(objective, space={}, sampler=sampler, pruner=pruner, n_trials=30, concurrency=2).run()
+    return await sw.Sweep(objective, space={}, sampler="tpe", pruner="median", seed=1, n_trials=30, concurrency=2).run()
 
 
 if __name__ == "__main__":

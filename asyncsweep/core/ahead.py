@@ -8,7 +8,7 @@ some time more was ready than was needed. Samplers that answer at once, and tria
 from __future__ import annotations
 
 # Idle time that is worth a fetch, as a share of the trials' duration.
-NOTABLE = 0.005
+NOTABLE = 0.01
 # The depth is at most so many times the number of slots.
 MOST_PER_SLOT = 4
 # After so many launches for each slot without an idle one, what was always left over is given up.

@@ -139,9 +139,11 @@ def _built(wrapped: object) -> Pruner | None:
     if isinstance(wrapped, Mapping):
         options = dict(wrapped)
         name = options.pop("name", None)
-    elif isinstance(wrapped, Sequence) and len(wrapped) == 3 and wrapped[0] == "pruner":
+    elif isinstance(wrapped, Sequence) and len(wrapped) == 4 and wrapped[0] == "pruner":
         # What `asyncsweep.pruner(...)` returns, or a list of the same from a journal.
-        _, name, options = wrapped
+        _, name, options, host = wrapped
+        if host:
+            raise ConfigError(f"pruner.wrapped_pruner: expected no host, for both run in one place, got {host!r}")
     if not isinstance(name, str) or not isinstance(options, Mapping):
         raise ConfigError(
             'pruner.wrapped_pruner: expected a name, a mapping with a "name", an object of the contract Pruner, or None, '

@@ -2,12 +2,11 @@
 
 It imports optuna, so nothing imports it before a sampler is built.
 
-Nearly all of an ask's time goes into fitting the two densities and normalising their kernels; scoring further candidates is
-cheap beside it. So in a hurry the first of several asks draws candidates for all of them, a group for each, and each gets
-the best of its own group: the same as asking again, but that the asks do not know of each other.
+In a hurry the first of several asks draws candidates for all of them, a group for each, from the one density that was fitted,
+and each ask gets the best of its own group: the same as asking again, but that the asks do not know of each other.
 
-The method that is overridden for this is called by Optuna's `TPESampler` on itself and is not public: where another version
-of Optuna does without it, each ask is answered by itself.
+The method that is overridden for this is called by Optuna's `TPESampler` on itself and is not public, and neither is what
+the candidates are scored by: where another version of Optuna does without them, each ask is answered by itself.
 """
 
 from __future__ import annotations
@@ -18,6 +17,8 @@ import numpy as np
 from optuna import Study
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial
+
+from asyncsweep.samplers.optuna_mixture import Mixture, log_density
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -65,15 +66,23 @@ class HurriedTPESampler(TPESampler):
     def _compute_acquisition_func(
         self, samples: Samples, mpe_below: _ParzenEstimator, mpe_above: _ParzenEstimator
     ) -> np.ndarray:
-        if not self._is_fitting or not self._asks:
+        below, above = _mixture(mpe_below), _mixture(mpe_above)
+        if not self._is_fitting or not self._asks or below is None or above is None:
             return super()._compute_acquisition_func(samples, mpe_below, mpe_above)
         size = len(next(iter(samples.values())))
         more = mpe_below.sample(self._draws, size * self._asks)
         together = {name: np.concatenate([values, more[name]]) for name, values in samples.items()}
-        scores = super()._compute_acquisition_func(together, mpe_below, mpe_above)
+        columns = list(together.values())
+        scores = log_density(below, columns) - log_density(above, columns)
         # The first is for the ask at hand: Optuna takes it by itself.
         self._picks = picks(together, scores, size)[1:]
-        return scores[:size]
+        first: np.ndarray = scores[:size]
+        return first
+
+
+def _mixture(estimator: _ParzenEstimator) -> Mixture | None:
+    """What the estimator holds, with its parameters in the order of its samples."""
+    return getattr(estimator, "_mixture_distribution", None)
 
 
 def picks(samples: Samples, scores: np.ndarray, size: int) -> list[dict[str, Any]]:

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from asyncsweep.core.records import Direction, State
 from asyncsweep.errors import ConfigError, SpaceExhausted
-from asyncsweep.hooks.contracts import FinishedTrial, Host, Params, TrialRef, VerdictSteps
+from asyncsweep.hooks.contracts import FinishedTrial, Host, Params, TrialRef
 from asyncsweep.samplers.optuna_attrs import Attributes
 from asyncsweep.samplers.optuna_domains import OptunaDomain
 from asyncsweep.samplers.optuna_partial import PartialFixedRecipe
@@ -210,11 +210,11 @@ class OptunaStudy:
                 del stored.system_attrs[key]
             self._running[trial] = _Running(optuna.Trial(self._study, self._trials.id(trial)), set())
 
-    def judge(self, trial: int, step: int = 0) -> bool:
+    def judge(self, trial: int) -> bool:
         """The pruner's verdict on what the trial reported."""
         running = self._known(trial)
-        for early_step, value in self._early.pop(trial, ()):
-            running.report(early_step, value)
+        for step, value in self._early.pop(trial, ()):
+            running.report(step, value)
         trial_id = self._trials.id(trial)
         before = self._attributes.before_verdict(trial_id)
         verdict = running.trial.should_prune()
@@ -229,14 +229,6 @@ class OptunaStudy:
         """Put back what the pruner kept of a trial that runs."""
         self._known(trial)
         self._attributes.restore_pruner(self._trials.id(trial), attrs)
-
-    def verdict_steps(self) -> VerdictSteps | None:
-        """Every step, or None without a pruner."""
-        return None if self.pruner is None else VerdictSteps()
-
-    def finish(self, trial: FinishedTrial) -> None:
-        """The same as `tell`."""
-        self.tell(trial)
 
     # ------------------------------------------------------------------------------------------------------------------
 

@@ -99,6 +99,13 @@ def test_the_readme_can_be_pasted_into_a_notebook(folder: Path) -> None:
     assert "finished: <Result: 5 COMPLETE; best is trial " in done.stdout  # of the plugin
 
 
+def test_the_page_on_search_can_be_pasted_into_a_notebook(tmp_path: Path) -> None:
+    cells = [block.code for block in blocks(ROOT / "docs" / "search.md", "python") if not is_script(block)]
+    assert len(cells) >= 5
+    done = python(tmp_path, "-c", NOTEBOOK, json.dumps(cells))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_commands_that_the_readme_runs_work(folder: Path) -> None:
     ran = [arguments[1:] for arguments in commands() if arguments[0] == "asyncsweep" and arguments[1] != "demo"]
     assert len(ran) >= 5

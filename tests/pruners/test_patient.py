@@ -156,17 +156,12 @@ def test_it_runs_where_the_wrapped_pruner_runs(wrapped: object, host: str) -> No
 @pytest.mark.parametrize(
     "wrapped",
     [
-        "threshold",
         {"name": "threshold", "upper": 1.0},
         pruner_setting("threshold", upper=1.0),
-        ["pruner", "threshold", {"upper": 1.0}],
+        ["pruner", "threshold", {"upper": 1.0}, ""],
     ],
 )
 def test_the_wrapped_pruner_is_chosen_as_a_sweeps_is(wrapped: Any) -> None:
-    if wrapped == "threshold":
-        with pytest.raises(ConfigError, match=r"pruner\.wrapped_pruner: pruner\.lower: expected a number"):
-            PatientPruner(wrapped, 0)
-        return
     pruner = around(wrapped)
     assert verdicts(pruner, 0.1, 0.5, 1.5) == [False, False, True]
 
@@ -186,6 +181,10 @@ def test_it_keeps_the_contract() -> None:
             'pruner.wrapped_pruner: expected a name, a mapping with a "name", an object of the contract Pruner, or None, got 5',
         ),
         (
+            {"wrapped_pruner": pruner_setting("nan", host="thread")},
+            "pruner.wrapped_pruner: expected no host, for both run in one place, got 'thread'",
+        ),
+        (
             {"wrapped_pruner": {"upper": 1}},
             'pruner.wrapped_pruner: expected a name, a mapping with a "name", an object of the contract Pruner, or None, '
             "got {'upper': 1}",
@@ -201,6 +200,11 @@ def test_a_wrong_option_is_named_with_what_is_accepted(wrong: dict[str, Any], me
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     with pytest.raises(ConfigError, match=r"^pruner\.wrapped_pruner: .*'medain'.*'median'"):
         PatientPruner("medain", 0)
+
+
+def test_a_wrong_option_of_the_wrapped_pruner_is_told_as_such() -> None:
+    with pytest.raises(ConfigError, match=r"^pruner\.wrapped_pruner: pruner\.lower: expected a number"):
+        PatientPruner("threshold", 0)
 
 
 def test_a_class_is_no_pruner() -> None:

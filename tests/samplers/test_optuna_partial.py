@@ -94,7 +94,7 @@ def test_parameters_asked_for_while_running_can_be_fixed() -> None:
         ),
         (
             {"fixed_params": {"rl": 0.1}, "base_sampler": "tpe"},
-            "sampler.fixed_params: unknown parameter 'rl'",
+            "sampler.fixed_params: parameter 'rl' is unknown",
         ),
         (
             {"fixed_params": {"lr": 0.1}, "base_sampler": "bruteforce"},

@@ -63,7 +63,7 @@ class TestShuffledGrid(SamplerSuite):
 
 
 class TestTPE(SamplerSuite):
-    n_many = 300
+    n_many = 200
 
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
@@ -72,6 +72,7 @@ class TestTPE(SamplerSuite):
 
 class TestCmaEs(SamplerSuite):
     directions = ONE_DIRECTION
+    n_many = 300
 
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
@@ -81,26 +82,33 @@ class TestCmaEs(SamplerSuite):
 class TestGP(SamplerSuite):
     space = {"lr": Float(1e-5, 1e-1, log=True), "kind": Categorical(["linear", "tree"]), "epochs": 30}
     domains = {name: EVERY_DOMAIN[name] for name in ("float", "int-log", "categorical-mixed", "constant")}
-    n_many = 12
+    n_few = 12
+    n_many = 14
 
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
-        return building("gp", n_startup_trials=3)
+        return building("gp", n_startup_trials=9)
 
 
 class TestNSGAII(SamplerSuite):
+    n_many = 300
+
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
         return building("nsgaii")
 
 
 class TestNSGAIII(SamplerSuite):
+    n_many = 300
+
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
         return building("nsgaiii")
 
 
 class TestQMC(SamplerSuite):
+    n_many = 300
+
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
         return building("qmc", warn_independent_sampling=False)
@@ -118,21 +126,22 @@ class TestBruteForce(SamplerSuite):
 
 
 class TestPartialFixed(SamplerSuite):
-    n_many = 100
+    n_many = 50
 
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
-        return building("partial-fixed", fixed_params={"momentum": 0.5}, base_sampler="tpe")
+        return building("partial-fixed", fixed_params={}, base_sampler="tpe")
 
 
 class TestInstanceOfOptunas(SamplerSuite):
     """As the sampler host takes it: inside of a study."""
 
+    uses_seed = False
+    n_many = 100
+
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
         return lambda: OptunaStudy(optuna.samplers.RandomSampler(seed=3))
-
-    uses_seed = False
 
 
 def test_every_name_that_ships_has_its_suite() -> None:
