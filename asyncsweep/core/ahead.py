@@ -21,17 +21,20 @@ class Ahead:
     """The depth of one sweep.
 
     Attributes:
+        is_on: False where the depth stays 0; then nothing needs to be told.
         depth: How many trials should have their parameters, or be asked for, beyond those that free slots need.
+        idle_since: Since when a slot is free because a sampler has not answered yet; None when none is.
     """
 
-    __slots__ = ("_calm", "_duration_s", "_idle_since", "_least_left", "_slots", "depth")
+    __slots__ = ("_calm", "_duration_s", "_least_left", "_slots", "depth", "idle_since", "is_on")
 
     def __init__(self, slots: int) -> None:
         """`slots` is how many trials run at a time; with one the depth stays 0: each ask knows every result."""
+        self.is_on = slots > 1
         self.depth = 0
-        self._slots = slots if slots > 1 else 0
+        self.idle_since: float | None = None
+        self._slots = slots
         self._duration_s: float | None = None
-        self._idle_since: float | None = None
         self._calm = 0
         self._least_left = 0
 
@@ -40,18 +43,11 @@ class Ahead:
         known = self._duration_s
         self._duration_s = duration_s if known is None else known + (duration_s - known) * _NEWEST
 
-    def idles(self, at: float, *, for_parameters: bool) -> None:
-        """Whether a slot is now free because a sampler has not answered yet."""
-        if not for_parameters:
-            self._idle_since = None
-        elif self._idle_since is None:
-            self._idle_since = at
-
     def launched(self, at: float, left: int) -> None:
         """A slot got a trial, and so many more have their parameters."""
-        if not self._slots or self._duration_s is None:
+        if self._duration_s is None:
             return
-        if self._idle_since is not None and at - self._idle_since > NOTABLE * self._duration_s:
+        if self.idle_since is not None and at - self.idle_since > NOTABLE * self._duration_s:
             self.depth = min(self.depth + 1, MOST_PER_SLOT * self._slots)
             self._calm = 0
             return

@@ -116,5 +116,5 @@ class Attempts:
 
     def constraint_set(self, event: ev.ConstraintSet) -> None:
         trial = self._course.running(event.trial, event.attempt)
-        if trial is not None:  # as in Optuna, the first value of a name stands
-            trial.constraints = {event.name: event.value, **(trial.constraints or {})}
+        if trial is not None and event.name not in (known := trial.constraints or {}):
+            trial.constraints = {**known, event.name: event.value}  # as in Optuna, the first value of a name stands

@@ -223,7 +223,8 @@ class Machine:
         life, course = self.life, self.course
         if self.answers.withdrawn and not life.questions.asks:
             self.answers.drop_withdrawn()
-        if life.order.window:
+        order = life.order
+        if order.window:
             course.settle_order()
         elif course.rules.has_news and course.phase is _OPEN:
             course.obey_rules()
@@ -231,13 +232,21 @@ class Machine:
             slots, waiting, ahead = life.slots, life.waiting, course.ahead
             while slots.n_free and waiting:
                 life.launch()
-                ahead.launched(life.at, len(waiting))
-            wanted = slots.n_free + ahead.depth
-            if ahead.depth and life.enqueued:
-                wanted += 1  # what the user wants next is not kept waiting by what was fetched early
-            while wanted > life.n_asked + len(waiting) and course.may_ask and life.order.lets_begin(len(life.trials)):
+                if ahead.is_on:
+                    ahead.launched(life.at, len(waiting))
+            wanted = slots.n_free
+            if ahead.depth:
+                wanted += ahead.depth
+                if life.enqueued:
+                    wanted += 1  # what the user wants next is not kept waiting by what was fetched early
+            while (
+                wanted > life.n_asked + len(waiting)
+                and course.may_ask
+                and (not order.window or order.lets_begin(len(life.trials)))
+            ):
                 life.begin(external=False)
-            ahead.idles(life.at, for_parameters=slots.n_free > 0 and life.n_asked > 0)
+            if ahead.is_on and (ahead.idle_since is None) == (slots.n_free > 0 and life.n_asked > 0):
+                ahead.idle_since = life.at if ahead.idle_since is None else None
         if not life.n_open and not life.questions.kills and course.phase is not _FINISHED and not course.may_ask:
             course.finish()
 
@@ -265,7 +274,7 @@ class Machine:
     def _on_paused(self, event: ev.Paused) -> None:
         if not self.paused:
             self.paused = True
-            self.course.ahead.idles(self.life.at, for_parameters=False)
+            self.course.ahead.idle_since = None
             self.life.publish(SweepPaused(at=self.life.at))
 
     def _on_unpaused(self, event: ev.Unpaused) -> None:

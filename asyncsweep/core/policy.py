@@ -91,7 +91,7 @@ class StopRules:
             return
         self.has_news = self._is_on
         if state is _COMPLETE:
-            if not trial.is_feasible:
+            if trial.constraints is not None and not trial.is_feasible:
                 self._since_best += 1
             elif self._direction is not None:
                 self._compare(trial.number, trial.metric_values[0], self._direction)

@@ -60,7 +60,7 @@ class InlineExecutor:
     async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
         self._setup = setup
         self._inbox = inbox
-        self._verdicts = None if setup.verdicts is None else Steps(setup.verdicts.first, setup.verdicts.every)
+        self._verdicts = None if setup.verdicts is None else Steps(*setup.verdicts.parts)
         assert setup.call is not None
         if not setup.call.is_async:
             raise ConfigError(

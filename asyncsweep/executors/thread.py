@@ -67,7 +67,7 @@ class ThreadExecutor:
         self._ports.clear()
         self._setup = setup
         self._inbox = inbox
-        self._verdicts = None if setup.verdicts is None else Steps(setup.verdicts.first, setup.verdicts.every)
+        self._verdicts = None if setup.verdicts is None else Steps(*setup.verdicts.parts)
         self._mail = _Mailbox(inbox)
         try:
             async with anyio.create_task_group() as delivery:

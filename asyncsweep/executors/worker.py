@@ -208,7 +208,7 @@ class WorkerProcess:
                 objective.names,
                 objective.required,
                 objective.metrics,
-                None if verdicts is None else (verdicts.first, verdicts.every),
+                None if verdicts is None else verdicts.parts,
                 None if self._log_fd is None else LOG_LIMIT_BYTES,
             )
         )

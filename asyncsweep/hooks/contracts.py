@@ -106,6 +106,11 @@ class VerdictSteps(msgspec.Struct, frozen=True, array_like=True):
     every: int = 1
     factor: int = 1
 
+    @property
+    def parts(self) -> tuple[int, int, int]:
+        """The fields in order, for the worker's own form of them."""
+        return self.first, self.every, self.factor
+
 
 @runtime_checkable
 class Pruner(Protocol):

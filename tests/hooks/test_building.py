@@ -78,7 +78,7 @@ def test_a_class_named_by_path_is_imported_only_when_it_is_built(install: Instal
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_the_installed_ones(built_in: Registry) -> None:
     with pytest.raises(
-        ConfigError, match=r"^pruner: .*'medain' \(did you mean 'median'\?\); installed: median, nop, perc"
+        ConfigError, match=r"^pruner: .*'medain' \(did you mean 'median'\?\); installed: asha, hyperband, median"
     ):
         built_in.find("pruner", "medain")
 

@@ -1,0 +1,1 @@
+"""Nevergrad's optimizers as a sampler of asyncsweep."""

@@ -1,0 +1,36 @@
+"""The sampler passes the suite that everybody's samplers have to pass, with optimizers of different kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from asyncsweep.testing import SamplerSuite
+from asyncsweep_nevergrad.sampler import NevergradSampler
+
+pytest.importorskip("nevergrad")
+
+
+class TestNGOpt(SamplerSuite):
+    n_many = 200
+
+    @pytest.fixture
+    def make(self) -> Callable[[], NevergradSampler]:
+        return lambda: NevergradSampler("NGOpt", budget=200)
+
+
+class TestTwoPointsDE(SamplerSuite):
+    @pytest.fixture
+    def make(self) -> Callable[[], NevergradSampler]:
+        return lambda: NevergradSampler("TwoPointsDE", budget=1000, num_workers=4)
+
+
+class TestSequential(SamplerSuite):
+    """An optimizer that has to be told of a point before it gives the next."""
+
+    n_many = 100
+
+    @pytest.fixture
+    def make(self) -> Callable[[], NevergradSampler]:
+        return lambda: NevergradSampler("Cobyla", budget=100)
