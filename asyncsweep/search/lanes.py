@@ -98,7 +98,8 @@ class Pruning:
         lane = self._lanes.get(number % self._window)
         if lane is None:
             lane = self._lanes[number % self._window] = Lane(self._make())
-        while lane.n_told < len(self._past) and self._past[lane.n_told].number <= number - self._window:
+        last = max(-1, number - self._window)  # trials of earlier searches are known to all
+        while lane.n_told < len(self._past) and self._past[lane.n_told].number <= last:
             lane.feed_last(self._past[lane.n_told])
             lane.finish(self._past[lane.n_told])
             lane.n_told += 1

@@ -38,6 +38,7 @@ class HostThread:
     def __init__(self) -> None:
         self.sock, theirs = socket.socketpair()
         self._ended = threading.Event()
+        self._end = "its thread ended"
         # A daemon: it must not keep the application from exiting.
         threading.Thread(target=self._serve, args=(theirs,), name="asyncsweep-sampler", daemon=True).start()
 
@@ -51,13 +52,15 @@ class HostThread:
 
     def reap(self) -> str:
         self.sock.close()
-        return "its thread ended"
+        return self._end
 
     def _serve(self, sock: socket.socket) -> None:
         from asyncsweep.search.host import serve
 
         try:
             serve(sock, is_process=False)
+        except BaseException as error:  # an order to exit is the sampler's, not the application's
+            self._end = f"its thread raised {error!r}"
         finally:
             sock.close()
             self._ended.set()
