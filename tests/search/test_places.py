@@ -128,6 +128,7 @@ async def test_the_place_is_kept_for_a_resumed_sweep(tmp_path: Any) -> None:
 
 
 async def test_a_sampler_that_never_comes_back_from_its_thread_does_not_keep_the_sweep_from_ending() -> None:
+    release.clear()
     with anyio.fail_after(20):
         async with sw.Sweep(curve, {"x": sw.Float(0.0, 1.0)}, sampler=Stuck(), n_trials=1).start() as run:
             run.stop("enough", now=True)
