@@ -13,7 +13,7 @@ from typing import Any
 from asyncsweep.errors import ConfigError
 from asyncsweep.space import Constant, Domain, Float, Int
 from asyncsweep.space.checks import refusal
-from asyncsweep.space.values import shown
+from asyncsweep.space.values import plain, shown
 
 ABSENT = object()
 """What a blank cell means for a parameter that has no blank value."""
@@ -53,7 +53,7 @@ def number(value: Any) -> float:
 
 def is_blank(value: Any) -> bool:
     """Whether a cell says nothing: None, no text, or NaN."""
-    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+    return value is None or (isinstance(value, str) and not value) or (isinstance(value, float) and math.isnan(value))
 
 
 class Cells:
@@ -70,8 +70,8 @@ class Cells:
             self._choices = (domain.value,)
         elif not isinstance(domain, Float | Int):
             self._choices = domain.choices
-        plain = [str(cell(choice)) for choice in self._choices]
-        self._twins = {text for text in plain if plain.count(text) > 1} if len(set(plain)) < len(plain) else set()
+        texts = [str(cell(choice)) for choice in self._choices]
+        self._twins = {text for text in texts if texts.count(text) > 1} if len(set(texts)) < len(texts) else set()
         self._meanings: dict[str, list[Any]] = {}
         for choice in self._choices:
             self._meanings.setdefault(self.text(choice), []).append(choice)
@@ -81,8 +81,8 @@ class Cells:
 
     def text(self, value: Any) -> str:
         """The cell of a value."""
-        plain = str(cell(value))
-        return json.dumps(value, ensure_ascii=False) if isinstance(value, str) and plain in self._twins else plain
+        text = str(cell(value))
+        return json.dumps(value, ensure_ascii=False) if isinstance(value, str) and text in self._twins else text
 
     def from_blank(self, given: Any) -> Any:
         """The value of a blank cell: what was given where that is a choice, else `blank`."""
@@ -113,14 +113,14 @@ class Cells:
             ConfigError: The domain has no such value, or it may be one of several.
         """
         domain = self._domain
-        if not domain.contains(value):
-            if isinstance(value, str):
-                return self.from_text(value)
-            if isinstance(domain, Int) and isinstance(value, float) and value.is_integer():
-                return domain.normalise(int(value))  # a column with gaps is one of floats in pandas
-            if not isinstance(domain, Float | Int):
-                return self._like(value.item() if hasattr(value, "item") else value, value)
-        return domain.normalise(value)
+        known = value if isinstance(domain, Float | Int) else plain(value, "value")
+        if domain.contains(known):
+            return domain.normalise(known)
+        if isinstance(known, str):
+            return self.from_text(known)
+        if isinstance(domain, Int) and isinstance(known, float) and known.is_integer():
+            return domain.normalise(int(known))  # a column with gaps is one of floats in pandas
+        return domain.normalise(known) if isinstance(domain, Float | Int) else self._like(known, value)
 
     def _like(self, value: Any, given: Any) -> Any:
         """The one choice that says the same: 64 for 64.0, True for "true"."""
@@ -140,7 +140,7 @@ def _says_the_same(choice: Any, value: Any) -> bool:
     numbers = isinstance(choice, int | float) and isinstance(value, int | float)
     if numbers and (isinstance(choice, bool) is not isinstance(value, bool)):
         return False
-    return bool(choice == value) and (numbers or type(choice) is type(value))
+    return (numbers or type(choice) is type(value)) and bool(choice == value)
 
 
 def _whole(text: str) -> int | float:

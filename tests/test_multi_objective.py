@@ -149,6 +149,20 @@ def test_a_mapping_names_the_metrics_in_any_order() -> None:
     assert fronts_found[0] == fronts_found[1]
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_constraints_are_honoured_and_the_front_is_feasible(sampler: str) -> None:
+    async def objective(trial: Any) -> tuple[float, float]:
+        trial.set_constraint("first", 0.5 - trial.params["x0"])
+        return zdt1(trial.params)
+
+    sweep = sw.Sweep(objective, ZDT1_SPACE, direction=TWO, sampler=SAMPLERS[sampler], n_trials=80, seed=SEED)
+    result = anyio.run(sweep.run)
+    feasible = [trial.is_feasible for trial in result.trials]
+    assert [trial.params["x0"] >= 0.5 for trial in result.trials] == feasible
+    assert result.best_trials and all(trial.is_feasible for trial in result.best_trials)
+    assert sum(feasible[40:]) >= 30  # by chance it is half of them
+
+
 def test_a_tuple_of_another_length_fails_that_trial() -> None:
     async def objective(trial: Any) -> tuple[float, ...]:
         return (1.0,) * (1 + trial.number)

@@ -7,6 +7,8 @@ some time more was ready than was needed. Samplers that answer at once, and tria
 
 from __future__ import annotations
 
+import math
+
 # Idle time that is worth a fetch, as a share of the trials' duration.
 NOTABLE = 0.01
 # The depth is at most so many times the number of slots.
@@ -24,30 +26,29 @@ class Ahead:
         is_on: False where the depth stays 0; then nothing needs to be told.
         depth: How many trials should have their parameters, or be asked for, beyond those that free slots need.
         idle_since: Since when a slot is free because a sampler has not answered yet; None when none is.
+        notable_s: Waiting for longer is worth a fetch; infinite before the first trial ended.
     """
 
-    __slots__ = ("_calm", "_duration_s", "_least_left", "_slots", "depth", "idle_since", "is_on")
+    __slots__ = ("_calm", "_least_left", "_slots", "depth", "idle_since", "is_on", "notable_s")
 
     def __init__(self, slots: int) -> None:
         """`slots` is how many trials run at a time; with one the depth stays 0: each ask knows every result."""
         self.is_on = slots > 1
         self.depth = 0
         self.idle_since: float | None = None
+        self.notable_s = math.inf
         self._slots = slots
-        self._duration_s: float | None = None
         self._calm = 0
         self._least_left = 0
 
     def ran(self, duration_s: float) -> None:
         """A trial ended that ran for so long."""
-        known = self._duration_s
-        self._duration_s = duration_s if known is None else known + (duration_s - known) * _NEWEST
+        known, newest = self.notable_s, NOTABLE * duration_s
+        self.notable_s = newest if known == math.inf else known + (newest - known) * _NEWEST
 
     def launched(self, at: float, left: int) -> None:
-        """A slot got a trial, and so many more have their parameters."""
-        if self._duration_s is None:
-            return
-        if self.idle_since is not None and at - self.idle_since > NOTABLE * self._duration_s:
+        """A slot got a trial, and so many more have their parameters. At depth 0 only a notable wait needs to be told."""
+        if self.idle_since is not None and at - self.idle_since > self.notable_s:
             self.depth = min(self.depth + 1, MOST_PER_SLOT * self._slots)
             self._calm = 0
             return

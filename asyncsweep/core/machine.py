@@ -24,6 +24,7 @@ from asyncsweep.core.attempts import Attempts
 from asyncsweep.core.course import SWEEP_TIMER, Course, Phase
 from asyncsweep.core.effects import Effect, SweepPaused, SweepUnpaused
 from asyncsweep.core.lifecycle import Lifecycle
+from asyncsweep.core.questions import ANSWERS
 from asyncsweep.core.records import ErrorInfo, SweepSpec, TrialRecord
 from asyncsweep.errors import InvalidTransition
 
@@ -189,15 +190,17 @@ class Machine:
             return f"its seq is {event.seq}, the next one is {self.seq + 1}"
         if not event.at >= self.life.at:  # which NaN is not
             return f"its time {event.at} is before {self.life.at}"
-        phase = self.course.phase
-        if type(event) in _NEVER_ILLEGAL and phase is not _NEW:
+        phase, kind = self.course.phase, type(event)
+        if kind in _NEVER_ILLEGAL and phase is not _NEW:
             return None
-        if type(event) not in self._moves:
+        if kind not in self._moves:
             return "the machine does not know this type of event"
-        if (phase is _NEW) != (type(event) is ev.SweepOpened):
+        if (phase is _NEW) != (kind is ev.SweepOpened):
             return "the sweep is not open" if phase is _NEW else "the sweep is open already"
-        if phase is _FINISHED and type(event) is not ev.Reopened:
+        if phase is _FINISHED and kind is not ev.Reopened:
             return None
+        if kind in ANSWERS:
+            return self.life.questions.complaint(event)
         if type(event) is ev.WorkerJoined:
             if event.slots < 1:
                 return f"{event.slots} slots"
@@ -215,7 +218,7 @@ class Machine:
             )
         if type(event) is ev.Adopted:
             return "the sweep has trials of its own already" if self.life.trials else None
-        return self.life.questions.complaint(event)
+        return None
 
     # -- settle -------------------------------------------------------------------------------------------------------
 
@@ -232,7 +235,8 @@ class Machine:
             slots, waiting, ahead = life.slots, life.waiting, course.ahead
             while slots.n_free and waiting:
                 life.launch()
-                if ahead.is_on:
+                since = ahead.idle_since
+                if ahead.depth or (since is not None and life.at - since > ahead.notable_s):
                     ahead.launched(life.at, len(waiting))
             wanted = slots.n_free
             if ahead.depth:
@@ -245,8 +249,10 @@ class Machine:
                 and (not order.window or order.lets_begin(len(life.trials)))
             ):
                 life.begin(external=False)
-            if ahead.is_on and (ahead.idle_since is None) == (slots.n_free > 0 and life.n_asked > 0):
-                ahead.idle_since = life.at if ahead.idle_since is None else None
+            if not ahead.is_on or not (slots.n_free and life.n_asked):
+                ahead.idle_since = None
+            elif ahead.idle_since is None:
+                ahead.idle_since = life.at
         if not life.n_open and not life.questions.kills and course.phase is not _FINISHED and not course.may_ask:
             course.finish()
 

@@ -23,6 +23,7 @@ from asyncsweep.space import Domain
 _TO_ASK = (Suggested, SpaceExhausted, AskFailed)
 _TO_JUDGE = (Judged, JudgeFailed)
 _TO_SUGGEST = (ParamSuggested, SuggestFailed)
+ANSWERS = frozenset((*_TO_ASK, *_TO_JUDGE, *_TO_SUGGEST, Killed))
 
 
 class Questions:
@@ -58,4 +59,4 @@ class Questions:
         if isinstance(event, Killed):
             asked = (event.trial, event.attempt) in self.kills
             return None if asked else f"nobody killed attempt {event.attempt} of trial {event.trial}"
-        return None
+        return None  # it is no answer

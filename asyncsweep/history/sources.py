@@ -52,7 +52,7 @@ class History:
             raise ConfigError(f'history: outside={self.outside!r}: expected "refuse" or "skip"{hint}')
         if self.study_name is not None and not isinstance(self.study_name, str):
             raise ConfigError(f"history: study_name={self.study_name!r}: expected a text, or None for the only study")
-        if isinstance(self.ignore, str) or not all(isinstance(name, str) for name in self.ignore):
+        if not isinstance(self.ignore, list | tuple) or not all(isinstance(name, str) for name in self.ignore):
             raise ConfigError(f"history: ignore={self.ignore!r}: expected a list of names")
 
 

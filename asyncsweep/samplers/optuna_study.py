@@ -27,30 +27,15 @@ from asyncsweep.samplers.optuna_attrs import Attributes
 from asyncsweep.samplers.optuna_domains import OptunaDomain
 from asyncsweep.samplers.optuna_partial import PartialFixedRecipe
 from asyncsweep.samplers.optuna_recipe import Recipe
+from asyncsweep.samplers.optuna_running import RunningTrials
 from asyncsweep.samplers.optuna_trials import StudyTrials, optunas_state
 from asyncsweep.space import Domain, Space
 
 if TYPE_CHECKING:
-    from optuna import Study, Trial
+    from optuna import Study
     from optuna.pruners import BasePruner
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
-
-
-class _Running:
-    """A trial that Optuna knows as running, and the steps that it knows of."""
-
-    __slots__ = ("steps", "trial")
-
-    def __init__(self, trial: Trial, steps: set[int]) -> None:
-        self.trial = trial
-        self.steps = steps
-
-    def report(self, step: int, value: float) -> None:
-        # Of several reports at one step Optuna keeps the first, with a warning.
-        if step not in self.steps:
-            self.steps.add(step)
-            self.trial.report(value, step)
 
 
 class OptunaStudy:
@@ -107,9 +92,7 @@ class OptunaStudy:
         study_id = self._storage.get_study_id_from_name(self._study.study_name)
         self._trials = StudyTrials(self._storage, study_id, space, tuple(filter(None, directions)))
         self._attributes = Attributes(self._storage, study_id)
-        self._takes_reports = len(directions) == 1
-        self._running: dict[int, _Running] = {}
-        self._early: dict[int, list[tuple[int, float]]] = {}
+        self._running = RunningTrials(self._study, self._trials, takes_reports=len(directions) == 1)
         self._asked = False
         self._last_retold: int | None = None
         self._has_retold = False
@@ -126,9 +109,9 @@ class OptunaStudy:
         view: AbstractContextManager[None] = self._storage.shortened() if self._hurried else nullcontext()
         try:
             with view:
-                running = self._begin(trial)
+                started = self._running.begin(trial)
                 # Optuna itself answers with the fixed values, and so knows of them.
-                return self._space.walk(lambda name, domain: self._trials.domains[name].suggest(running.trial, name))
+                return self._space.walk(lambda name, domain: self._trials.domains[name].suggest(started, name))
         finally:
             if self._hurried:
                 self._hurried -= 1
@@ -138,7 +121,7 @@ class OptunaStudy:
     def suggest(self, trial: TrialRef, name: str, domain: Domain) -> Any:
         """What the sampler suggests for a parameter that the objective asked for while it runs."""
         found = self._trials.domains[name] = OptunaDomain(domain)
-        return found.suggest(self._known(trial.number).trial, name)
+        return found.suggest(self._running.trial(trial.number), name)
 
     def attrs(self, trial: int) -> dict[str, Any]:
         """What the sampler keeps of the trial and changed in the study since the last call; see `tell`."""
@@ -146,8 +129,8 @@ class OptunaStudy:
 
     def tell(self, trial: FinishedTrial) -> None:
         """Learn from a final trial; one that was not asked for here is added, with its reports and attributes."""
-        self._early.pop(trial.number, None)
         if trial.number not in self._trials:
+            self._running.forget_early(trial.number)
             self._retell(trial)
             return
         trial_id = self._trials.id(trial.number)
@@ -156,11 +139,7 @@ class OptunaStudy:
         self._trials.complete(trial)
         if trial.number not in self._running:
             self._attributes.restore_study(trial.sampler_attrs)
-        running = self._known(trial.number)
-        if self._takes_reports:
-            for step, value in trial.reports:
-                running.report(step, value)
-        del self._running[trial.number]
+        self._running.end(trial)
         values = self._trials.values(trial) if trial.state == State.COMPLETE else None
         self._study.tell(self._trials.place(trial.number), values, state=optunas_state(trial.state))
         self._attributes.ended(trial_id)
@@ -189,35 +168,22 @@ class OptunaStudy:
 
     def report(self, trial: int, step: int, value: float) -> None:
         """A running trial's value at a step. Sweeps with several directions have no reports in Optuna."""
-        if not self._takes_reports:
-            return
-        running = self._running.get(trial)
-        if running is not None:
-            running.report(step, value)
-        else:
-            # It need not begin before a verdict is asked for: if it is final already, `tell` brings all its reports.
-            self._early.setdefault(trial, []).append((step, value))
+        self._running.report(trial, step, value)
 
     def restart(self, trial: int) -> None:
         """Have Optuna forget what the trial's earlier attempt reported, and what the pruner kept of it."""
-        import optuna
-
-        self._early.pop(trial, None)
         if trial in self._trials:
-            stored = self._trials.frozen(trial)  # the trial itself: a storage in memory gives out no copies
-            stored.intermediate_values.clear()
+            stored = self._trials.frozen(trial)
             for key in self._attributes.forget_verdicts(self._trials.id(trial)):
                 del stored.system_attrs[key]
-            self._running[trial] = _Running(optuna.Trial(self._study, self._trials.id(trial)), set())
+        self._running.restart(trial)
 
     def judge(self, trial: int) -> bool:
         """The pruner's verdict on what the trial reported."""
-        running = self._known(trial)
-        for step, value in self._early.pop(trial, ()):
-            running.report(step, value)
+        running = self._running.reported(trial)
         trial_id = self._trials.id(trial)
         before = self._attributes.before_verdict(trial_id)
-        verdict = running.trial.should_prune()
+        verdict = running.should_prune()
         self._attributes.judged(trial_id, before)
         return verdict
 
@@ -227,34 +193,10 @@ class OptunaStudy:
 
     def restore(self, trial: int, attrs: Mapping[str, Any]) -> None:
         """Put back what the pruner kept of a trial that runs."""
-        self._known(trial)
+        self._running.trial(trial)
         self._attributes.restore_pruner(self._trials.id(trial), attrs)
 
     # ------------------------------------------------------------------------------------------------------------------
-
-    def _known(self, number: int) -> _Running:
-        return self._running.get(number) or self._begin(TrialRef(number))
-
-    def _begin(self, trial: TrialRef) -> _Running:
-        """Have Optuna start the trial."""
-        import optuna
-
-        self._trials.fill_to(trial.number)
-        domains = self._trials.domains
-        fixed = {name: domains[name].told(v) if name in domains else v for name, v in trial.fixed.items()}
-        steps: set[int] = set()
-        if trial.number in self._trials:
-            trial_id = self._trials.id(trial.number)
-            steps.update(self._storage.get_trial(trial_id).intermediate_values)
-            if fixed:
-                self._storage.set_trial_system_attr(trial_id, "fixed_params", fixed)
-            started = optuna.Trial(self._study, trial_id)
-        else:
-            if fixed:
-                self._study.enqueue_trial(fixed)
-            started = self._study.ask()
-        running = self._running[trial.number] = _Running(started, steps)
-        return running
 
     def _retell(self, trial: FinishedTrial) -> None:
         from optuna.samplers import BruteForceSampler, GridSampler

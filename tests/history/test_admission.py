@@ -162,8 +162,9 @@ def test_without_history_there_is_none() -> None:
         ({"outside": "skipp"}, "outside='skipp': expected \"refuse\" or \"skip\" (did you mean 'skip'?)"),
         ({"study_name": 3}, "study_name=3: expected a text, or None for the only study"),
         ({"ignore": "lr"}, "ignore='lr': expected a list of names"),
+        ({"ignore": 3}, "ignore=3: expected a list of names"),
     ],
-    ids=["outside", "study_name", "ignore"],
+    ids=["outside", "study_name", "ignore", "ignore-number"],
 )
 def test_a_wrong_option_is_refused_at_once(options: dict[str, Any], complaint: str) -> None:
     with pytest.raises(sw.ConfigError) as caught:

@@ -269,6 +269,14 @@ def test_numbers_of_numpy_become_plain_ones() -> None:
     assert [type(value) for value in (*found.params.values(), found.metrics["value"])] == [float, int, str, float]
 
 
+@pytest.mark.parametrize("value", [numpy.zeros(3), pandas.NA, pandas.NaT, object(), {"a": {1}}, b"x"], ids=repr)
+@pytest.mark.parametrize(
+    "domain", [sw.Float(0, 1), sw.Int(1, 3), sw.Categorical([1, {"a": 1}, "x"])], ids=["float", "int", "choice"]
+)
+def test_a_value_of_an_odd_type_is_refused(value: Any, domain: Any) -> None:
+    assert "row 0: parameter 'p': " in refusal([{"p": value, "value": 1.0}], {"p": domain})
+
+
 def test_an_empty_list_teaches_nothing() -> None:
     assert loaded([]).taken == 0
 

@@ -9,7 +9,7 @@ import pytest
 from asyncsweep.testing import SamplerSuite
 from asyncsweep_nevergrad.sampler import NevergradSampler
 
-pytest.importorskip("nevergrad")
+pytestmark = pytest.mark.filterwarnings("ignore")  # nevergrad's and its optimizers' own, of which there are many
 
 
 class TestNGOpt(SamplerSuite):
