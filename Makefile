@@ -45,9 +45,12 @@ clean: ## Remove what these targets made
 	rm -rf $(VENV) build dist demo-sweep .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps make a second run start at once; a changed pyproject.toml installs again.
+# The stamps make a second run start at once; a changed pyproject.toml installs again. Developers get the plugins, too.
+PLUGINS := $(wildcard plugins/*/pyproject.toml)
+
+$(VENV)/installed-dev: $(PLUGINS)
 $(VENV)/installed-%: pyproject.toml | $(BIN)/python
-	$(PIP) --editable '.[$*]'
+	$(PIP) --editable '.[$*]' $(if $(filter dev,$*),$(patsubst %/pyproject.toml,--editable %,$(PLUGINS)))
 	@touch $@
 
 $(BIN)/python:

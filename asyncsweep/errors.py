@@ -38,8 +38,8 @@ class PluginError(AsyncSweepError, RuntimeError):
         self.result = result
 
 
-class TrialError(AsyncSweepError):
-    """An objective returned or asked for something that a trial cannot have."""
+class TrialError(AsyncSweepError, ValueError):
+    """An objective returned or asked for something that a trial cannot have; where Optuna raises a `ValueError`, as one."""
 
 
 class TrialPruned(AsyncSweepError):

@@ -377,6 +377,12 @@ def test_the_columns_of_a_csv_file_are_in_an_order_that_no_trial_changes(tmp_pat
     )
 
 
+def test_in_a_csv_file_none_is_not_nothing(tmp_path: Path) -> None:
+    result(trial(0, "FAILED", {"y": None}), trial(1, "FAILED", {})).to_csv(tmp_path / "trials.csv")
+    with open(tmp_path / "trials.csv", newline="") as file:
+        assert [row["y"] for row in csv.DictReader(file)] == ["None", ""]
+
+
 def test_in_a_csv_file_choices_that_look_the_same_are_told_apart(tmp_path: Path) -> None:
     choices = [None, "None", 1, "1", True, "True", "", "a"]
     trials = [trial(n, "COMPLETE", {"x": choice}, value=1.0) for n, choice in enumerate(choices)]

@@ -32,6 +32,13 @@ __all__ = ["SWEEP_TIMER", "Machine", "Phase"]
 
 # Once the sweep is open, an event of a worker is either timely or stale. (Looked up in, never gone through.)
 _NEVER_ILLEGAL = frozenset(ev.WORKER_EVENTS)
+# What objectives say while they run, and what they are answered, frees no slot and ends nothing: there is nothing to settle.
+_SETTLED = frozenset(
+    (
+        *(ev.Started, ev.Reported, ev.VerdictAsked, ev.ParamAsked, ev.AttrSet, ev.ConstraintSet),
+        *(ev.Judged, ev.JudgeFailed, ev.ParamSuggested, ev.SuggestFailed, ev.TellFailed),
+    )
+)
 # Reading a member off its class costs as much as a call, and these are asked about for each event.
 _NEW, _OPEN, _FINISHED = Phase.NEW, Phase.RUNNING, Phase.FINISHED
 
@@ -113,7 +120,8 @@ class Machine:
         life.out = out
         if course.phase is not _FINISHED or kind is ev.Reopened:
             self._moves[kind](event)
-            self._settle()
+            if kind not in _SETTLED:
+                self._settle()
         return out
 
     # -- what is known ------------------------------------------------------------------------------------------------

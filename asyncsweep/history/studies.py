@@ -146,12 +146,10 @@ def _candidate(trial: FrozenTrial, metrics: list[str], places: Mapping[str, _Pla
         for name, value in trial.params.items()
         if name not in ignore
     }
-    values = trial.values or []
-    fault = ""
-    if values and len(values) != len(metrics):
-        fault = f"it has {len(values)} values for {len(metrics)} directions"
-    found = dict(zip(metrics, values, strict=False))
-    return Candidate(where, state, params, found, trial.intermediate_values, _constraints(trial), fault)
+    values = dict(
+        zip(metrics, trial.values or (), strict=False)
+    )  # FAIL has none; a study takes no other number of them
+    return Candidate(where, state, params, values, trial.intermediate_values, _constraints(trial))
 
 
 def _constraints(trial: FrozenTrial) -> dict[str, float]:

@@ -166,7 +166,9 @@ class PrunerSuite:
         assert not Course(make()).judge(0, 0)
         assert not self.experienced(make).judge(self.n_trials, 3)
 
-    def test_the_best_trial_goes_on_and_which_is_best_depends_on_the_direction(self, make: Callable[[], Pruner]) -> None:
+    def test_the_best_trial_goes_on_and_which_is_best_depends_on_the_direction(
+        self, make: Callable[[], Pruner]
+    ) -> None:
         for direction, sign in (("minimize", -1.0), ("maximize", 1.0)):
             course = Course(make(), direction)  # type: ignore[arg-type]  # mypy takes the tuple's text for any text
             for trial, trace in enumerate(curves(self.n_trials)):

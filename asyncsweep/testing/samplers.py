@@ -53,6 +53,7 @@ class Rehearsal:
         space: The sweep's space.
         trials: The final trials, in the order of their ends.
         asked: What was suggested, by the trial's number.
+        attrs: The sampler's attributes of these trials.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Rehearsal:
         self.space = Space(space)
         self.trials: list[TrialRecord] = []
         self.asked: dict[int, dict[str, Any]] = {}
-        self._attrs: dict[int, dict[str, Any] | None] = {}
+        self.attrs: dict[int, dict[str, Any] | None] = {}
         self._directions = directions
         sampler.open(self.space, directions, seed)
 
@@ -71,7 +72,7 @@ class Rehearsal:
         params = self.sampler.ask(TrialRef(number, fixed))
         assert self.space.check(params, partial=False) == params  # raises for what is missing, inactive or out of range
         self.asked[number] = params
-        self._attrs[number] = journaled(self.sampler.attrs(number)) if hasattr(self.sampler, "attrs") else None
+        self.attrs[number] = journaled(self.sampler.attrs(number)) if hasattr(self.sampler, "attrs") else None
         return params
 
     def tell(self, number: int, state: State = State.COMPLETE, *, reports: int = 0) -> None:
@@ -86,7 +87,7 @@ class Rehearsal:
                 values if has_value else {},
                 state=state,
                 reports=[(step, next(iter(values.values()))) for step in range(reports)],
-                sampler_attrs=self._attrs[number],
+                sampler_attrs=self.attrs[number],
             )
         )
 
@@ -226,7 +227,9 @@ class SamplerSuite:
         resumed = rehearsal.again(make())
         if hasattr(resumed.sampler, "pending"):
             for number in (2, 3, 5, 7):
-                resumed.sampler.pending(told_trial(number, rehearsal.asked[number], state=State.RUNNING))
+                attrs = rehearsal.attrs[number]
+                params = rehearsal.asked[number]
+                resumed.sampler.pending(told_trial(number, params, state=State.RUNNING, sampler_attrs=attrs))
         resumed.ask(8)
         for number in (2, 3, 5, 7):
             resumed.tell_of(told_trial(number, rehearsal.asked[number], _values(self.directions[0], rehearsal, number)))

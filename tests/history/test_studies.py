@@ -92,6 +92,12 @@ def test_constraints_of_a_study_are_taken() -> None:
     assert loaded(source, {"x": sw.Float(0, 1)}).trials[0].constraints == {"memory": -2.0}
 
 
+def test_a_report_at_a_step_below_zero_is_refused() -> None:
+    source = optuna.create_study()
+    source.add_trial(optuna.create_trial(value=1.0, intermediate_values={-1: 2.0}))
+    assert "trial 0: the step -1 of a report is not from 0 to" in refusal(source, {})
+
+
 def test_directions_that_do_not_agree_are_refused() -> None:
     source = optuna.create_study(directions=["minimize", "maximize"])
     text = refusal(source, direction={"loss": "minimize", "size": "minimize"})

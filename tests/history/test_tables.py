@@ -213,6 +213,7 @@ def test_a_text_without_a_meaning_is_refused(table: Path, domain: Any, text: str
         (b"lr,depth,opt,value\n0.01,3,adam,1,2\n", "line 2: 5 values for 4 columns"),
         (b"lr,opt,value\n0.01,adam,1\n", "line 2: parameter 'depth' is missing"),
         (b"lr,depth,opt,value\n0.01,3,adam,good\n", "line 2: column 'value': 'good' is no number"),
+        (b"lr,depth,opt,value\n0.01,3,adam,1_0\n", "line 2: column 'value': '1_0' is no number"),
         (b"lr,depth,opt,value\n0.01,99,adam,1\n", "line 2: parameter 'depth': 99 (int) is not accepted"),
         (b"lr,depth,opt,value,state\n0.01,3,adam,1,DONE\n", "line 2: the state 'DONE' is unknown"),
         (b"lr,deep,opt,value\n0.01,3,adam,1\n", "the column 'deep' is neither a parameter nor a metric (did you mean 'depth'?)"),

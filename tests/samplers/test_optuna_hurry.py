@@ -84,6 +84,34 @@ def test_the_end_of_a_hurry_is_the_end_of_its_fit(counted: Counted) -> None:
     assert counted.fits == 3
 
 
+def test_a_fit_draws_for_the_asks_that_are_left_and_no_more() -> None:
+    study = told(opened(TPESampler(), PLANE), 20)
+    study.hurry(5)
+    left = []
+    for number in range(20, 25):
+        study.ask(TrialRef(number))
+        left.append(len(study._study.sampler._picks))  # type: ignore[attr-defined]
+    assert left == [4, 3, 2, 1, 0]
+
+
+def test_a_point_that_an_ask_did_not_need_is_not_kept_beyond_the_hurry(counted: Counted) -> None:
+    study = told(opened(TPESampler(), PLANE), 20)
+    study.hurry(2)
+    study.ask(TrialRef(20))
+    study.ask(TrialRef(21, {"x": 0.5, "y": 0.5}))
+    study.ask(TrialRef(22))
+    assert counted.fits == 2
+
+
+def test_a_fit_of_other_parameters_answers_nothing(counted: Counted) -> None:
+    study = told(opened(TPESampler(), PLANE), 20)
+    study.hurry(3)
+    study.ask(TrialRef(20))
+    sampler, frozen = study._study.sampler, study._storage.get_trial(0)
+    sampler.sample_relative(study._study, frozen, {"x": optuna.distributions.FloatDistribution(0.0, 1.0)})
+    assert counted.fits == 2
+
+
 def test_another_hurry_begins_with_another_fit(counted: Counted) -> None:
     study = told(opened(TPESampler(), PLANE), 20)
     hurried(study, 20, 4)
@@ -142,9 +170,10 @@ def test_every_mode_of_tpe_takes_a_hurry(options: dict[str, Any]) -> None:
     assert all(PLANE.check(params, partial=False) == params for params in asked)
 
 
-def test_conditional_parameters_are_asked_for_one_by_one_in_a_hurry() -> None:
+@pytest.mark.parametrize("group", [False, True])
+def test_conditional_parameters_are_suggested_in_a_hurry(group: bool) -> None:
     space = Space({"x": Float(0.0, 1.0), "k": Categorical(["a", "b"]), "z": Float(0.0, 1.0, when={"k": "a"})})
-    study = opened(TPESampler(n_startup_trials=5), space)
+    study = opened(TPESampler(n_startup_trials=5, group=group), space)
     for number in range(20):
         params: Params = {"x": number / 20, "k": "ab"[number % 2]}
         study.tell(final(number, params | ({"z": 0.5} if params["k"] == "a" else {}), [params["x"]]))
@@ -256,10 +285,21 @@ def test_running_trials_and_those_that_ended_last_are_all_shown() -> None:
     assert set(range(1_000, 1_020)) <= set(shown(study))
 
 
-def test_failed_trials_are_not_shown() -> None:
+def test_failed_trials_take_nobodys_place() -> None:
     study = told(opened(TPESampler(), PLANE), 400)
-    study.tell(final(400, {"x": 0.5, "y": 0.5}, [9.0], State.FAILED))
-    assert 400 not in shown(study)
+    for number in range(400, 800):
+        study.tell(final(number, {"x": 0.5, "y": 0.5}, [9.0], State.FAILED))
+    numbers = shown(study)
+    assert len(numbers) == 300 and max(numbers) < 400
+
+
+def test_those_to_be_shown_are_chosen_anew_from_time_to_time() -> None:
+    study = told(opened(TPESampler(), PLANE), 1_000)
+    counts = []
+    for number in range(1_000, 1_210):
+        counts.append(len(shown(study)))
+        study.tell(final(number, {"x": 0.5, "y": 0.5}, [9.0]))
+    assert (max(counts), counts[100], counts[101]) == (400, 400, 300)
 
 
 def test_all_trials_are_shown_while_they_are_few() -> None:
@@ -273,9 +313,9 @@ def test_the_best_are_the_feasible_then_the_pruned_by_how_far_they_came() -> Non
         study.tell(final(number, params, [-1.0], constraints={"c": 5.0}))
     for number in range(1_000, 1_013):
         study.tell(final(number, params, [9.0]))
-    for number in range(1_013, 1_025):
+    for number in range(1_013, 1_040):
         study.tell(final(number, params, [9.0] * (number - 1_000), State.PRUNED))
-    assert set(range(1_000, 1_025)) <= set(shown(study))
+    assert {*range(1_000, 1_013), *range(1_028, 1_040)} <= set(shown(study))
 
 
 def test_with_several_directions_the_trials_are_shown_evenly() -> None:

@@ -153,6 +153,14 @@ def test_restored_attributes_put_a_running_trial_back_on_its_rung() -> None:
     assert (study.attrs(0), made.attrs(0)) == ({}, {"completed_rung_1": 2.0})
 
 
+def test_what_the_pruner_kept_of_a_pending_trial_is_not_the_samplers_and_goes_with_a_retry() -> None:
+    study, made = beside(halving())
+    study.pending(final(0, {"x": 0.5}, [], State.RUNNING, pruner_attrs={"completed_rung_0": 3.0}))
+    given_out = study.attrs(0)
+    made.restart(0)
+    assert (given_out, [trial.system_attrs for trial in trials(study)]) == ({}, [{}])
+
+
 def test_both_kinds_of_attributes_come_back_with_a_final_trial() -> None:
     study, _ = beside(halving())
     study.tell(final(0, {"x": 0.5}, [1.0], attrs={"mine": 1}, pruner_attrs={"completed_rung_0": 3.0}))

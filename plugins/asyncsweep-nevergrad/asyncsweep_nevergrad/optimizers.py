@@ -38,7 +38,9 @@ def create(name: str, places: Places, budget: int, num_workers: int | None) -> t
     try:
         made = kind(places.parametrization(), budget=budget, num_workers=num_workers)
     except ImportError as error:
-        raise ConfigError(f"sampler.optimizer: {name!r} needs the package {error.name!r}, which is not installed") from error
+        raise ConfigError(
+            f"sampler.optimizer: {name!r} needs the package {error.name!r}, which is not installed"
+        ) from error
     except (AssertionError, TypeError, ValueError) as error:
         raise ConfigError(
             f"sampler: nevergrad's {name!r} refuses budget={budget} and num_workers={num_workers}: {error}"

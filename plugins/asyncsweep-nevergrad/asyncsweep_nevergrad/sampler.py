@@ -69,6 +69,7 @@ class NevergradSampler:
         self._has_begun = False
         self._worst: list[float] = []
         self._unrated: list[Any] = []
+        self._spare: Any = None
         if self._optimizer is not None:
             self._reseed(-1)
             self._optimizer.num_objectives = len(directions)
@@ -82,7 +83,7 @@ class NevergradSampler:
         if self._optimizer is None:
             return self._space.walk(lambda name, domain: domain.grid(1)[0])
         self._begin(trial.number)
-        if trial.fixed or (self._is_sequential and self._asked):
+        if trial.fixed or self._must_wait():
             self._drawn.add(trial.number)
             return self._space.walk(lambda name, domain: self._draw(trial.number, name, domain), trial.fixed)
         candidate = self._asked[trial.number] = self._candidate()
@@ -121,13 +122,15 @@ class NevergradSampler:
         for trial, is_final in history:
             candidate = None
             if not has_parted and not (trial.sampler_attrs or {}).get(_DRAWN):
-                if self._is_sequential and self._asked:
-                    has_parted = True  # it would wait for a trial that still runs
+                if self._must_wait():
+                    has_parted = True
                 else:
                     candidate = self._candidate()
                     there = self._places.key(self._places.params(candidate.value))
                     has_parted = there != self._places.key(trial.params)
-            if has_parted:
+            if has_parted and candidate is not None:
+                if self._is_sequential:
+                    self._spare = candidate  # it gives no other before it is told of this one
                 candidate = None
             if is_final:
                 self._learn(candidate, trial)
@@ -136,13 +139,22 @@ class NevergradSampler:
         if has_parted:
             self._reseed(number)
 
+    def _must_wait(self) -> bool:
+        """Whether the optimizer would not answer before it is told of what it suggested last."""
+        return self._is_sequential and bool(self._asked or self._unrated)
+
     def _candidate(self) -> Any:
+        if self._spare is not None:
+            spare, self._spare = self._spare, None
+            return spare
         try:
             return self._optimizer.ask()
         except AssertionError as error:
             if self._optimizer.num_ask < self._budget:
                 raise
-            raise SpaceExhausted(f"{self._name} has given its {self._budget} points; give it a larger `budget`") from error
+            raise SpaceExhausted(
+                f"{self._name} has given its {self._budget} points; give it a larger `budget`"
+            ) from error
 
     def _learn(self, candidate: Any, trial: FinishedTrial) -> None:
         """Tell the optimizer how a trial ended; without a candidate, of a point that it did not ask for."""
