@@ -60,7 +60,7 @@ class Cells:
     """The cells of one parameter.
 
     Attributes:
-        blank: The value of a blank cell; `ABSENT` when there is none.
+        blank: A choice that is blank itself; `ABSENT` when there is none.
     """
 
     def __init__(self, domain: Domain) -> None:
@@ -75,9 +75,7 @@ class Cells:
         self._meanings: dict[str, list[Any]] = {}
         for choice in self._choices:
             self._meanings.setdefault(self.text(choice), []).append(choice)
-        # Most blank first: text is blank before None, and a frame knows no other nothing than NaN.
-        blanks = sorted(filter(is_blank, self._choices), key=lambda choice: (choice != "", choice is not None))
-        self.blank = blanks[0] if blanks else ABSENT
+        self.blank = next(filter(is_blank, self._choices), ABSENT)
 
     def text(self, value: Any) -> str:
         """The cell of a value."""

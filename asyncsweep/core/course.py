@@ -211,7 +211,8 @@ class Course:
         self._see(trial)
 
     def _see(self, trial: TrialRecord) -> None:
-        if self.ahead.is_on and trial.started_at and not trial.external:
-            self.ahead.ran(trial.finished_at - trial.started_at)
+        ahead = self.ahead
+        if ahead.is_on and trial.started_at and not trial.external:
+            ahead.ran(trial.finished_at - trial.started_at)
         if not self.life.order.window:
             self.rules.see(trial)

@@ -51,7 +51,7 @@ def check_directions(
 def candidates(trials: Iterable[TrialRecord], ignore: Set[str]) -> Iterator[Candidate]:
     """The trials in their order."""
     for trial in trials:
-        if trial.param_names is None or not trial.is_final:
+        if trial.param_names is None:
             yield Candidate(
                 f"trial {trial.number}", State.CANCELLED
             )  # the sampler failed, say: there is nothing to learn

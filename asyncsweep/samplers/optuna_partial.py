@@ -12,7 +12,7 @@ from asyncsweep.hooks.nearest import did_you_mean, listed
 from asyncsweep.samplers import optunas
 from asyncsweep.samplers.optuna_domains import OptunaDomain
 from asyncsweep.samplers.optuna_recipe import KINDS, Recipe
-from asyncsweep.space import Constant, Space
+from asyncsweep.space import Space
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -47,11 +47,7 @@ class PartialFixedRecipe(NamedTuple):
                 values = space.check(self.fixed)
             except ConfigError as error:
                 raise ConfigError(f"sampler.fixed_params: {error}") from error
-            told = {
-                name: OptunaDomain(space.domains[name]).told(value)
-                for name, value in values.items()
-                if not isinstance(space.domains[name], Constant)
-            }
+            told = {name: OptunaDomain(space.domains[name]).told(value) for name, value in values.items()}
         return self._replace(base=base, told=told)
 
     def build(self, seed: int, *, again: bool = False) -> BaseSampler:

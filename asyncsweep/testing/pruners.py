@@ -15,6 +15,7 @@ import math
 import random
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any, ClassVar
 
@@ -30,6 +31,8 @@ Trace = Sequence[tuple[int, float]]
 
 N_STEPS = 28
 """The steps that a trial of `curves` reports."""
+EVERY_STEP = Steps(0, 1)
+NO_STEP = Steps(sys.maxsize, 1)
 
 
 def curves(count: int, seed: int = 0) -> list[list[tuple[int, float]]]:
@@ -83,7 +86,7 @@ class Course:
         self._ended[trial] = state
         self.pruner.finish(self._told(trial, state))
 
-    def run(self, trial: int, trace: Trace, state: State = State.COMPLETE, *, asking: Steps = Steps(0, 1)) -> bool:
+    def run(self, trial: int, trace: Trace, state: State = State.COMPLETE, *, asking: Steps = EVERY_STEP) -> bool:
         """Report a trace and ask where a worker would; True when the trial was pruned."""
         highest = asked = -1
         for step, value in trace:
@@ -143,7 +146,7 @@ class PrunerSuite:
         """A pruner that saw `n_trials` whole trials, none of them pruned."""
         course = Course(make())
         for trial, trace in enumerate(curves(self.n_trials)):
-            course.run(trial, trace, asking=Steps(sys.maxsize, 1))
+            course.run(trial, trace, asking=NO_STEP)
         return course
 
     def test_it_says_where_it_runs(self, make: Callable[[], Pruner]) -> None:
@@ -172,7 +175,7 @@ class PrunerSuite:
         for direction, sign in (("minimize", -1.0), ("maximize", 1.0)):
             course = Course(make(), direction)  # type: ignore[arg-type]  # mypy takes the tuple's text for any text
             for trial, trace in enumerate(curves(self.n_trials)):
-                course.run(trial, trace, asking=Steps(sys.maxsize, 1))
+                course.run(trial, trace, asking=NO_STEP)
             best = [(step, sign * (10.0 + step)) for step in range(N_STEPS)]
             assert not (self.compares and course.run(self.n_trials, best))
 
@@ -181,7 +184,7 @@ class PrunerSuite:
         course = self.experienced(make)
         course.run(self.n_trials, [(step, value) for step in range(N_STEPS)])
         mixed = [(step, value if step % 3 else 0.5) for step in range(N_STEPS)]
-        course.run(self.n_trials + 1, mixed, asking=Steps(sys.maxsize, 1))
+        course.run(self.n_trials + 1, mixed, asking=NO_STEP)
         course.run(self.n_trials + 2, curves(1, seed=5)[0])
         assert course.verdicts
 
@@ -267,10 +270,10 @@ class PrunerSuite:
             if trial in (few, many):
                 for step, value in trace:  # a report counts, a verdict counts, and so does the end
                     course.report(trial, step, value)
-                    costs[trial, step] = lines_of(lambda t=trial, s=step: course.pruner.judge(t, s))
-                costs[trial, N_STEPS] = lines_of(lambda t=trial: course.end(t))
+                    costs[trial, step] = lines_of(partial(course.pruner.judge, trial, step))
+                costs[trial, N_STEPS] = lines_of(partial(course.end, trial))
             else:
-                course.run(trial, trace[: 1 + trial % N_STEPS], asking=Steps(sys.maxsize, 1))
+                course.run(trial, trace[: 1 + trial % N_STEPS], asking=NO_STEP)
         before, after = (sum(cost for key, cost in costs.items() if key[0] == trial) for trial in (few, many))
         # O(log n) makes it half as much again; O(n) ten times as much.
         assert after <= 3 * before, f"{before} lines of Python with {few} trials, {after} with {many}"

@@ -68,7 +68,7 @@ class TestPatient(PrunerSuite):
 
     @pytest.fixture
     def make(self) -> Callable[[], Pruner]:
-        return building("patient", wrapped_pruner=None, patience=3, min_delta=0.1)
+        return building("patient", wrapped_pruner=None, patience=20)
 
 
 class TestPatientMedian(PrunerSuite):

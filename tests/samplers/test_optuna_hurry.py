@@ -107,7 +107,7 @@ def test_a_fit_of_other_parameters_answers_nothing(counted: Counted) -> None:
     study = told(opened(TPESampler(), PLANE), 20)
     study.hurry(3)
     study.ask(TrialRef(20))
-    sampler, frozen = study._study.sampler, study._storage.get_trial(0)
+    sampler, frozen = study._study.sampler, study._storage.get_trial(20)
     sampler.sample_relative(study._study, frozen, {"x": optuna.distributions.FloatDistribution(0.0, 1.0)})
     assert counted.fits == 2
 

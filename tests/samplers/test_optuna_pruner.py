@@ -112,7 +112,8 @@ def test_reports_before_a_retry_are_forgotten_also_when_no_verdict_was_asked_for
     made = alone(Threshold(upper=1.0))
     made.report(0, 0, 2.0)
     made.restart(0)
-    assert not verdict(made, 0, (1, 0.5))
+    verdict(made, 0, (1, 0.5))
+    assert [trial.intermediate_values for trial in trials(made._study)] == [{1: 0.5}]
 
 
 def test_a_retried_trial_begins_on_the_first_rung_of_successive_halving() -> None:

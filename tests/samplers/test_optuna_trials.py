@@ -198,6 +198,15 @@ def test_a_domain_may_differ_between_trials() -> None:
     assert highs == [5, 6, 7]
 
 
+def test_a_trials_own_domain_comes_before_what_another_trial_asked_for_last() -> None:
+    study = opened(TPESampler(), Space({}))
+    study.ask(TrialRef(0))
+    study.suggest(TrialRef(0), "late", Int(0, 5))
+    study.tell(final(1, {"late": 9}, [1.0], domains={"late": Int(0, 9)}))
+    highs = [trial.distributions["late"].high for trial in trials(study)]  # type: ignore[attr-defined]
+    assert highs == [5, 9]
+
+
 @pytest.mark.parametrize("value", [[1, 2], (1, 2)])
 def test_choices_that_were_tuples_before_the_journal_are_found_again(value: Any) -> None:
     study = opened(TPESampler(), Space({}))

@@ -27,6 +27,9 @@ FINITE_DOMAINS = {
     for name, domain in EVERY_DOMAIN.items()
     if domain.cardinality is not None and name != "float-one-value"  # Optuna wants a step there, too
 }
+# A fit takes a tenth of a second.
+SMALL_SPACE = {"lr": Float(1e-5, 1e-1, log=True), "kind": Categorical(["linear", "tree"]), "epochs": 30}
+FEW_DOMAINS = {name: EVERY_DOMAIN[name] for name in ("float", "int-log", "categorical-mixed", "constant")}
 
 
 def building(name: str, **options: object) -> Callable[[], Sampler]:
@@ -76,7 +79,6 @@ class TestTPE(SamplerSuite):
 
 class TestCmaEs(SamplerSuite):
     directions = ONE_DIRECTION
-    n_many = 300
 
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
@@ -84,8 +86,8 @@ class TestCmaEs(SamplerSuite):
 
 
 class TestGP(SamplerSuite):
-    space = {"lr": Float(1e-5, 1e-1, log=True), "kind": Categorical(["linear", "tree"]), "epochs": 30}
-    domains = {name: EVERY_DOMAIN[name] for name in ("float", "int-log", "categorical-mixed", "constant")}
+    space = SMALL_SPACE
+    domains = FEW_DOMAINS
     n_few = 12
     n_many = 14
 
@@ -95,24 +97,18 @@ class TestGP(SamplerSuite):
 
 
 class TestNSGAII(SamplerSuite):
-    n_many = 300
-
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
         return building("nsgaii")
 
 
 class TestNSGAIII(SamplerSuite):
-    n_many = 300
-
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
         return building("nsgaiii")
 
 
 class TestQMC(SamplerSuite):
-    n_many = 300
-
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
         return building("qmc", warn_independent_sampling=False)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from asyncsweep_nevergrad.places import Places
 
 from asyncsweep import Categorical, Float, Int, Space
-from asyncsweep_nevergrad.places import Places
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nevergrad's own
 

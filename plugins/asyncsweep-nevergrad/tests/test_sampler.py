@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from asyncsweep_nevergrad.sampler import NevergradSampler
 
 import asyncsweep as sw
 from asyncsweep.hooks.contracts import TrialRef
-from asyncsweep_nevergrad.sampler import NevergradSampler
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nevergrad's own
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from asyncsweep_nevergrad.sampler import NevergradSampler
 
 from asyncsweep.testing import SamplerSuite
-from asyncsweep_nevergrad.sampler import NevergradSampler
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # nevergrad's and its optimizers' own, of which there are many
 
