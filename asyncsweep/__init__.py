@@ -42,7 +42,15 @@ if TYPE_CHECKING:  # what type checkers see of `_MODULES`; a test holds the two 
     )
     from asyncsweep.history import History
     from asyncsweep.hooks import hookimpl
-    from asyncsweep.hooks.contracts import Executor, Exporter, FinishedTrial, Pruner, Sampler, TrialRef, VerdictSteps
+    from asyncsweep.hooks.contracts import (
+        Executor,
+        Exporter,
+        FinishedTrial,
+        Pruner,
+        Sampler,
+        TrialRef,
+        VerdictSteps,
+    )
     from asyncsweep.result import Result
     from asyncsweep.run import SweepRun
     from asyncsweep.settings import executor, pruner, sampler

@@ -112,8 +112,10 @@ PRUNERS: dict[str, Callable[[], Any]] = {"our-median": lambda: "median", "optuna
 @functools.cache
 def plainly(name: str, sampler: str) -> list[Told]:
     """What Optuna does by itself."""
-    problem = PROBLEMS[name]
+    return plainly_with(PROBLEMS[name], SAMPLERS[sampler](), optuna.pruners.MedianPruner())
 
+
+def plainly_with(problem: Problem, sampler: Any, pruner: Any) -> list[Told]:
     def objective(trial: optuna.Trial) -> float:
         value = math.nan
         for step, value in enumerate(problem.curve(problem.suggest(trial))):
@@ -122,7 +124,8 @@ def plainly(name: str, sampler: str) -> list[Told]:
                 raise optuna.TrialPruned
         return value
 
-    study = optuna.create_study(sampler=SAMPLERS[sampler](), pruner=optuna.pruners.MedianPruner())
+    # Hyperband draws a trial's bracket from the study's name.
+    study = optuna.create_study(sampler=sampler, pruner=pruner, study_name=f"asyncsweep-{SEED}")
     study.optimize(objective, n_trials=problem.n_trials)
     return [Told(t.params, t.state.name, t.intermediate_values, t.value) for t in study.trials]
 
@@ -173,6 +176,18 @@ async def test_a_sweep_of_three_mixed_parameters_equals_plain_optuna(
 @pytest.mark.parametrize(("sampler", "problem"), [("tpe", IRIS), ("tpe", MIXED)], ids=["iris", "mixed"])
 async def test_a_sampler_by_name_equals_optunas_with_the_sweeps_seed(sampler: str, problem: Problem) -> None:
     assert await swept(problem, sampler, "median") == plainly(problem.name, sampler)
+
+
+@on_asyncio
+@pytest.mark.parametrize("max_resource", ["auto", 10])
+@pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
+async def test_optunas_samplers_keep_to_the_brackets_of_our_hyperband(sampler: str, max_resource: Any) -> None:
+    """In Optuna a sampler learns from the trials of one bracket alone, which it finds out from the study's pruner."""
+    pruner = optuna.pruners.HyperbandPruner(max_resource=max_resource)
+    expected = plainly_with(NUMBERS, SAMPLERS[sampler](), pruner)
+    ours = {"name": "hyperband", "max_resource": max_resource}
+    assert await swept(NUMBERS, {"name": sampler, "host": "inline"}, ours) == expected
+    assert [told.state for told in expected].count("PRUNED") >= 3
 
 
 @pytest.mark.parametrize("problem", [IRIS, MIXED, NUMBERS], ids=["iris", "mixed", "numbers"])

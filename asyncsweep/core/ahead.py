@@ -17,6 +17,7 @@ MOST_PER_SLOT = 4
 _CALM_PER_SLOT = 4
 # The weight of the newest duration in the average.
 _NEWEST = 0.2
+_UNKNOWN = math.inf
 
 
 class Ahead:
@@ -36,7 +37,7 @@ class Ahead:
         self.is_on = slots > 1
         self.depth = 0
         self.idle_since: float | None = None
-        self.notable_s = math.inf
+        self.notable_s = _UNKNOWN
         self._slots = slots
         self._calm = 0
         self._least_left = 0
@@ -44,7 +45,7 @@ class Ahead:
     def ran(self, duration_s: float) -> None:
         """A trial ended that ran for so long."""
         known, newest = self.notable_s, NOTABLE * duration_s
-        self.notable_s = newest if known == math.inf else known + (newest - known) * _NEWEST
+        self.notable_s = newest if known == _UNKNOWN else known + (newest - known) * _NEWEST
 
     def launched(self, at: float, left: int) -> None:
         """A slot got a trial, and so many more have their parameters. At depth 0 only a notable wait needs to be told."""

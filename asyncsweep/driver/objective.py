@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from types import ModuleType
 from typing import Any
 
 from asyncsweep.errors import ConfigError
@@ -85,13 +86,38 @@ def pickled(setting: str, value: Any) -> bytes:
     """
     import cloudpickle
 
+    hidden = _hidden_modules(value)
     try:
+        for module in hidden:
+            cloudpickle.register_pickle_by_value(module)
         return bytes(cloudpickle.dumps(value))
     except Exception as error:  # whatever the object's own pickling raises
         raise ConfigError(
             f"{setting}={value!r} cannot be sent to another process ({type(error).__name__}: {error}); make what it uses "
             f'inside the objective, or name it as "package.module:name", or use an executor of this process'
         ) from error
+    finally:
+        for module in hidden:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _hidden_modules(value: Any) -> list[ModuleType]:
+    """The modules of an object's classes that were loaded here in a way of their own, so that no other process finds them."""
+    found = {}
+    for kind in type(value).__mro__:
+        module = sys.modules.get(kind.__module__)
+        if module is not None and kind.__module__ != "__main__" and not _can_be_found(kind.__module__):
+            found[kind.__module__] = module
+    return list(found.values())
+
+
+def _can_be_found(name: str) -> bool:
+    """Whether a fresh process would find a module; `importlib.util.find_spec` believes `sys.modules` first."""
+    package, _, _ = name.rpartition(".")
+    path = getattr(sys.modules.get(package), "__path__", None) if package else None
+    if package and (path is None or not _can_be_found(package)):
+        return False
+    return any(hasattr(finder, "find_spec") and finder.find_spec(name, path) is not None for finder in sys.meta_path)
 
 
 def _check_target(target: str) -> None:

@@ -25,6 +25,8 @@ class OptunaDomain:
     def __init__(self, domain: Domain) -> None:
         choices = domain.choices if isinstance(domain, Categorical) else ()
         known = all(isinstance(choice, _ACCEPTED) for choice in choices) and len(set(choices)) == len(choices)
+        if isinstance(domain, Float) and domain.low == domain.high and not domain.log and domain.step is None:
+            domain = Float(domain.low, domain.high, step=1.0)  # one value: else Optuna takes it for a continuum
         self._domain = domain
         self._choices = None if known else choices
         self._distribution: BaseDistribution | None = None

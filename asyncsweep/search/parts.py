@@ -63,7 +63,7 @@ def desk_of(setting: Setting, sampler: Any, make_pruner: Callable[[], Any] | Non
         if optunas.is_pruner(first):
             sampler.pruner = first
         elif setting.twin is not None:
-            sampler.pruner = _optunas(*setting.twin)
+            sampler.pruner, sampler.judges = _optunas(*setting.twin), False
     if sampler is not None:
         sampler.open(setting.space, setting.directions, setting.seed)
     study = sampler if isinstance(sampler, OptunaStudy) and not setting.window else None

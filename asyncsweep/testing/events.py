@@ -18,7 +18,7 @@ from asyncsweep.core import events as ev
 from asyncsweep.core.effects import Effect
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine
-from asyncsweep.core.records import ErrorInfo, SweepSpec, TrialRecord
+from asyncsweep.core.records import ErrorInfo, PastTrial, State, SweepSpec, TrialRecord
 from asyncsweep.space import Domain, Float
 
 ERROR = ErrorInfo("ValueError", "boom")
@@ -64,8 +64,8 @@ def verdict_asked(trial: int, step: int, attempt: int = 1) -> ev.VerdictAsked:
     return ev.VerdictAsked(trial, attempt, step)
 
 
-def judged(trial: int, step: int, prune: bool, attempt: int = 1) -> ev.Judged:
-    return ev.Judged(trial, attempt, step, prune)
+def judged(trial: int, step: int, prune: bool, attempt: int = 1, attrs: dict[str, Any] | None = None) -> ev.Judged:
+    return ev.Judged(trial, attempt, step, prune, attrs)
 
 
 def param_asked(trial: int, name: str, domain: Domain | None = None, attempt: int = 1) -> ev.ParamAsked:
@@ -79,6 +79,15 @@ def param_suggested(trial: int, name: str, value: Any, attempt: int = 1) -> ev.P
 
 def attr_set(trial: int, key: str, value: Any, attempt: int = 1) -> ev.AttrSet:
     return ev.AttrSet(trial, attempt, key, value)
+
+
+def constraint_set(trial: int, name: str, value: float, attempt: int = 1) -> ev.ConstraintSet:
+    return ev.ConstraintSet(trial, attempt, name, value)
+
+
+def adopted(value: float | None = 1.0, state: State = State.COMPLETE, **params: Any) -> ev.Adopted:
+    """A trial of an earlier search, which returned `value`; `x` is 0.5 unless parameters are given."""
+    return ev.Adopted(PastTrial(params or {"x": 0.5}, state, {} if value is None else {"value": value}))
 
 
 def finished(trial: int, value: float = 0.0, attempt: int = 1, **metrics: float) -> ev.Finished:

@@ -51,34 +51,43 @@ def test_a_verdict_to_go_on_is_answered() -> None:
     assert bench.send(judged(0, 3, prune=False)) == [AnswerVerdict(0, 1, 3, False)]
 
 
-def test_attributes_of_the_pruner_are_added_to_those_of_the_sampler() -> None:
+def test_attributes_of_the_pruner_leave_those_of_the_sampler_as_they_are() -> None:
     bench = Bench(spec(), worker_joined("w"), suggested(0, {"seen": 1, "rung": 0}), started(0))
-    bench.send(verdict_asked(0, 3), ev.Judged(0, 1, 3, False, {"rung": 1}))
-    assert bench.trial(0).sampler_attrs == {"seen": 1, "rung": 1}
+    bench.send(verdict_asked(0, 3), judged(0, 3, False, attrs={"rung": 1}))
+    assert (bench.trial(0).sampler_attrs, bench.trial(0).pruner_attrs) == ({"seen": 1, "rung": 0}, {"rung": 1})
 
 
-def test_attributes_of_the_pruner_are_kept_where_the_sampler_has_none() -> None:
+def test_attributes_of_the_pruner_add_up() -> None:
     bench = running()
-    bench.send(verdict_asked(0, 3), ev.Judged(0, 1, 3, False, {"rung": 1}))
-    assert bench.trial(0).sampler_attrs == {"rung": 1}
+    bench.send(verdict_asked(0, 3), judged(0, 3, False, attrs={"rung": 1, "a": 1}))
+    bench.send(verdict_asked(0, 4), judged(0, 4, False, attrs={"rung": 2}))
+    assert bench.trial(0).pruner_attrs == {"rung": 2, "a": 1}
 
 
-def test_attributes_of_the_pruner_leave_the_event_of_the_sampler_as_it_is() -> None:
-    bench = Bench(spec(), worker_joined("w"), suggested(0, {"seen": 1}), started(0))
-    bench.send(verdict_asked(0, 3), ev.Judged(0, 1, 3, False, {"rung": 1}))
-    assert bench.journal[2] == ev.Suggested(0, {"x": 0.5}, {"seen": 1}, seq=3)
+def test_attributes_of_the_pruner_leave_its_event_as_it_is() -> None:
+    bench = running()
+    bench.send(verdict_asked(0, 3), judged(0, 3, False, attrs={"rung": 1}))
+    bench.send(verdict_asked(0, 4), judged(0, 4, False, attrs={"rung": 2}))
+    assert bench.journal[5] == ev.Judged(0, 1, 3, False, {"rung": 1}, seq=6)
 
 
-def test_a_verdict_without_attributes_keeps_those_of_the_sampler() -> None:
-    bench = Bench(spec(), worker_joined("w"), suggested(0, {"seen": 1}), started(0))
-    bench.send(verdict_asked(0, 3), judged(0, 3, prune=False))
-    assert bench.trial(0).sampler_attrs == {"seen": 1}
+def test_a_verdict_without_attributes_keeps_those_that_there_are() -> None:
+    bench = running()
+    bench.send(verdict_asked(0, 3), judged(0, 3, False, attrs={"rung": 1}))
+    bench.send(verdict_asked(0, 4), judged(0, 4, False))
+    assert bench.trial(0).pruner_attrs == {"rung": 1}
 
 
 def test_attributes_of_a_verdict_on_a_trial_that_ended_are_dropped() -> None:
     bench = running()
-    bench.send(verdict_asked(0, 3), finished(0), ev.Judged(0, 1, 3, True, {"rung": 1}))
-    assert bench.trial(0).sampler_attrs is None
+    bench.send(verdict_asked(0, 3), finished(0), judged(0, 3, True, attrs={"rung": 1}))
+    assert bench.trial(0).pruner_attrs is None
+
+
+def test_a_retry_forgets_the_attributes_of_the_pruner_and_keeps_those_of_the_sampler() -> None:
+    bench = Bench(spec(retries=1), worker_joined("w"), suggested(0, {"seen": 1}), started(0))
+    bench.send(verdict_asked(0, 3), judged(0, 3, False, attrs={"rung": 1}), failed(0))
+    assert (bench.trial(0).sampler_attrs, bench.trial(0).pruner_attrs) == ({"seen": 1}, None)
 
 
 def test_a_pruner_that_raised_lets_the_trial_go_on() -> None:
@@ -182,6 +191,52 @@ def test_a_retry_keeps_the_further_parameters() -> None:
     bench = running(retries=1)
     bench.send(param_asked(0, "y"), param_suggested(0, "y", 0.75), failed(0), started(0, attempt=2))
     assert bench.send(param_asked(0, "y", attempt=2)) == [AnswerParam(0, 2, "y", 0.75)]
+
+
+def test_the_domain_of_a_further_parameter_is_kept() -> None:
+    bench = running()
+    bench.send(param_asked(0, "y", Int(1, 3)), param_suggested(0, "y", 2))
+    assert bench.trial(0).domains == {"y": Int(1, 3)}
+
+
+def test_a_trial_that_asks_for_nothing_has_no_domains() -> None:
+    bench = running()
+    bench.send(param_asked(0, "x"))
+    assert bench.trial(0).domains is None
+
+
+def test_the_domain_of_the_first_question_stands() -> None:
+    bench = running()
+    bench.send(param_asked(0, "y", Int(1, 3)), param_asked(0, "y", Int(1, 9)), param_suggested(0, "y", 2))
+    assert bench.trial(0).domains == {"y": Int(1, 3)}
+
+
+def test_a_parameter_that_could_not_be_suggested_has_no_domain() -> None:
+    bench = running()
+    bench.send(param_asked(0, "y"), ev.SuggestFailed(0, 1, "y", ERROR))
+    assert bench.trial(0).domains is None
+
+
+def test_trials_that_ask_for_equal_domains_share_them() -> None:
+    bench = Bench(spec(), worker_joined("w", 2), suggested(0), suggested(1), started(0), started(1))
+    for trial in (0, 1):
+        bench.send(param_asked(trial, "y", Int(1, 3)), param_suggested(trial, "y", 2))
+        bench.send(param_asked(trial, "z"), param_suggested(trial, "z", 0.5))
+    assert bench.trial(0).domains == {"y": Int(1, 3), "z": Float(0.0, 1.0)}
+    assert bench.trial(1).domains is bench.trial(0).domains
+
+
+def test_trials_that_ask_for_other_domains_have_their_own() -> None:
+    bench = Bench(spec(), worker_joined("w", 2), suggested(0), suggested(1), started(0), started(1))
+    bench.send(param_asked(0, "y", Int(1, 3)), param_suggested(0, "y", 2))
+    bench.send(param_asked(1, "y", Int(1, 4)), param_suggested(1, "y", 2))
+    assert [bench.trial(trial).domains for trial in (0, 1)] == [{"y": Int(1, 3)}, {"y": Int(1, 4)}]
+
+
+def test_a_retry_keeps_the_domains_of_the_further_parameters() -> None:
+    bench = running(retries=1)
+    bench.send(param_asked(0, "y", Int(1, 3)), param_suggested(0, "y", 2), failed(0))
+    assert bench.trial(0).domains == {"y": Int(1, 3)}
 
 
 def test_a_parameter_asked_by_a_trial_that_ended_is_ignored() -> None:

@@ -120,6 +120,7 @@ FIELDS = {
     ev.Reported: (st.one_of(INTEGERS, THINGS), NUMBERS, METRICS),
     ev.VerdictAsked: (st.one_of(INTEGERS, THINGS),),
     ev.AttrSet: (TEXTS, THINGS),
+    ev.ConstraintSet: (TEXTS, NUMBERS),
     ev.Finished: (METRICS,),
     ev.Pruned: (),
     ev.Failed: (ERRORS,),

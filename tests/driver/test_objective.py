@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 import sys
 import types
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from asyncsweep.driver.objective import Objective, pickled
 from asyncsweep.errors import ConfigError
+from asyncsweep.samplers.random import RandomSampler
 from asyncsweep.space import Categorical, Float, Space
 from tests.small_objectives import square, square_by_name
 
@@ -105,3 +107,17 @@ def test_a_conditional_parameter_needs_a_default() -> None:
     with pytest.raises(ConfigError, match="the parameter 'momentum' has a condition"):
         Objective(lambda opt, momentum: 0.0, space)
     assert Objective(lambda opt, momentum=0.0: momentum, space).is_async is False
+
+
+def test_an_object_of_a_module_that_no_other_process_finds_travels_by_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("loaded_from_a_hub")
+    exec("class Sampler:\n    found = 7", vars(module))  # noqa: S102  there is no file to import it from
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    data = pickled("sampler", module.Sampler())
+    monkeypatch.delitem(sys.modules, module.__name__)
+    assert pickle.loads(data).found == 7
+
+
+def test_an_object_of_a_module_that_can_be_imported_travels_by_name() -> None:
+    assert b"asyncsweep.samplers.random" in pickled("sampler", RandomSampler())
+    assert len(pickled("sampler", RandomSampler())) < 200

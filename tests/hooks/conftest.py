@@ -10,9 +10,24 @@ from pathlib import Path
 
 import pytest
 
+from asyncsweep.hooks import installed
+
+IN_THE_REPOSITORY = {path.name for path in (Path(__file__).parents[2] / "plugins").iterdir() if path.is_dir()}
+
 Install = Callable[..., str]
 
 numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True)
+def no_plugins_of_this_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is installed beside asyncsweep for its tests is not there."""
+    found = installed._entry_points
+
+    def others() -> list[installed.Candidate]:
+        return [candidate for candidate in found() if candidate[0].distribution not in IN_THE_REPOSITORY]
+
+    monkeypatch.setattr(installed, "_entry_points", others)
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ class Pruners:
         return self.pruners
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def built_in() -> Registry:
     return Registry()
 

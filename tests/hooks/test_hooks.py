@@ -30,7 +30,7 @@ def plugin(**hooks: Any) -> ModuleType:
     return module
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def built_in() -> Registry:
     return Registry()
 

@@ -4,8 +4,8 @@ import pickle
 
 import pytest
 
-from asyncsweep.errors import TrialError
 from asyncsweep.core.events import ParamSuggested, SuggestFailed
+from asyncsweep.errors import TrialError
 from asyncsweep.executors.values import domain_of
 from asyncsweep.search.host import Host
 from asyncsweep.search.wire import SUGGEST, Opening

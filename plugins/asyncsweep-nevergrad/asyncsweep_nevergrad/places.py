@@ -17,8 +17,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from asyncsweep import Categorical, Float, Int, Space
-from asyncsweep.space import Domain
+from asyncsweep import Categorical, Domain, Float, Int, Space
 
 # Above it, float64 does not hold every whole number, and neighbours make no difference to an optimizer anyway.
 _MOST_STEPS = 2**53

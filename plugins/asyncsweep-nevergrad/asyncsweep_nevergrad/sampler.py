@@ -19,9 +19,7 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any, ClassVar
 
-from asyncsweep import ConfigError, Space, SpaceExhausted
-from asyncsweep.hooks.contracts import FinishedTrial, Params, TrialRef
-from asyncsweep.space import Domain
+from asyncsweep import ConfigError, Domain, FinishedTrial, Space, SpaceExhausted, TrialRef
 from asyncsweep_nevergrad.optimizers import create
 from asyncsweep_nevergrad.places import Places
 
@@ -74,7 +72,7 @@ class NevergradSampler:
             self._reseed(-1)
             self._optimizer.num_objectives = len(directions)
 
-    def ask(self, trial: TrialRef) -> Params:
+    def ask(self, trial: TrialRef) -> dict[str, Any]:
         """What the optimizer suggests.
 
         Raises:

@@ -19,8 +19,6 @@ SPACE = sw.Space({"x": sw.Float(0.0, 1.0), "y": sw.Float(0.0, 1.0)})
 PUBLIC = {
     "asyncsweep": set(sw.__all__),
     "asyncsweep.testing": {"SamplerSuite", "PrunerSuite", "ExecutorSuite"},
-    "asyncsweep.hooks.contracts": {"FinishedTrial", "Host", "Params", "Sampler", "TrialRef"},
-    "asyncsweep.space": {"Domain"},
 }
 
 
