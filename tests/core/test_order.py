@@ -301,10 +301,11 @@ def test_a_target_that_still_stands_ends_the_sweep_again() -> None:
     ]
 
 
-def test_a_new_target_that_was_met_by_an_earlier_number_drops_what_came_after() -> None:
+def test_a_new_target_that_is_met_already_keeps_every_trial() -> None:
     bench = running(n_trials=2)
     bench.send(finished(0, 0.5), finished(1, 0.0))
     assert bench.send(ev.Reopened(spec(**settings(n_trials=4, target=0.5))))[-1] == Finish("target 0.5 reached")
+    assert len(bench.machine.trials) == 2
 
 
 def test_a_process_that_ends_before_what_it_stopped_has_ended_leaves_the_same_sweep() -> None:

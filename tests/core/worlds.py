@@ -183,7 +183,7 @@ class World:
         if verdicts and not self.bench.watch.ledger.finished:
             trial, attempt, step = chosen(verdicts, pick)
             failed = ev.JudgeFailed(trial, attempt, step, ERROR)
-            attrs = {"rung": step} if roll % 3 == 0 else None
+            attrs = None if roll % 3 == 0 else {"rung": step}
             self.send(failed if roll < 20 else ev.Judged(trial, attempt, step, roll % 2 == 0, attrs))
 
     def answer_param(self, pick: int, roll: int) -> None:
@@ -253,6 +253,7 @@ class World:
             ev.WorkerJoined("none", 0),
             ev.TrialCancelled(n_trials),
             ev.TellFailed(-1 - len(self.machine.history), ERROR),
+            ev.Reopened(msgspec.structs.replace(self.machine.spec, reproducible=self.machine.spec.reproducible + 1)),
             *([ev.Adopted(PastTrial({}))] if self.machine.trials else []),
             *(ev.WorkerJoined(worker, 1) for worker in self.bench.watch.ledger.workers),
         ]
@@ -348,7 +349,7 @@ Action = Callable[[World, int, int], None]
 # How often each is done in a random world.
 WEIGHTS: dict[Action, int] = {
     World.join: 8, World.lose: 4, World.start: 20, World.kill: 8, World.fire: 4, World.report: 14, World.ask_verdict: 6,
-    World.ask_param: 5, World.set_attr: 3, World.set_constraint: 2, World.adopt: 2, World.end: 16, World.garble: 10, World.answer_ask: 20, World.answer_verdict: 5,
+    World.ask_param: 5, World.set_attr: 3, World.set_constraint: 2, World.adopt: 2, World.end: 16, World.garble: 10, World.answer_ask: 20, World.answer_verdict: 9,
     World.answer_param: 4, World.fail_tell: 1, World.enqueue: 2, World.ask_externally: 3, World.pause: 1,
     World.unpause: 3, World.cancel: 3, World.stop: 1, World.reopen: 2, World.wrong: 3, World.stop_and_reopen: 1,
 }  # fmt: skip

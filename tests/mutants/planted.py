@@ -18,6 +18,7 @@ from asyncsweep.core.invariants.effect_laws import (
     STOPPED,
     TIMERS,
     TOLD,
+    WINDOW,
 )
 from asyncsweep.core.invariants.watch import FINAL
 from tests.mutants.laboratory import CORE
@@ -172,8 +173,8 @@ FAULTS = (
     Fault(
         "one slot is never asked for",
         "machine.py",
-        "while slots.n_free > life.n_asked + len(waiting)",
-        "while slots.n_free > 1 + life.n_asked + len(waiting)",
+        "                wanted > life.n_asked + len(waiting)",
+        "                wanted > 1 + life.n_asked + len(waiting)",
         IDLE,
     ),
     Fault("a trial beyond the budget", "course.py", "< self.spec.n_trials)", "<= self.spec.n_trials)", BUDGET),
@@ -237,4 +238,35 @@ FAULTS = (
     Fault("patience counts from one", "policy.py", "self._since_best >= spec.patience", "self._since_best > spec.patience", ""),
     Fault("one failure too many is let pass", "policy.py", "self._n_failed <= limit:", "self._n_failed <= limit + 1:", ""),
     Fault("a result that came before the kill is lost", "attempts.py", "        if fault is None:\n", "        if fault is None and trial.kill_reason is None:\n", WORD),
+    # -- suggestions ahead --
+    Fault("suggestions are fetched ahead of trials one at a time", "ahead.py", "self.is_on = slots > 1", "self.is_on = True", IDLE),
+    Fault("suggestions are fetched ahead in a sweep with a window", "course.py", "Ahead(0 if spec.reproducible else spec.concurrency)", "Ahead(spec.concurrency)", IDLE),
+    Fault("each launch has one more trial fetched ahead, and there is no limit", "ahead.py", "min(self.depth + 1, MOST_PER_SLOT * self._slots)", "self.depth + MOST_PER_SLOT * self._slots", IDLE),
+    Fault("what was fetched ahead goes before what the user wants next", "lifecycle.py", "elif trial.fixed is None:\n            self.waiting", "elif True:\n            self.waiting", ""),
+    Fault("a pause counts as waiting for a sampler", "machine.py", "            self.course.ahead.idle_since = None\n", "", ""),
+    # -- a window --
+    Fault("an ask knows one trial too few", "order.py", "number - self.window + 1)", "number - self.window)", WINDOW),
+    Fault("with a window trials are told as they end", "lifecycle.py", "        if not self.order.window:\n            self.out.append(Tell(number))", "        if True:\n            self.out.append(Tell(number))", WINDOW),
+    Fault("a new sampler is not told what it has to know", "order.py", "        self.told = max(0, n_answered - self.window)\n", "", WINDOW),
+    Fault("a new sampler is told too much", "order.py", "max(0, n_answered - self.window)", "0", TOLD),
+    Fault("what came after the stop stays", "course.py", "while order.kept is not None and len", "while not self.life.trials and len", WINDOW),
+    Fault("the last trial that was judged is dropped, too", "course.py", "len(self.life.trials) > order.kept:", "len(self.life.trials) >= order.kept > 0:", TOLD),
+    Fault("a trial begins before what its ask has to know is final", "order.py", "self.settled > number - self.window", "self.settled >= number - self.window", TOLD),
+    Fault("a trial begins later than it could", "order.py", "self.settled > number - self.window", "self.settled > number - self.window + 1", IDLE),
+    Fault("the end does not tell what no ask had to know", "course.py", "        if order.window:  #", "        if False:  #", TOLD),
+    Fault("trials are taken from the sampler though the sweep has a window", "machine.py", "may_ask and not self.life.order.window", "may_ask", TOLD),
+    Fault("the stop rules take trials as they end, and again in order", "course.py", "        if not self.life.order.window:\n            self.rules", "        if True:\n            self.rules", BEST),
+    Fault("a drop is not shown", "lifecycle.py", "        self.publish(TrialDropped(at=self.at, trial=trial.number))\n", "", FINAL),
+    Fault("a dropped trial is counted", "lifecycle.py", "        self.counts[trial.state] -= 1\n        self.publish(TrialDropped", "        self.publish(TrialDropped", COUNTS),
+    Fault("a sweep goes on with another window", "machine.py", "same = event.spec.reproducible == self.spec.reproducible", "same = True", ""),
+    # -- history, constraints, attributes, domains --
+    Fault("history is not told", "lifecycle.py", "        self.out.append(Tell(record.number))\n", "", TOLD),
+    Fault("all of the history has one number", "lifecycle.py", "TrialRecord(-1 - len(self.history),", "TrialRecord(-1,", TOLD),
+    Fault("a retry keeps the constraints", "lifecycle.py", "trial.pruner_attrs = trial.constraints = None", "trial.pruner_attrs = None", CLEAN),
+    Fault("a retry keeps what the pruner noted", "lifecycle.py", "trial.pruner_attrs = trial.constraints = None", "trial.constraints = None", CLEAN),
+    Fault("the last value of a constraint stands", "attempts.py", "event.name not in (known := trial.constraints or {})", "(known := trial.constraints or {}) is not None", WORD),
+    Fault("an infeasible trial is the best", "policy.py", "trial.constraints is not None and not trial.is_feasible", "False", BEST),
+    Fault("what the pruner notes is taken for the sampler's", "answers.py", "trial.pruner_attrs = {", "trial.sampler_attrs = {", ONCE),
+    Fault("the domain of a parameter is forgotten", "lifecycle.py", "        trial.domains = self._with_domain(trial.domains, name, domain)\n", "", ONCE),
+    Fault("a retry is not settled", "machine.py", "        *(ev.Judged,", "        *(ev.Failed, ev.Judged,", IDLE),
 )  # fmt: skip

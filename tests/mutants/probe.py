@@ -22,6 +22,10 @@ UNIT_TESTS = (
     "test_reopened",
     "test_refusals",
     "test_records",
+    "test_ahead",
+    "test_order",
+    "test_history",
+    "test_constraints",
 )
 N_WORLDS = 60
 MEMORY_BYTES = 2**30

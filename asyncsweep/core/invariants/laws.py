@@ -205,6 +205,25 @@ def questions_are_answered_once(scene: Scene) -> Iterator[str]:
                 yield "the pruner was not asked"
     if verdicts != due_verdicts or params != due_params:
         yield f"the answers {verdicts + params} were given, {due_verdicts + due_params} were due"
+    yield from _what_an_answer_lacks(scene)
+
+
+def _what_an_answer_lacks(scene: Scene) -> Iterator[str]:
+    """The record of a running trial has what its answers brought: attributes of the pruner, domains of parameters."""
+    event = scene.event
+    if not scene.was_running or not isinstance(event, ev.Judged | ev.ParamSuggested):
+        return
+    trial = scene.record(event.trial)
+    assert trial is not None
+    if isinstance(event, ev.Judged):
+        noted = trial.pruner_attrs or {}
+        missing = [key for key, value in (event.attrs or {}).items() if key not in noted or noted[key] is not value]
+        if missing:
+            yield f"the pruner's attributes {missing} are not in {noted}"
+    else:
+        asked = scene.ledger.domains[event.trial, event.attempt, event.name]
+        if (trial.domains or {}).get(event.name) != asked:
+            yield f"{event.name!r} was asked in {asked}, which is not in {trial.domains}"
 
 
 def timers_run_as_long_as_attempts(scene: Scene) -> Iterator[str]:
@@ -272,8 +291,9 @@ def an_attempt_is_taken_at_its_word(scene: Scene) -> Iterator[str]:
         if (trial.attrs or {}).get(event.key) is not event.value:
             yield f"{event.key!r} is not in {trial.attrs}"
     elif isinstance(event, ev.ConstraintSet):
-        if event.name not in (trial.constraints or {}):
-            yield f"{event.name!r} is not in {trial.constraints}"
+        first = scene.ledger.constraints[event.trial, event.attempt]
+        if repr(trial.constraints) != repr(first):
+            yield f"the constraints {first} were set, its record has {trial.constraints}"
     elif isinstance(event, ev.Finished):
         values = [event.metrics.get(name, math.nan) for name in scene.spec.directions]
         if any(map(math.isnan, values)) == (trial.state is State.COMPLETE):

@@ -29,6 +29,7 @@ from asyncsweep.core.effects import (
     Update,
 )
 from asyncsweep.core.records import SweepSpec
+from asyncsweep.space import Domain
 
 Attempt = tuple[int, int]
 
@@ -49,6 +50,8 @@ class Ledger:
         asks: Trials whose parameters are due.
         verdicts: (trial, attempt, step) whose verdict is due from the pruner.
         params: (trial, attempt, name) whose value is due from the sampler.
+        domains: The domain in which it was asked, for each such question of this process's part.
+        constraints: The first value of each name that a running (trial, attempt) set.
         kills: Attempts whose end is due from the executor.
         timers: (trial, attempt) of running timers.
         told: Trials that the sampler knows to be final, and those of earlier searches.
@@ -83,6 +86,8 @@ class Ledger:
         self.asks: dict[int, None] = {}
         self.verdicts: dict[tuple[int, int, int], None] = {}
         self.params: dict[tuple[int, int, str], None] = {}
+        self.domains: dict[tuple[int, int, str], Domain] = {}
+        self.constraints: dict[Attempt, dict[str, float]] = {}
         self.kills: dict[Attempt, None] = {}
         self.timers: dict[Attempt, None] = {}
         self.withdrawn: dict[int, None] = {}
@@ -165,6 +170,9 @@ class Ledger:
         elif isinstance(event, ev.Killed):
             del self.kills[event.trial, event.attempt]
             self.held.pop((event.trial, event.attempt), None)
+        elif isinstance(event, ev.ConstraintSet):
+            if self.running.get(event.trial) == event.attempt:
+                self.constraints.setdefault((event.trial, event.attempt), {}).setdefault(event.name, event.value)
         elif isinstance(event, ev.LaunchFailed):
             if self.launched.get(event.trial) == event.attempt:
                 self._ended(event.trial)
@@ -204,6 +212,7 @@ class Ledger:
             self.verdicts[effect.trial, effect.attempt, effect.step] = None
         elif isinstance(effect, Suggest):
             self.params[effect.trial, effect.attempt, effect.name] = None
+            self.domains[effect.trial, effect.attempt, effect.name] = effect.domain
         elif isinstance(effect, Kill):
             self.kills[effect.trial, effect.attempt] = None
         elif isinstance(effect, SetTimer):

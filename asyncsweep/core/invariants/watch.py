@@ -33,6 +33,8 @@ INVARIANTS = (*LAWS, FINAL, BUDGET, WINDOW)
 
 # So many final records are compared with what they were, after each event: all of them come round in turn.
 _RECHECKED = 16
+# What stops a sweep besides its stop rules.
+_OTHER_STOPS = ev.StopRequested | ev.TimerFired | ev.ExecutorFailed | ev.AskFailed
 # What handling any event changes, and what no event does.
 _NOT_STATE = (
     *("seq", "at", "stale", "_moves", "out", "_names", "_domains", "spec", "trials", "history"),
@@ -114,6 +116,7 @@ class Watch:
         self._best: int | None = None
         self._cancelled: dict[int, None] = {}
         self._stop_now = False
+        self._n_judged: int | None = None
         self._worked_s = 0.0
         self._at: float | None = None
 
@@ -143,6 +146,7 @@ class Watch:
                 if isinstance(effect.update, SweepStopping) and not isinstance(event, ev.StopRequested):
                     self._stop_now = True
         yield from self._sort_records(scene)
+        yield from self._look_beyond_the_stop(scene)
         scene.stop_now = self._stop_now
         after = _open_state(self.machine, scene.open)
         scene.unchanged = after == self._before and not scene.ended
@@ -180,6 +184,7 @@ class Watch:
         self._at = event.at
         if isinstance(event, ev.Reopened):
             self._stop_now = False
+            self._n_judged = None
             self.onlooker.reopened()
         elif scene.over:
             pass
@@ -232,6 +237,16 @@ class Watch:
         while self._n_in_order < len(trials) and trials[self._n_in_order].is_final:
             self._note_best(trials[self._n_in_order])
             self._n_in_order += 1
+
+    def _look_beyond_the_stop(self, scene: Scene) -> Iterator[tuple[str, str]]:
+        """With a window nothing stays that had not ended, in the order of the numbers, when a stop rule spoke."""
+        stops = [effect for effect in scene.did(Publish) if isinstance(effect.update, SweepStopping)]
+        if stops and self.ledger.window and not isinstance(scene.event, _OTHER_STOPS):
+            cancelled = (trial.number for trial in scene.ended if trial.state is State.CANCELLED)
+            unasked = (number for number in cancelled if number not in (self._cancelled | self.ledger.withdrawn))
+            self._n_judged = min((*(trial.number for trial in scene.open), *unasked), default=None)
+        if self.ledger.finished and self._n_judged is not None and self._n_trials > self._n_judged:
+            yield WINDOW, f"{self._n_trials} trials are left, and {self._n_judged} were judged when the sweep stopped"
 
     def _forget_final(self, number: int) -> None:
         """A trial was dropped, which may have become final in the same event."""
