@@ -270,7 +270,9 @@ def test_numbers_of_numpy_become_plain_ones() -> None:
     assert [type(value) for value in (*found.params.values(), found.metrics["value"])] == [float, int, str, float]
 
 
-@pytest.mark.parametrize("value", [numpy.zeros(3), pandas.NA, pandas.NaT, object(), {"a": {1}}, b"x"], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", [numpy.zeros(3), pandas.NA, pandas.NaT, object(), {"a": {1}}, b"x"], ids=lambda value: type(value).__name__
+)
 @pytest.mark.parametrize(
     "domain", [sw.Float(0, 1), sw.Int(1, 3), sw.Categorical([1, {"a": 1}, "x"])], ids=["float", "int", "choice"]
 )
