@@ -40,7 +40,7 @@ def two_metrics(**arguments: Any) -> sw.Sweep:
 
 COUNT = "expected a whole number >= "
 SECONDS = "expected seconds, > 0, or None"
-SAMPLERS = "installed: bruteforce, cmaes, grid, .*random, sobol, tpe"
+SAMPLERS = "installed: bruteforce, cmaes, .*random, sobol, tpe"
 WRONG: list[tuple[str, Any, str]] = [
     ("objective", None, "objective=None: it must be callable"),
     ("objective", 5, "objective=5: it must be callable"),
@@ -76,7 +76,7 @@ WRONG: list[tuple[str, Any, str]] = [
     ("sampler", sw.sampler(5), "sampler: expected a name, got 5"),  # type: ignore[arg-type]
     ("sampler", object(), "sampler=<object .* it lacks open, ask, tell, suggest"),
     ("sampler", int, "give an instance, not the class"),
-    ("pruner", "medain", r"no pruner 'medain' \(did you mean 'median'\?\); installed: .*median, nop"),
+    ("pruner", "medain", r"no pruner 'medain' \(did you mean 'median'\?\); installed: .*median, nan, nop"),
     ("pruner", 5, "pruner=5: expected a name, .* it lacks open, report, restart, judge, finish"),
     ("pruner", sw.pruner("median", n_startup=3), r"pruner\.n_startup: .* \(did you mean 'n_startup_trials'\?\)"),
     ("pruner", sw.pruner("median", n_startup_trials=-1), r"pruner\.n_startup_trials: .*at least 0, got -1"),

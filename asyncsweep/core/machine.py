@@ -199,16 +199,17 @@ class Machine:
         if not event.at >= self.life.at:  # which NaN is not
             return f"its time {event.at} is before {self.life.at}"
         phase, kind = self.course.phase, type(event)
-        if kind in _NEVER_ILLEGAL and phase is not _NEW:
-            return None
+        if phase is not _NEW:  # the most frequent ones first
+            if kind in _NEVER_ILLEGAL:
+                return None
+            if kind in ANSWERS:
+                return None if phase is _FINISHED else self.life.questions.complaint(event)
         if kind not in self._moves:
             return "the machine does not know this type of event"
         if (phase is _NEW) != (kind is ev.SweepOpened):
             return "the sweep is not open" if phase is _NEW else "the sweep is open already"
         if phase is _FINISHED and kind is not ev.Reopened:
             return None
-        if kind in ANSWERS:
-            return self.life.questions.complaint(event)
         if type(event) is ev.WorkerJoined:
             if event.slots < 1:
                 return f"{event.slots} slots"

@@ -145,6 +145,13 @@ def test_at_most_four_trials_for_each_slot_are_fetched_ahead(slots: int) -> None
     assert (n_ahead, MOST_PER_SLOT) == (4 * slots, 4)
 
 
+def test_a_short_wait_has_no_further_trial_fetched_where_some_are() -> None:
+    bench = ahead_by_one()
+    assert bench.send(finished(1))[-1] == Ask(4)
+    assert bench.send(started(3), finished(2))[-1] == Ask(5)
+    assert bench.send(suggested(4), after_s=0.5 * NOTABLE) == launched(4, at=bench.machine.at)
+
+
 # -- what is fetched ------------------------------------------------------------------------------------------------------
 
 
