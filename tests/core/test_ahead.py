@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from asyncsweep.core import events as ev
 from asyncsweep.core.ahead import MOST_PER_SLOT, NOTABLE
 from asyncsweep.core.effects import (
@@ -132,8 +130,8 @@ def test_a_wait_that_ended_is_not_counted_again() -> None:
     assert bench.send(suggested(3)) == launched(3, at=1051.0)
 
 
-@pytest.mark.parametrize("slots", [2, 3])
-def test_at_most_four_trials_for_each_slot_are_fetched_ahead(slots: int) -> None:
+def test_at_most_four_trials_for_each_slot_are_fetched_ahead() -> None:
+    slots = 3
     bench = Bench(spec(n_trials=100, concurrency=slots), worker_joined("w", slots))
     for _ in range(8):  # all slots idle, and only what they need is answered
         for trial in list(bench.watch.ledger.asks)[:slots]:
@@ -271,3 +269,32 @@ def test_what_was_not_always_left_over_is_kept() -> None:
     bench.send(finished(7), finished(8), started(9), started(10))  # nothing is left over
     bench.send(*map(suggested, bench.watch.ledger.asks))
     assert calm(bench, 6, first=9) == [2] * 6
+
+
+def test_more_is_given_up_after_as_many_trials_again() -> None:
+    bench = busy()
+    bench.send(finished(1))
+    bench.send(suggested(2), after_s=0.5)
+    bench.send(suggested(3), started(2), started(3), finished(2), finished(3))
+    bench.send(suggested(4), after_s=0.5)
+    bench.send(*map(suggested, (5, 6, 7, 8, 9)), started(4), started(5))
+    assert calm(bench, 20, first=4) == [*[4] * 7, *[3] * 8, *[2] * 5]
+
+
+def test_a_notable_wait_begins_the_count_of_calm_trials_anew() -> None:
+    bench = ahead_by_two()
+    assert calm(bench, 5) == [2] * 5
+    bench.send(finished(7), finished(8), started(9), started(10), finished(9), finished(10))
+    bench.send(*map(suggested, bench.watch.ledger.asks), after_s=5.0)
+    bench.send(*(started(number) for number in list(bench.watch.ledger.launched)))
+    bench.send(*map(suggested, bench.watch.ledger.asks))
+    assert calm(bench, 9, first=11) == [*[4] * 7, 3, 3]
+
+
+def test_the_first_trial_of_a_calm_time_counts_as_the_others_do() -> None:
+    bench = busy()
+    bench.send(finished(1))
+    bench.send(suggested(2), after_s=0.5)
+    bench.send(suggested(3), suggested(4), started(2), started(3), finished(2), started(4))  # nothing was left over
+    bench.send(*map(suggested, bench.watch.ledger.asks))
+    assert calm(bench, 7, first=3) == [2] * 7

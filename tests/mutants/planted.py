@@ -107,7 +107,7 @@ FAULTS = (
         "a trial that never ran is not told",
         "lifecycle.py",
         "        self.out.append(Tell(number))\n",
-        "        if trial.attempt:\n            self.out.append(Tell(number))\n",
+        "        if trial.attempt:\n                self.out.append(Tell(number))\n",
         TOLD,
     ),
     Fault(
