@@ -51,9 +51,9 @@ async def spheres_objective(trial: Any) -> tuple[float, float, float]:
 
 
 SAMPLERS: dict[str, dict[str, Any]] = {
-    "nsgaii": {"name": "nsgaii", "population_size": 10},
-    "nsgaiii": {"name": "nsgaiii", "population_size": 10},
-    "tpe": {"name": "tpe", "n_startup_trials": 20},
+    "nsgaii": {"name": "nsgaii", "population_size": 10, "host": "inline"},
+    "nsgaiii": {"name": "nsgaiii", "population_size": 10, "host": "inline"},
+    "tpe": {"name": "tpe", "n_startup_trials": 20, "host": "inline"},
 }
 
 

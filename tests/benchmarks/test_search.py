@@ -16,8 +16,8 @@ WAYS = {"optuna", "reseeded", "sweep", "killed", "ahead"}
 LAG = ("p50", "p99", "max")
 MEASURED = ("p50", "p99")
 
-# Some twenty processes start one after the other, which takes its time on a busy machine.
-pytestmark = pytest.mark.timeout(120)
+# Some twenty processes start one after the other, and what they measure needs a machine that is not too busy.
+pytestmark = [pytest.mark.deep, pytest.mark.timeout(300)]
 
 Run = tuple[str, dict[str, Any]]
 

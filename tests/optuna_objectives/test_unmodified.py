@@ -112,10 +112,19 @@ async def swept(name: str, executor: str) -> list[Told]:
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@pytest.mark.parametrize("executor", ["process", "thread"])
 @EACH
-async def test_an_optuna_objective_comes_to_the_same(problem: str, executor: str) -> None:
-    assert await swept(problem, executor) == plainly(problem)
+async def test_an_optuna_objective_comes_to_the_same_in_threads(problem: str) -> None:
+    assert await swept(problem, "thread") == plainly(problem)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize(
+    "problem",
+    # A worker takes long to import torch.
+    [pytest.param(name, marks=[pytest.mark.deep] if name == "torch-mlp" else []) for name in PROBLEMS],
+)
+async def test_an_optuna_objective_comes_to_the_same_in_worker_processes(problem: str) -> None:
+    assert await swept(problem, "process") == plainly(problem)
 
 
 @EACH
