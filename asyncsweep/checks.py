@@ -11,14 +11,18 @@ from typing import Any
 
 from asyncsweep.core.records import Direction
 from asyncsweep.errors import ConfigError
+from asyncsweep.space.values import shown
 
 DIRECTIONS: tuple[Direction, ...] = ("minimize", "maximize")
 MOST = 2**62  # what the journal can hold, with room to count on
 LONGEST_TEXT = 10_000
 
 
-def count(name: str, value: Any, *, least: int, most: int = MOST, none: str | None = None) -> Any:
-    """A whole number from `least` to `most`; None too where `none` tells what that means."""
+def count(name: str, value: Any, *, least: int, most: int = MOST, none: str | None = None, others: str = "") -> Any:
+    """A whole number from `least` to `most`; None too where `none` tells what that means.
+
+    `others` names, for the error, what else is accepted and was looked for before.
+    """
     if value is None and none is not None:
         return None
     try:
@@ -27,7 +31,7 @@ def count(name: str, value: Any, *, least: int, most: int = MOST, none: str | No
         found = -1
     if not least <= found <= most:
         limits = f">= {least}" if most == MOST else f"from {least} to {most}"
-        raise ConfigError(f"{name}={value!r}: expected a whole number {limits}{_or_none(none)}")
+        raise ConfigError(f"{name}={value!r}: expected {others}a whole number {limits}{_or_none(none)}")
     return found
 
 
@@ -76,13 +80,15 @@ def directory(value: Any) -> Path | None:
     try:
         path = Path(value)
     except TypeError:
-        raise ConfigError(f"directory={value!r}: expected a path, or None for a sweep in memory") from None
+        raise ConfigError(f"directory={shown(value)}: expected a path, or None for a sweep in memory") from None
     try:
         whole = path.absolute()
     except OSError as error:
-        raise ConfigError(f"directory={value!r} cannot be found: {error}; give an absolute path") from error
+        raise ConfigError(
+            f"directory={shown(value)} cannot be found: {error.strerror}; give an absolute path"
+        ) from error
     if "\0" in str(path) or not str(value) or not _is_storable(str(whole)):
-        raise ConfigError(f"directory={value!r}: that is no path")
+        raise ConfigError(f"directory={shown(value)}: that is no path")
     return whole
 
 

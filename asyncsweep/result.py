@@ -64,8 +64,11 @@ class Result:
         Raises:
             ConfigError: The sweep has several directions: see `best_trials`.
         """
+        return self._best("best")
+
+    def _best(self, name: str) -> TrialRecord | None:
         if len(self.directions) > 1:
-            raise ConfigError(f"best: the sweep has the directions {', '.join(self.directions)}; use best_trials")
+            raise ConfigError(f"{name}: the sweep has the directions {', '.join(self.directions)}; use best_trials")
         direction = next(iter(self.directions.values()))
         best: TrialRecord | None = None
         for trial in self.trials:
@@ -76,6 +79,26 @@ class Result:
             ):
                 best = trial
         return best
+
+    @property
+    def best_params(self) -> dict[str, Any] | None:
+        """The parameters of `best`; None when there is none.
+
+        Raises:
+            ConfigError: The sweep has several directions: see `best_trials`.
+        """
+        best = self._best("best_params")
+        return None if best is None else best.params
+
+    @property
+    def best_value(self) -> float | None:
+        """The value of `best`; None when there is none.
+
+        Raises:
+            ConfigError: The sweep has several directions: see `best_trials`.
+        """
+        best = self._best("best_value")
+        return None if best is None else best.value
 
     @property
     def best_trials(self) -> list[TrialRecord]:
@@ -221,13 +244,18 @@ class Result:
             for name in given:
                 if name not in names:
                     raise ConfigError(f"reference: there is no direction {name!r}{did_you_mean(str(name), names)}")
-            values = [given[name] for name in names if name in given]
-        elif isinstance(given, str | bytes) or not isinstance(given, Sequence):
-            raise ConfigError(f"reference={given!r}: expected a value for each of {', '.join(names)}")
+            missing = [name for name in names if name not in given]
+            if missing:
+                raise ConfigError(f"reference={given!r}: a value for {', '.join(map(repr, missing))} is missing")
+            values = [given[name] for name in names]
         else:
-            values = list(given)
+            plain = given.tolist() if hasattr(given, "tolist") else given  # an array or series is no sequence
+            if isinstance(plain, str | bytes) or not isinstance(plain, Sequence):
+                raise ConfigError(f"reference={given!r}: expected a value for each of {', '.join(names)}")
+            values = list(plain)
         if len(values) != len(names):
-            raise ConfigError(f"reference={given!r}: expected a value for each of {', '.join(names)}")
+            what = f"{len(values)} value{'s' * (len(values) != 1)} for {len(names)} directions"
+            raise ConfigError(f"reference={given!r}: {what}; expected a value for each of {', '.join(names)}")
         try:
             found = [number(value) for value in values]
         except ConfigError as error:

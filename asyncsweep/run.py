@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -163,12 +164,13 @@ class SweepRun:
         self._driver.post(TrialCancelled(number))
 
     def enqueue(self, params: Mapping[str, Any]) -> None:
-        """Have these parameters tried next; the sampler fills in what is missing.
+        """Have these parameters tried next; the sampler fills in what is missing. See also `Sweep(enqueue=...)`.
 
         Raises:
-            ConfigError: A name is not in the space, a value is not in its domain, or the sweep takes no more trials.
+            ConfigError: A name is not in the space (an empty one takes any), a value is not in its domain, or the sweep takes
+                no more trials: as many as `n_trials` have begun, are enqueued, or were fetched ahead.
         """
-        checked = self._plan.space.check(params)
+        checked = self._plan.space.wanted(params)
         machine, limit = self._driver.machine, self.n_trials
         waiting = len(machine.trials) + len(machine.life.enqueued)
         if not machine.may_ask or self._driver.is_over or (limit is not None and waiting >= limit):
@@ -262,7 +264,10 @@ class SweepRun:
         stop_when = self._plan.stop_when
         if stop_when is not None and not self.is_over and any(isinstance(u, ef.TrialFinished) for u in updates):
             try:
-                enough = bool(stop_when(self))
+                answer = stop_when(self)
+                if inspect.isawaitable(answer):
+                    raise TypeError("it returned a coroutine; it must be a plain function")
+                enough = bool(answer)
             except Exception as error:
                 raise PluginError(f"stop_when raised {type(error).__name__}: {error}", self.snapshot()) from error
             if enough:

@@ -12,6 +12,7 @@ from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.contracts import Host
 from asyncsweep.hooks.nearest import did_you_mean, listed
 from asyncsweep.hooks.offers import CONTRACTS, Kind
+from asyncsweep.pruners.nop import NopPruner
 from asyncsweep.samplers import optunas
 
 if TYPE_CHECKING:  # plugins are loaded for a sweep, not for an import
@@ -76,6 +77,12 @@ def choose(kind: Kind, value: Any) -> Choice | None:
     return None
 
 
+def without_nop(pruner: Any) -> Any:
+    """The pruner; None, for nobody, where it is a `NopPruner`, ours or Optuna's, which needs no asking."""
+    is_known = isinstance(pruner, NopPruner) or optunas.is_pruner(pruner)
+    return None if is_known and type(pruner).__name__ == NopPruner.__name__ else pruner
+
+
 def host_of(kind: Kind, value: Any, made: Any) -> str:
     """Where a sampler or pruner runs: where the setting says, or else where the object `made` of it wants to.
 
@@ -83,12 +90,13 @@ def host_of(kind: Kind, value: Any, made: Any) -> str:
         ConfigError: There is no such place.
     """
     choice = choose(kind, value)
-    host = (choice.host if choice is not None else "") or getattr(made, "host", "process")
-    if host not in HOSTS:
-        raise ConfigError(
-            f"{kind}.host={host!r}: expected {listed(HOSTS)}{did_you_mean(host, HOSTS) if isinstance(host, str) else ''}"
-        )
-    return str(host)
+    host: Any = "" if choice is None else choice.host
+    if isinstance(host, str) and not host:
+        host = getattr(made, "host", "process")
+    if not isinstance(host, str) or host not in HOSTS:
+        hint = did_you_mean(host, HOSTS) if isinstance(host, str) else ""
+        raise ConfigError(f"{kind}.host={host!r}: expected {listed(HOSTS)}{hint}")
+    return host
 
 
 def make(kind: Kind, value: Any, registry: Registry) -> Any:

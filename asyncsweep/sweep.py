@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from asyncsweep import checks, settings
+from asyncsweep import arguments, checks, settings
 from asyncsweep.core.events import Adopted
 from asyncsweep.core.records import Direction, PluginSpec, SweepSpec
 from asyncsweep.driver.objective import Objective
 from asyncsweep.errors import ConfigError
-from asyncsweep.hooks.nearest import did_you_mean
 from asyncsweep.space import Space
 
 if TYPE_CHECKING:  # imported when they are needed: what a sweep in memory, or one that never runs, can do without
@@ -24,6 +23,7 @@ if TYPE_CHECKING:  # imported when they are needed: what a sweep in memory, or o
     from asyncsweep.result import Result
     from asyncsweep.run import SweepRun
 
+_NO_PARAMETERS = Space({})
 # Far beyond what one process can serve: a number above it is a mistake.
 MOST_CONCURRENT = 100_000
 # What may be changed when a sweep is opened again, and what is as the journal says.
@@ -53,7 +53,8 @@ class Sweep:
         objective: What is evaluated: a callable, a class whose instances are callable (built once in each worker), or a
             text "package.module:function". When all its required parameters are in the space it is called with them by
             name; otherwise, with one parameter, it gets the `Trial`. It returns a number, or metric names with numbers.
-        space: Parameter name to `Float`, `Int`, `Categorical`, an Optuna distribution, or a constant. May be empty.
+        space: Parameter name to `Float`, `Int`, `Categorical`, an Optuna distribution, or a constant. Left out, the objective
+            asks for its parameters while it runs: `trial.suggest_float(...)`.
         direction: "minimize" or "maximize"; or metric names with directions. Several are a multi-objective sweep.
         sampler: Who suggests parameters: a name, a mapping with a name and options, `sw.sampler(...)`, an object, or an
             Optuna sampler.
@@ -69,6 +70,7 @@ class Sweep:
         target: A value of the metric that is good enough to stop.
         patience: Stop after so many trials without a better value.
         seed: A whole number from 0 to 2**32 - 1; None draws one.
+        enqueue: Parameters to be tried first, all of them or some: trials 0, 1, ... The sampler fills in what is missing.
         reproducible: True for a sweep that comes out the same, with the same seed, however fast its trials are; a number W
             for one that does so at any concurrency up to W (True: up to `concurrency`). Each suggestion and verdict knows
             the trials up to W before its own, in their order, and slots may idle while those run.
@@ -83,12 +85,14 @@ class Sweep:
     Raises:
         ConfigError: An argument is wrong; the message names it, its value and what is accepted.
         PluginError: The code behind a name is broken.
+        TypeError: There is no such argument; the message names what there is instead.
     """
 
+    @arguments.answering
     def __init__(
         self,
         objective: Callable[..., Any] | str,
-        space: Mapping[str, Any] | Space,
+        space: Mapping[str, Any] | Space = _NO_PARAMETERS,
         *,
         direction: str | Mapping[str, Direction] = "minimize",
         sampler: Any = "tpe",
@@ -104,6 +108,7 @@ class Sweep:
         target: float | None = None,
         patience: int | None = None,
         seed: int | None = None,
+        enqueue: Sequence[Mapping[str, Any]] = (),
         reproducible: bool | int = False,
         stop_when: Callable[[SweepRun], bool] | None = None,
         history: Any = None,
@@ -116,10 +121,11 @@ class Sweep:
         self.directory = checks.directory(directory)
         self.registry = _registry(plugins)
         self.sampler = sampler
-        self.pruner = pruner
+        self.pruner = settings.without_nop(pruner)
         self.executor = self._default_executor() if executor is None else executor
         self.stop_when = checks.hook("stop_when", stop_when)
         self.exporters = checks.sequence("exporters", exporters)
+        self.enqueued = [_wanted(self.space, place, params) for place, params in enumerate(_listed(enqueue))]
         self.is_resumed = False
         self.spec = SweepSpec(
             space=self.space.domains,
@@ -136,7 +142,7 @@ class Sweep:
             patience=checks.count("patience", patience, least=1, none="endless patience"),
             seed=_seed(seed),
             sampler=settings.spec_of("sampler", sampler),
-            pruner=PluginSpec("nop") if pruner is None else settings.spec_of("pruner", pruner),
+            pruner=PluginSpec("nop") if self.pruner is None else settings.spec_of("pruner", self.pruner),
             executor=settings.spec_of("executor", self.executor),
             objective=self.objective.name,
             attached=settings.attached(self.stop_when, self.exporters),
@@ -180,6 +186,8 @@ class Sweep:
         from asyncsweep.run import SweepRun  # brings the event loop's library, which settings alone do not need
 
         sampler, pruner = self._make_sampler(), self._make_pruner()
+        if not self.is_resumed:  # what was enqueued before is in the journal
+            self._check_suggestions(sampler)
         plan = Plan(
             spec=self.spec,
             space=self.space,
@@ -194,6 +202,7 @@ class Sweep:
             exporters=self._make_exporters(),
             registry=self.registry,
             stop_when=self.stop_when,
+            enqueued=self.enqueued,
             history=() if self.history is None else self.history.trials,
         )
         return SweepRun(plan)
@@ -239,7 +248,7 @@ class Sweep:
         if unknown:
             raise ConfigError(
                 f"{unknown[0]}={changes[unknown[0]]!r}: it cannot be changed in a sweep that has begun"
-                f"{did_you_mean(unknown[0], _CHANGEABLE)}; can be changed: {', '.join(_CHANGEABLE)}"
+                f"{arguments.instead(unknown[0], _CHANGEABLE)}; can be changed: {', '.join(_CHANGEABLE)}"
             )
         spec = latest_spec(content.events)
         if spec.n_history > sum(isinstance(event, Adopted) for event in content.events):
@@ -306,6 +315,22 @@ class Sweep:
         if complaints:
             raise ConfigError("; ".join(complaints))
 
+    def _check_suggestions(self, sampler: Any) -> None:
+        """A reproducible sweep's parameters are known before a trial begins, or depend on nothing but its number."""
+        n_trials = self.spec.n_trials
+        all_enqueued = n_trials is not None and n_trials <= len(self.enqueued)
+        if (
+            self.spec.reproducible
+            and not len(self.space)
+            and not getattr(sampler, "by_number", False)
+            and not all_enqueued
+        ):
+            raise ConfigError(
+                f"reproducible={self.spec.reproducible}: the space is empty, and what an objective asks for while it runs "
+                f"depends on timing with the sampler {self.spec.sampler.name!r}; put the parameters into the space, or use "
+                "sampler='random' or 'sobol'"
+            )
+
     def _make_sampler(self) -> Any:
         """A new sampler, unless the user gave an object."""
         return settings.make("sampler", self.sampler, self.registry)
@@ -348,11 +373,22 @@ def latest_spec(events: Sequence[Any]) -> SweepSpec:
     return spec
 
 
+def _listed(enqueue: Any) -> tuple[Any, ...]:
+    return checks.sequence("enqueue", [enqueue] if isinstance(enqueue, Mapping) else enqueue)
+
+
+def _wanted(space: Space, place: int, params: Any) -> dict[str, Any]:
+    try:
+        return space.wanted(params)
+    except ConfigError as error:
+        raise ConfigError(f"enqueue[{place}]: {error}") from error
+
+
 def _window(reproducible: Any, concurrency: int) -> int:
     """W of a reproducible sweep, 0 for none."""
     if isinstance(reproducible, bool):
         return concurrency if reproducible else 0
-    found: int = checks.count("reproducible", reproducible, least=1, most=MOST_CONCURRENT, none="False")
+    found: int = checks.count("reproducible", reproducible, least=1, most=MOST_CONCURRENT, others="True, False or ")
     return found
 
 

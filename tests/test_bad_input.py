@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import optuna
 import pytest
 
 import asyncsweep as sw
 from asyncsweep.journal.journal import NAME
+from asyncsweep.pruners.nop import NopPruner
 
 SPACE = {"x": sw.Float(0.0, 1.0)}
 
@@ -69,6 +72,13 @@ WRONG: list[tuple[str, Any, str]] = [
     ("sampler", None, rf"sampler=None: expected a name, .*or an object of the contract Sampler; .*{SAMPLERS}"),
     ("exporters", [None], "exporter=None: expected a name, .*installed: jsonl"),
     ("sampler", "tpee", rf"no sampler 'tpee' \(did you mean 'tpe'\?\); {SAMPLERS}"),
+    ("sampler", "TPESampler", r"no sampler 'TPESampler' \(did you mean 'tpe'\?\)"),
+    ("sampler", "CmaEsSampler", r"did you mean 'cmaes'\?"),
+    ("sampler", "NSGAIISampler", r"did you mean 'nsgaii'\?"),
+    ("pruner", "SuccessiveHalvingPruner", r"did you mean 'successive_halving'\?"),
+    ("sampler", {"name": "tpe", "host": []}, r"sampler\.host=\[\]: expected inline, process, thread"),
+    ("sampler", {"name": "tpe", "host": None}, r"sampler\.host=None: expected inline, process, thread"),
+    ("pruner", sw.pruner("median", host=None), r"pruner\.host=None: expected"),  # type: ignore[arg-type]
     ("sampler", {"nam": "tpe"}, 'a mapping needs a "name"'),
     ("sampler", {"name": 5}, 'a mapping needs a "name"'),
     ("sampler", sw.sampler("grid", shufle=True), r"sampler\.shufle: .* \(did you mean 'shuffle'\?\); accepted: "),
@@ -112,6 +122,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("seed", -1, "seed=-1: expected a whole number from 0 to 4294967295, or None"),
     ("seed", 2**32, "seed=4294967296: expected a whole number from 0 to 4294967295"),
     ("seed", "x", "seed='x': expected a whole number"),
+    ("reproducible", None, "reproducible=None: expected True, False or a whole number from 1 to 100000$"),
+    ("reproducible", 0, "reproducible=0: expected True, False or a whole number"),
     ("stop_when", 5, "stop_when=5: expected a plain function"),
     ("stop_when", objective, "stop_when=<function objective .*expected a plain function"),
     ("stop_when", AsyncStop(), "stop_when=<.*AsyncStop.*expected a plain function"),
@@ -158,9 +170,49 @@ def test_arguments_that_exclude_each_other_are_refused(build: Callable[[], sw.Sw
         build()
 
 
-def test_an_argument_that_does_not_exist_is_pythons_own_error() -> None:
-    with pytest.raises(TypeError, match="n_trial"):
+def test_an_argument_that_does_not_exist_is_answered_with_the_nearest() -> None:
+    with pytest.raises(TypeError, match=r"there is no argument 'n_trial' \(did you mean 'n_trials'\?\)$"):
         sw.Sweep(objective, SPACE, n_trial=5)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("name", "what_is_here"),
+    [
+        ("callbacks", "stop_when=function"),
+        ("catch", "max_failures="),
+        ("directions", 'direction={"loss": "minimize"'),
+        ("fn", "`objective`"),
+        ("func", "`objective`"),
+        ("gc_after_trial", "'fresh': True"),
+        ("load_if_exists", r"Sweep\.resume\(directory, objective\)"),
+        ("n_jobs", "concurrency="),
+        ("show_progress_bar", r"progress=True to run\(\)"),
+        ("storage", "directory=.*history="),
+        ("study_name", "directory="),
+    ],
+)
+def test_an_argument_of_optunas_is_answered_with_what_is_here(name: str, what_is_here: str) -> None:
+    with pytest.raises(TypeError, match=rf"there is no argument '{name}': .*{what_is_here}"):
+        sw.Sweep(**{"objective": objective, name: 1})  # type: ignore[arg-type]
+
+
+def test_an_objective_under_another_name_is_not_said_to_be_missing() -> None:
+    with pytest.raises(TypeError, match="there is no argument 'fn'"):
+        sw.Sweep(fn=objective)  # type: ignore[call-arg]
+
+
+def test_editors_see_the_arguments_that_there_are() -> None:
+    kinds = {parameter.kind for parameter in inspect.signature(sw.Sweep).parameters.values()}
+    assert kinds == {inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_a_space_that_is_left_out_is_empty() -> None:
+    assert sw.Sweep(objective).space == sw.Space({})
+
+
+@pytest.mark.parametrize("pruner", [optuna.pruners.NopPruner(), NopPruner()], ids=["optuna", "ours"])
+def test_a_pruner_that_prunes_nothing_goes_with_several_directions(pruner: Any) -> None:
+    assert two_metrics(pruner=pruner).spec.pruner == two_metrics(pruner="nop").spec.pruner
 
 
 def test_a_complaint_of_a_plugin_refuses_the_sweep() -> None:
@@ -186,6 +238,7 @@ def test_a_complaint_of_a_plugin_refuses_the_sweep() -> None:
         ("there", {"direction": "maximize"}, "direction='maximize': it cannot be changed"),
         ("there", {"seed": 5}, "seed=5: it cannot be changed"),
         ("there", {"n_trial": 5}, r"n_trial=5: it cannot be changed .*\(did you mean 'n_trials'\?\)"),
+        ("there", {"n_jobs": 5}, "n_jobs=5: it cannot be changed .*: concurrency=.*; can be changed: n_trials"),
         ("there", {"n_trials": 0}, f"n_trials=0: {COUNT}1"),
         ("there", {"sampler": "tpee"}, r"did you mean 'tpe'\?"),
         ("there", {"objective": 5}, "objective=5: it must be callable"),
@@ -229,6 +282,11 @@ def test_a_relative_directory_is_refused_where_the_current_one_was_deleted(
         sw.Sweep(objective, SPACE, directory="relative")
 
 
+def test_a_long_path_that_is_none_is_shortened() -> None:
+    with pytest.raises(sw.ConfigError, match=r"^directory='x{70,80}\.\.\.: that is no path$"):
+        sw.Sweep(objective, SPACE, directory="x" * 5000 + "\0")
+
+
 def test_a_directory_whose_journal_is_a_symbolic_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / NAME).symlink_to("/etc/passwd")
     with pytest.raises(sw.ConfigError, match="symbolic link"):
@@ -270,6 +328,10 @@ def several_directions_for_cmaes(directory: Path) -> sw.Sweep:
     return sw.Sweep(objective, SPACE, sampler="cmaes", direction=directions, directory=directory)
 
 
+def asked_for_while_it_runs(directory: Path) -> sw.Sweep:
+    return sw.Sweep(objective, {}, sampler="tpe", reproducible=True, directory=directory)
+
+
 def left_in(directory: Path) -> list[Path]:
     return list(directory.rglob("*"))
 
@@ -279,6 +341,10 @@ LATER = [
     (option_of_tpe, r"sampler\.n_startup: .* \(did you mean 'n_startup_trials'\?\)"),
     (unpicklable, "objective=.* cannot be sent to another process .* make what it uses inside the objective"),
     (unopenable_exporter, "exporter.path: cannot append to '/proc/no/such/file'"),
+    (
+        asked_for_while_it_runs,
+        "reproducible=1: the space is empty, .*the sampler 'tpe'; put the parameters into the space",
+    ),
     (several_directions_for_cmaes, "takes one direction, got a, b"),
 ]
 

@@ -181,8 +181,9 @@ async def test_a_sampler_by_name_equals_optunas_with_the_sweeps_seed(sampler: st
 @on_asyncio
 @pytest.mark.parametrize("max_resource", ["auto", 10])
 @pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
-async def test_optunas_samplers_keep_to_the_brackets_of_our_hyperband(sampler: str, max_resource: Any) -> None:
-    """In Optuna a sampler learns from the trials of one bracket alone, which it finds out from the study's pruner."""
+async def test_optunas_samplers_beside_our_hyperband_do_what_they_do_beside_optunas(
+    sampler: str, max_resource: Any
+) -> None:
     pruner = optuna.pruners.HyperbandPruner(max_resource=max_resource)
     expected = plainly_with(NUMBERS, SAMPLERS[sampler](), pruner)
     ours = {"name": "hyperband", "max_resource": max_resource}

@@ -211,7 +211,8 @@ async def test_parameters_outside_the_space_fail_the_trial_where_their_order_wou
     async def asks(trial: sw.Trial) -> float:
         return await trial.suggest_float_async("z", 0.0, 1.0)
 
-    result = await sw.Sweep(asks, {}, sampler={"name": "tpe", "host": "inline"}, n_trials=1, reproducible=2).run()
+    sampler = {"name": "tpe", "host": "inline"}
+    result = await sw.Sweep(asks, {"of the space": 1}, sampler=sampler, n_trials=1, reproducible=2).run()
     assert "'z' is not in the space: with `reproducible` every parameter must be" in str(result.trials[0].error)
 
 

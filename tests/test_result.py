@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import numpy
 import optuna
 import pytest
 
@@ -56,6 +57,23 @@ def test_the_best_of_a_maximized_metric_is_the_greatest() -> None:
 
 def test_without_a_complete_trial_there_is_no_best() -> None:
     assert result(trial(0, "FAILED")).best is None
+
+
+def test_the_parameters_and_the_value_of_the_best_trial_are_at_hand() -> None:
+    found = result(trial(0, "COMPLETE", {"x": 0.2}, value=2.0), trial(1, "COMPLETE", {"x": 0.3}, value=1.0, size=5.0))
+    assert (found.best_params, found.best_value) == ({"x": 0.3}, 1.0)
+
+
+def test_without_a_best_trial_there_are_no_best_parameters_and_no_best_value() -> None:
+    found = result(trial(0, "FAILED", {"x": 0.2}))
+    assert (found.best_params, found.best_value) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["best", "best_params", "best_value"])
+def test_with_several_directions_there_is_no_best(name: str) -> None:
+    found = result(trial(0, "COMPLETE", {"x": 0.5}, a=1.0, b=2.0), a="minimize", b="minimize")
+    with pytest.raises(sw.ConfigError, match=f"^{name}: the sweep has the directions a, b; use best_trials$"):
+        getattr(found, name)
 
 
 def test_the_front_holds_the_trials_that_no_other_dominates() -> None:
@@ -301,7 +319,11 @@ def measured(*points: tuple[float, float]) -> sw.Result:
     return result(*trials, trial(99, "PRUNED"), loss="minimize", acc="maximize")
 
 
-@pytest.mark.parametrize("reference", [(4.0, 0.0), [4, 0], {"acc": 0.0, "loss": 4.0}], ids=["tuple", "list", "by-name"])
+@pytest.mark.parametrize(
+    "reference",
+    [(4.0, 0.0), [4, 0], {"acc": 0.0, "loss": 4.0}, numpy.array([4, 0])],
+    ids=["tuple", "list", "by-name", "array"],
+)
 def test_the_hypervolume_is_what_the_front_dominates_up_to_the_reference(reference: Any) -> None:
     # 1 is (4-1)*1, 2 adds (4-2)*(2-1); 3 is dominated, 4 and 5 are not better than the reference in each direction.
     assert measured((1.0, 1.0), (2.0, 2.0), (3.0, 1.0), (5.0, 9.0), (0.5, -1.0)).hypervolume(reference) == 5.0
@@ -329,15 +351,17 @@ def test_what_is_infinitely_good_has_an_infinite_hypervolume(points: Any) -> Non
 @pytest.mark.parametrize(
     ("reference", "complaint"),
     [
-        ((1.0,), "expected a value for each of loss, acc"),
-        ({"loss": 1.0}, "expected a value for each of loss, acc"),
+        ((1.0,), "1 value for 2 directions; expected a value for each of loss, acc"),
+        ({"loss": 1.0}, "reference={'loss': 1.0}: a value for 'acc' is missing"),
+        (numpy.array(1.0), "expected a value for each of loss, acc"),
+        (numpy.array([[1.0, 2.0], [3.0, 4.0]]), "[1.0, 2.0] is no number"),
         ({"loss": 1.0, "ac": 1.0}, "there is no direction 'ac' (did you mean 'acc'?)"),
         (1.0, "expected a value for each of loss, acc"),
         ("ab", "expected a value for each of loss, acc"),
         ((1.0, math.nan), "NaN is no place"),
         ((1.0, None), "None is no number"),
     ],
-    ids=["short", "missing", "unknown", "number", "text", "nan", "none"],
+    ids=["short", "missing", "array-of-none", "array-of-arrays", "unknown", "number", "text", "nan", "none"],
 )
 def test_a_wrong_reference_is_refused(reference: Any, complaint: str) -> None:
     with pytest.raises(sw.ConfigError) as caught:

@@ -12,7 +12,7 @@ from asyncsweep.core import events as ev
 from asyncsweep.core import policy
 from asyncsweep.core.course import Course
 from asyncsweep.core.effects import AnswerParam, Judge, Publish, Suggest, TrialReported
-from asyncsweep.core.records import State
+from asyncsweep.core.records import ErrorInfo, State, TrialRecord
 
 # Reading a member off its class costs as much as a call.
 _COMPLETE = State.COMPLETE
@@ -105,9 +105,22 @@ class Attempts:
             self._life.out.append(AnswerParam(*question, trial.params[event.name]))
         elif question in self._life.questions.params:
             self._course.stale += 1
+        elif event.name in (trial.fixed or {}):
+            self._answer_fixed(trial, event)
         else:
             self._life.questions.params[question] = event.domain
             self._life.out.append(Suggest(*question, event.domain))
+
+    def _answer_fixed(self, trial: TrialRecord, event: ev.ParamAsked) -> None:
+        """The user gave the parameter a value when the trial was enqueued."""
+        assert trial.fixed is not None
+        value = trial.fixed[event.name]
+        if event.domain.contains(value):
+            self._life.add_param(trial, event.name, value, event.domain)
+            self._life.out.append(AnswerParam(event.trial, event.attempt, event.name, value))
+        else:
+            error = ErrorInfo("TrialError", f"{value!r} was enqueued, which is not in {event.domain}")
+            self._life.out.append(AnswerParam(event.trial, event.attempt, event.name, error=error))
 
     def attr_set(self, event: ev.AttrSet) -> None:
         trial = self._course.running(event.trial, event.attempt)

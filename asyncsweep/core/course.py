@@ -150,7 +150,10 @@ class Course:
             self.phase = Phase.STOPPING
             self._stop_reason = reason
             self.life.publish(SweepStopping(at=self.life.at, reason=reason))
-        for trial in self.life.trials if self.life.n_open else ():
+        trials = self.life.trials
+        while trials and _never_started(trials[-1]):
+            self.life.take_back_last()
+        for trial in trials if self.life.n_open else ():
             if not trial.is_final and (now or (trial.worker is None and trial.state is State.WAITING)):
                 self.cancel(trial, policy.KILL_STOP)
 
@@ -216,3 +219,8 @@ class Course:
             ahead.ran(trial.finished_at - trial.started_at)
         if not self.life.order.window:
             self.rules.see(trial)
+
+
+def _never_started(trial: TrialRecord) -> bool:
+    """Whether a trial was asked for, or has its parameters, and waits for its first launch."""
+    return trial.state is _WAITING and trial.worker is None and not trial.attempt and not trial.external

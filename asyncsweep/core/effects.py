@@ -167,7 +167,9 @@ class TrialFinished(Update, frozen=True):
 
 
 class TrialDropped(Update, frozen=True):
-    """A final trial is no part of the sweep any more: with `reproducible`, what came after the stop does not count."""
+    """A trial is no part of the sweep any more: it waited for its start when the sweep was stopped, or, with
+    `reproducible`, it came after the trial at which the sweep stopped.
+    """
 
     trial: int
 

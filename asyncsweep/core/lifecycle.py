@@ -96,10 +96,10 @@ class Lifecycle:
         self.out.append(Ask(trial.number, trial.fixed))
 
     def answered(self, number: int) -> TrialRecord | None:
-        """The sampler answered for this trial, in whatever way; None when the trial ended meanwhile."""
+        """The sampler answered for this trial, in whatever way; None when the trial ended meanwhile, or was taken back."""
         del self.questions.asks[number]
-        trial = self.trials[number]
-        if trial.is_final:
+        trial = self.trials[number] if number < len(self.trials) else None
+        if trial is None or trial.is_final:
             return None
         self.n_asked -= not trial.external
         return trial
@@ -189,6 +189,19 @@ class Lifecycle:
         """Take back the newest trial, which never got parameters: its number is free again."""
         self.counts[self.trials.pop().state] -= 1
         self.n_open -= 1
+
+    def take_back_last(self) -> None:
+        """The newest trial will not be started. What the user wanted tried is kept for a sweep that goes on."""
+        trial = self.trials.pop()
+        self.counts[_WAITING] -= 1
+        self.n_open -= 1
+        if trial.param_names is None:
+            self.n_asked -= trial.number in self.questions.asks
+        else:
+            self.waiting.remove(trial.number)
+        if trial.fixed is not None:
+            self.enqueued.appendleft(trial.fixed)
+        self.publish(TrialDropped(at=self.at, trial=trial.number))
 
     def drop_last(self) -> None:
         """Have the newest trial, which is final, never have been."""

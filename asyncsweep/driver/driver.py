@@ -22,22 +22,10 @@ import anyio
 import anyio.to_thread
 
 from asyncsweep.core import effects as ef
-from asyncsweep.core.events import (
-    AskFailed,
-    Event,
-    Failed,
-    Finished,
-    Judged,
-    JudgeFailed,
-    ParamSuggested,
-    Reported,
-    Started,
-    Suggested,
-    SuggestFailed,
-)
+from asyncsweep.core.events import Event, Reported, Started
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine, Phase
-from asyncsweep.core.records import ErrorInfo
+from asyncsweep.core.stand_in import stand_in
 from asyncsweep.driver.clock import Clock, Timers
 from asyncsweep.driver.search import Search
 from asyncsweep.driver.updates import Watchers
@@ -175,7 +163,7 @@ class Driver:
                 try:
                     journal.add(event)
                 except (TypeError, OverflowError, ValueError) as error:
-                    event = _stand_in(event, error)
+                    event = stand_in(event, error, "the journal cannot hold it")
                     journal.add(event)
                 if type(event) not in _UNHURRIED:
                     self._must_write = True
@@ -238,23 +226,3 @@ class Driver:
     @property
     def is_over(self) -> bool:
         return self.machine.phase is Phase.FINISHED or self.fault is not None
-
-
-def _stand_in(event: Event, error: Exception) -> Event:
-    """An answer that the journal cannot hold becomes a failure of who gave it; raises the error where that is ourselves."""
-    reason = ErrorInfo(type(error).__name__, f"the journal cannot hold it: {error}")
-    instead: Event
-    if isinstance(event, Suggested):
-        instead = AskFailed(event.trial, reason)
-    elif isinstance(event, ParamSuggested):
-        instead = SuggestFailed(event.trial, event.attempt, event.name, reason)
-    elif isinstance(event, Judged):
-        instead = JudgeFailed(event.trial, event.attempt, event.step, reason)
-    elif isinstance(event, Finished):
-        instead = Failed(event.trial, event.attempt, reason)
-    elif isinstance(event, Reported) and event.metrics:
-        instead = Reported(event.trial, event.attempt, event.step, event.value)
-    else:
-        raise error
-    instead.seq, instead.at = event.seq, event.at
-    return instead

@@ -33,6 +33,7 @@ class Plan:
         exporters: Of the contract `Exporter`.
         registry: The plugins.
         stop_when: Called with the run after each batch of finished trials; None for nothing.
+        enqueued: Parameters, all or some, that are tried first.
         history: Trials of an earlier search, which the sampler and the pruner learn before the first trial.
     """
 
@@ -49,4 +50,5 @@ class Plan:
     exporters: Sequence[Any]
     registry: Registry
     stop_when: Callable[[Any], bool] | None
+    enqueued: Sequence[dict[str, Any]] = ()
     history: Sequence[PastTrial] = ()

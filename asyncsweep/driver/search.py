@@ -14,6 +14,7 @@ from asyncsweep.core.records import TrialRecord
 from asyncsweep.errors import PluginError
 from asyncsweep.hooks.contracts import VerdictSteps
 from asyncsweep.search.desk import Desk
+from asyncsweep.search.rest import Rest
 from asyncsweep.search.retelling import Script
 from asyncsweep.space import Domain
 
@@ -63,13 +64,16 @@ class OnLoop:
         if fault is not None:
             self._post(fault)
 
-    def retell(self, script: Script) -> None:
+    async def retell(self, script: Script) -> None:
         """Bring a new sampler and a new pruner to where the former ones were.
 
         Raises:
             PluginError: The sampler or pruner raised.
         """
+        rest = Rest()
         for what, trial in script:
+            if rest.is_due:
+                await rest.take()
             if what == "ask":
                 if self._samples:
                     self._desk.ask(trial.number, trial.fixed)
@@ -125,7 +129,7 @@ class Search:
             assert self._pruner is not None
             self._pruner.tell(trial)
 
-    def retell(self, window: int) -> None:
+    async def retell(self, window: int) -> None:
         """Have what answers on the loop know what happened before; hosts see to it by themselves.
 
         Raises:
@@ -133,4 +137,4 @@ class Search:
         """
         for answerer in (self._sampler, self._pruner) if self._is_apart else (self._sampler,):
             if isinstance(answerer, OnLoop):
-                answerer.retell(Script(self._history, self._trials, window))
+                await answerer.retell(Script(self._history, self._trials, window))

@@ -15,11 +15,10 @@ from typing import Any
 
 import anyio
 import anyio.abc
-import anyio.lowlevel
 import anyio.to_thread
 
-from asyncsweep.core.effects import TrialFinished, Update
-from asyncsweep.core.events import Adopted, Reopened, SweepOpened
+from asyncsweep.core.effects import PluginFailed, TrialFinished, Update
+from asyncsweep.core.events import Adopted, Enqueued, Reopened, SweepOpened
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import State, SweepSpec, TrialRecord
@@ -36,13 +35,14 @@ from asyncsweep.journal import journal as journals
 from asyncsweep.journal.journal import Journal
 from asyncsweep.search.desk import Desk
 from asyncsweep.search.hosted import Parts, SamplerHost
-from asyncsweep.search.parts import Setting, desk_of, twin_of
+from asyncsweep.search.parts import Setting, desk_of
+from asyncsweep.search.rest import Rest
 
 # How long exporters may take to write what is left when the sweep has ended.
 EXPORT_GRACE_S = 10.0
 
-# Each is journaled and told: so many hold up the loop for a few milliseconds.
-_ADOPTED_AT_A_TIME = 64
+# So many share one write of the journal.
+_ADOPTED_AT_A_TIME = 16
 
 # Set to anything, it has the invariants of the state machine watched, event by event.
 DEBUG = "ASYNCSWEEP_DEBUG"
@@ -96,7 +96,7 @@ async def _driven(
                     tasks.start_soon(driver.timers.run)
                     driver.executor = plan.executor
                     if plan.is_resumed:
-                        driver.search.retell(spec.reproducible)
+                        await driver.search.retell(spec.reproducible)
                         driver.post(Reopened(spec))
                     else:
                         await _begin(plan, driver)
@@ -126,11 +126,13 @@ async def _driven(
 
 
 async def _begin(plan: Plan, driver: Driver) -> None:
-    """The first events: the settings, and the trials of earlier searches, a few at a time."""
-    driver.post(SweepOpened(plan.spec))
+    """The first events: the settings, what the user wants tried first, and the trials of earlier searches, a few at a time."""
+    driver.post(SweepOpened(plan.spec), *map(Enqueued, plan.enqueued))
+    rest = Rest()
     for start in range(0, len(plan.history), _ADOPTED_AT_A_TIME):
         driver.post(*map(Adopted, plan.history[start : start + _ADOPTED_AT_A_TIME]))
-        await anyio.lowlevel.checkpoint()
+        if rest.is_due:
+            await rest.take()
 
 
 async def _open_journal(plan: Plan, watch: Watch | None) -> tuple[Journal | None, Machine]:
@@ -165,8 +167,7 @@ async def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: 
 async def _search(plan: Plan, driver: Driver, tasks: anyio.abc.TaskGroup) -> AsyncIterator[VerdictSteps | None]:
     """The sampler and the pruner, each in its place; gives the steps at which verdicts are possible."""
     spec, machine = plan.spec, driver.machine
-    twin = None if plan.pruner is None else twin_of(plan.pruner)
-    setting = Setting(plan.space, spec.directions, spec.seed, spec.reproducible, twin)
+    setting = Setting(plan.space, spec.directions, spec.seed, spec.reproducible)
     places = [plan.sampler_host] if plan.pruner is None else [plan.sampler_host, plan.pruner_host]
     answerers: dict[str, Answerer] = {}
     hosts = []
@@ -280,6 +281,9 @@ async def _export(exporter: Exporter, watcher: Watcher, *, task_status: anyio.ab
 
 def _show(plan: Plan, driver: Driver, updates: Sequence[Update], on_batch: Callable[[Sequence[Update]], None]) -> None:
     """What everybody sees of a batch of updates."""
+    for update in updates:
+        if isinstance(update, PluginFailed):
+            _log_fault(update)
     if log.isEnabledFor(logging.INFO):
         for update in updates:
             if isinstance(update, TrialFinished):
@@ -288,6 +292,13 @@ def _show(plan: Plan, driver: Driver, updates: Sequence[Update], on_batch: Calla
         for source, error in plan.registry.on_updates(updates):
             log.error("the plugin %s failed in asyncsweep_on_updates: %r", source, error)
     on_batch(updates)
+
+
+def _log_fault(update: PluginFailed) -> None:
+    error = update.error
+    log.error(
+        "%s failed, the sweep goes on: %s%s", update.where, error, f"\n{error.traceback}" if error.traceback else ""
+    )
 
 
 def line_of(trial: TrialRecord, best: TrialRecord | None) -> str:

@@ -1,7 +1,7 @@
 """What is taken from an earlier search, and what is not: each trial is held against the new sweep.
 
-- A trial that did not end by itself (WAITING, RUNNING, CANCELLED), or that never got parameters, says nothing: it is left
-  out, and counted.
+- A trial that did not end by itself (WAITING, RUNNING, CANCELLED) says nothing: it is left out, and counted. So is one that
+  failed before it had parameters, which is counted apart.
 - One that the new sweep could not have had, because a parameter is unknown, missing, inactive or outside its domain, is
   refused with the whole source, or skipped and counted, as the user wants.
 - A COMPLETE one whose value is NaN counts as FAILED, as it would have in a sweep.
@@ -32,7 +32,7 @@ class Candidate(NamedTuple):
     Attributes:
         where: What to call it in an error: "trial 3", "line 4".
         state: How it ended.
-        params: Values by name.
+        params: Values by name; None when it never got any.
         metrics: Numbers by name.
         reports: Step -> value, in the order in which they were reported.
         constraints: Numbers by name.
@@ -41,7 +41,7 @@ class Candidate(NamedTuple):
 
     where: str
     state: State
-    params: Mapping[str, Any] = {}
+    params: Mapping[str, Any] | None = {}
     metrics: Mapping[str, float] = {}
     reports: Mapping[int, float] = {}
     constraints: Mapping[str, float] | None = None
@@ -56,6 +56,7 @@ class Past(NamedTuple):
         trials: What was taken.
         skipped: How many trials were not, because the new sweep could not have had them.
         left_out: How many trials were not, because they had not ended by themselves.
+        without_params: How many trials were not, because they failed before they had parameters.
         reasons: Why trials were skipped, each reason once, the first ten.
     """
 
@@ -63,6 +64,7 @@ class Past(NamedTuple):
     trials: tuple[PastTrial, ...]
     skipped: int = 0
     left_out: int = 0
+    without_params: int = 0
     reasons: tuple[str, ...] = ()
 
     @property
@@ -76,6 +78,8 @@ class Past(NamedTuple):
             counts.append(f"{self.skipped} skipped (first: {self.reasons[0]})")
         if self.left_out:
             counts.append(f"{self.left_out} left out that had not ended by themselves")
+        if self.without_params:
+            counts.append(f"{self.without_params} left out that failed before they had parameters")
         return f"history={self.source}: {', '.join(counts)}"
 
 
@@ -91,8 +95,11 @@ def admit(
     reasons: list[str] = []
     counts: Counter[str] = Counter()
     for candidate in candidates:
-        if candidate.state in LEFT_OUT or (candidate.state is State.FAILED and not candidate.params and len(space)):
+        if candidate.state in LEFT_OUT:
             counts["left out"] += 1
+            continue
+        if candidate.params is None or (candidate.state is State.FAILED and not candidate.params and len(space)):
+            counts["without parameters"] += 1
             continue
         try:
             taken.append(_past(candidate, space, directions))
@@ -103,7 +110,9 @@ def admit(
             counts["skipped"] += 1
             if len(reasons) < _MOST_REASONS and str(error) not in [known.partition(": ")[2] for known in reasons]:
                 reasons.append(reason)
-    past = Past(source, tuple(taken), counts["skipped"], counts["left out"], tuple(reasons))
+    past = Past(
+        source, tuple(taken), counts["skipped"], counts["left out"], counts["without parameters"], tuple(reasons)
+    )
     log.info("%s", past)
     return past
 
@@ -125,10 +134,11 @@ def _past(candidate: Candidate, space: Space, directions: Mapping[str, Direction
     """
     if candidate.fault:
         raise ConfigError(candidate.fault)
-    for name in candidate.params:
+    given = candidate.params or {}
+    for name in given:
         if name not in space:
             raise unknown_parameter(name, space)
-    params = space.check(candidate.params, partial=False)
+    params = space.check(given, partial=False)
     state, metrics = candidate.state, {name: float(value) for name, value in candidate.metrics.items()}
     nothing = [name for name in directions if metrics.get(name, 0.0) != metrics.get(name, 0.0)]
     for name in nothing:

@@ -1,8 +1,8 @@
 """What the columns of a table mean for a sweep.
 
 A table with the columns number, state and attempts is one that a `Result` made: there the prefixes and the columns of
-`asyncsweep.columns` count first, and an unknown column is a parameter before the metrics and a further metric after them. In
-any other table the names of the space and of the directions count first, and an unknown column is an error as soon as it says
+`asyncsweep.columns` count first, and an unknown column is a parameter before the metrics and a further metric after them. One
+that looks like `study.trials_dataframe()` of Optuna has the columns of `optuna_tables`. In any other table the names of the space and of the directions count first, and an unknown column is an error as soon as it says
 something, because it may be a parameter that made a difference.
 """
 
@@ -15,9 +15,12 @@ from asyncsweep.cells import ABSENT, Cells
 from asyncsweep.columns import CONSTRAINT, METRIC, OWN, PARAM, PREFIXES
 from asyncsweep.core.records import Direction
 from asyncsweep.errors import ConfigError
+from asyncsweep.history import optuna_tables
 from asyncsweep.history.admission import unknown_parameter
 from asyncsweep.hooks.nearest import did_you_mean
 from asyncsweep.space import Space
+
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
 Kind = Literal["param", "metric", "further", "constraint", "state", "unknown", "nothing"]
 
@@ -75,8 +78,7 @@ class Layouts:
         for name in self._directions:
             if name not in there and not _is_ours(columns):  # a sweep without a COMPLETE trial has no metric to write
                 raise ConfigError(
-                    f"there is no column for the metric {name!r}{did_you_mean(name, columns)}; "
-                    f"there are: {', '.join(map(repr, columns))}"
+                    f"there is no column for the metric {name!r}{did_you_mean(name, columns)}; {_there(columns)}"
                 )
         return layout
 
@@ -89,9 +91,17 @@ class Layouts:
 
     def _made(self, columns: tuple[str, ...]) -> Layout:
         ours = _is_ours(columns)
+        optunas = (
+            optuna_tables.metrics(columns, list(self._directions))
+            if not ours and optuna_tables.is_optunas(columns)
+            else None
+        )
         places: dict[str, list[tuple[int, str]]] = {}
         for place, column in enumerate(columns):
-            kind, name = self._meaning(column, columns, ours=ours)
+            if optunas is not None:
+                kind, name = self._meaning_in_optunas(column, columns, optunas)
+            else:
+                kind, name = self._meaning(column, columns, ours=ours)
             if not {column, name} & self._ignore:
                 places.setdefault(kind, []).append((place, name))
         unknown = places.get("unknown", [])
@@ -124,9 +134,24 @@ class Layouts:
                 return "param", column
             if column in self._directions and f"{METRIC}{column}" not in columns:
                 return "metric", column
-        if column in OWN or not column:  # nameless is the index of a frame
+        if column in OWN or _is_index(column):
             return ("state" if column == "state" else "nothing"), column
         return self._prefixed(prefix, name) if prefix else ("unknown", column)
+
+    def _meaning_in_optunas(self, column: str, columns: Sequence[str], metrics: Mapping[str, str]) -> tuple[Kind, str]:
+        if column in metrics:
+            return "metric", metrics[column]
+        name = column.removeprefix(optuna_tables.PARAM)
+        if name != column and not (column in self._space and name not in self._space):
+            return ("param" if name in self._space else "unknown"), name
+        if column.startswith(optuna_tables.CONSTRAINT):
+            return "constraint", column.removeprefix(optuna_tables.CONSTRAINT)
+        values = optuna_tables.value_columns([column])
+        if values:
+            return "further", values[column] or column
+        if optuna_tables.is_note(column):
+            return ("state" if column == "state" else "nothing"), column
+        return self._meaning(column, columns, ours=False)
 
     def _prefixed(self, prefix: str, name: str) -> tuple[Kind, str]:
         if prefix == CONSTRAINT:
@@ -143,6 +168,21 @@ class Layouts:
             f"the column {name!r} is neither a parameter nor a metric{did_you_mean(name, known)}; "
             f"there are: {', '.join(map(repr, known))}; History(source, ignore=[{name!r}]) passes over it"
         )
+
+
+def _there(columns: Sequence[str]) -> str:
+    """The columns for an error; a header that is one column was meant to be several."""
+    separator = (
+        next((word for sign, word in _SEPARATORS.items() if sign in columns[0]), "") if len(columns) == 1 else ""
+    )
+    if separator:
+        return f"the columns are separated by {separator}, and commas are needed"
+    return f"there are: {', '.join(map(repr, columns)) or 'none'}"
+
+
+def _is_index(column: str) -> bool:
+    """Whether it is the index of a frame: nameless in its CSV file, which pandas reads as "Unnamed: 0"."""
+    return not column or (column.startswith("Unnamed: ") and column.removeprefix("Unnamed: ").isdecimal())
 
 
 def _is_ours(columns: Sequence[str]) -> bool:

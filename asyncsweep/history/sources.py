@@ -91,6 +91,7 @@ def _candidates(history: History, space: Space, directions: Mapping[str, Directi
     if isinstance(source, str | Path):
         path = _path(source)
         if not path.is_dir():
+            _refuse_database(path)
             return table.of_csv(path)
         theirs, trials = sweeps.of_directory(path)
         sweeps.check_directions(theirs, trials, directions)
@@ -116,10 +117,27 @@ def _path(source: str | Path) -> Path:
         if str(source) and path.exists():
             return path
     except (OSError, ValueError) as error:
-        raise ConfigError(f"it cannot be looked at: {error}") from error
+        why = error.strerror if isinstance(error, OSError) else error  # the path is in the message already
+        raise ConfigError(f"it cannot be looked at: {why}") from error
     raise ConfigError(
         "there is no such file or directory; a storage of Optuna is named by a URL such as sqlite:///a.db"
     )
+
+
+def _refuse_database(path: Path) -> None:
+    """See that a file is no database, which a storage's URL names.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    try:
+        is_database = path.is_file() and studies.is_sqlite(path)
+    except OSError as error:
+        raise ConfigError(f"it cannot be read: {error.strerror}") from error
+    if is_database:
+        raise ConfigError(
+            f"that is a database of SQLite; name an Optuna storage by its URL, {shown(f'sqlite:///{path}')}"
+        )
 
 
 def _is_frame(source: object) -> bool:
@@ -131,7 +149,7 @@ def _is_frame(source: object) -> bool:
 def _shown(source: Any) -> str:
     """The source for a message, without its content and without a password."""
     if isinstance(source, str) and "://" in source:
-        return repr(studies.without_password(source))
+        return shown(studies.without_password(source))
     if isinstance(source, str | Path):
         return shown(str(source))
     if studies.is_optunas(source, "Study"):

@@ -16,13 +16,14 @@ from asyncsweep.history.admission import Candidate
 from asyncsweep.hooks.nearest import did_you_mean
 from asyncsweep.samplers.optuna_domains import OptunaDomain
 from asyncsweep.space import Categorical, Space
-from asyncsweep.space.values import same
+from asyncsweep.space.values import same, shown
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial
 
+_SQLITE = b"SQLite format 3\0"
 _STATES = {
     "COMPLETE": State.COMPLETE,
     "PRUNED": State.PRUNED,
@@ -35,6 +36,16 @@ _STATES = {
 def is_optunas(value: object, name: str) -> bool:
     """Whether the value is of Optuna's class of that name; optuna is not imported to find out."""
     return any(kind.__name__ == name and kind.__module__.split(".")[0] == "optuna" for kind in type(value).__mro__)
+
+
+def is_sqlite(path: Path) -> bool:
+    """Whether a file is a database of SQLite.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with open(path, "rb") as file:
+        return file.read(len(_SQLITE)) == _SQLITE
 
 
 def without_password(url: str) -> str:
@@ -62,10 +73,9 @@ def opened(url: str) -> Iterator[BaseStorage]:
 
     try:
         parts = make_url(url)
-        if parts.get_backend_name() == "sqlite" and not Path(parts.database or "").is_file():
-            raise ConfigError(
-                f"there is no file {parts.database!r}; a path after sqlite:/// is relative, after //// not"
-            )
+        if parts.get_backend_name() == "sqlite":
+            _check_file(parts.database or "")
+        _check_tables(url)
         storage = RDBStorage(url, skip_table_creation=True)
     except ConfigError:
         raise
@@ -78,6 +88,40 @@ def opened(url: str) -> Iterator[BaseStorage]:
     finally:
         storage.remove_session()
         storage.engine.dispose()
+
+
+def _check_file(database: str) -> None:
+    """See that a database of SQLite is one.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    try:
+        if not Path(database).is_file():
+            raise ConfigError(
+                f"there is no file {shown(database)}; a path after sqlite:/// is relative, after //// not"
+            )
+        if Path(database).stat().st_size and not is_sqlite(Path(database)):
+            raise ConfigError("that file is no database of SQLite, and so no Optuna storage")
+    except OSError as error:
+        raise ConfigError(f"it cannot be looked at: {error.strerror}") from error
+
+
+def _check_tables(url: str) -> None:
+    """See that a database has Optuna's tables, for Optuna itself only tells that something about it went wrong.
+
+    Raises:
+        ConfigError: It has not.
+    """
+    from sqlalchemy import create_engine, inspect
+
+    engine = create_engine(url)
+    try:
+        is_optunas = inspect(engine).has_table("version_info") and inspect(engine).has_table("studies")
+    finally:
+        engine.dispose()
+    if not is_optunas:
+        raise ConfigError("that database is not of Optuna: it lacks the tables of an Optuna storage")
 
 
 def study_in(storage: BaseStorage, name: str | None) -> Study:

@@ -52,9 +52,7 @@ def candidates(trials: Iterable[TrialRecord], ignore: Set[str]) -> Iterator[Cand
     """The trials in their order."""
     for trial in trials:
         if trial.param_names is None:
-            yield Candidate(
-                f"trial {trial.number}", State.CANCELLED
-            )  # the sampler failed, say: there is nothing to learn
+            yield Candidate(f"trial {trial.number}", trial.state, None)  # the sampler failed, say
             continue
         reports: dict[int, float] = {}
         for step, value in trial.reports:

@@ -56,7 +56,8 @@ class Table:
                         fault = f"{len(cells)} values for {len(header)} columns"
                         yield Candidate(where, State.COMPLETE, fault=fault)
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise ConfigError(f"it cannot be read as CSV in UTF-8: {error}") from error
+            why = error.strerror if isinstance(error, OSError) else error  # the path is in the message already
+            raise ConfigError(f"it cannot be read as CSV in UTF-8: {why}") from error
 
     def of_frame(self, frame: Any) -> Iterator[Candidate]:
         """The rows of a pandas DataFrame.
@@ -64,7 +65,7 @@ class Table:
         Raises:
             ConfigError: It lacks the column of a metric.
         """
-        layout = self._layouts.of_header([str(column) for column in frame.columns])
+        layout = self._layouts.of_header([_column(label) for label in frame.columns])
         values = frame.astype(object).where(frame.notna(), None)
         for place, cells in enumerate(values.itertuples(index=False, name=None)):
             yield self._candidate(f"row {place}", layout, cells, Cells.from_value)
@@ -119,6 +120,11 @@ class Table:
             if name not in params and self._space.is_active(name, params):
                 params[name] = meaning.from_blank(cells[place])
         return params
+
+
+def _column(label: Any) -> str:
+    """The column of a frame; of several levels, as `study.trials_dataframe(multi_index=True)` has them, in one name."""
+    return "_".join(str(part) for part in label if part != "") if isinstance(label, tuple) else str(label)
 
 
 def _state(value: Any) -> State:

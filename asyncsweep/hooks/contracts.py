@@ -14,7 +14,8 @@ Beyond the methods of its contract a sampler may have these, which are called wh
 and a pruner these:
 
     verdict_steps()           the steps at which a verdict can be "stop", so that workers ask there alone; None: at no step
-    attrs(trial) -> dict      after `judge`: JSON attributes that are new; given back as `pruner_attrs` of the trial
+    attrs(trial) -> dict      after `judge`: JSON attributes that are new; given back as `pruner_attrs` of the trial. A key with a
+                              colon tells of the pruner ("asha:min_resource"), others tell of the trial
     restore(trial, attrs)     after a restart: a trial that runs had these `pruner_attrs`; its reports follow
     reads_records             an attribute: True when `finish` takes the reports from the trial, and need not be given them
 
@@ -72,6 +73,8 @@ class FinishedTrial(Protocol):
     def domains(self) -> dict[str, Domain] | None: ...
     @property
     def constraints(self) -> dict[str, float] | None: ...
+    @property
+    def user_attrs(self) -> dict[str, Any]: ...
 
 
 @runtime_checkable

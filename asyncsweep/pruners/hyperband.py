@@ -6,7 +6,7 @@ A trial's bracket follows from its number and the sweep's name alone, so that it
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 from zlib import crc32
 
 from asyncsweep.errors import ConfigError
@@ -19,8 +19,7 @@ class HyperbandPruner(HalvingPruner):
     """Runs several brackets of successive halving side by side, each of which stops trials later than the one before.
 
     There are `floor(log(max_resource / min_resource, reduction_factor)) + 1` brackets. In bracket k the lowest rung is at the
-    step `min_resource * reduction_factor**k`; see `asyncsweep.pruners.halving`. Optuna's samplers learn from trials of a
-    trial's own bracket alone (see `as_optuna`), so give them some trials for each.
+    step `min_resource * reduction_factor**k`; see `asyncsweep.pruners.halving`.
 
     Args:
         min_resource: The step of the lowest rung of all.
@@ -57,18 +56,6 @@ class HyperbandPruner(HalvingPruner):
         self._reduction_factor = reduction_factor
         self._bootstrap_count = bootstrap_count
         self._shares: list[int] = []
-
-    def as_optuna(self) -> tuple[str, dict[str, Any]]:
-        """Optuna's class and options for the same: its samplers look at the pruner to tell the brackets apart.
-
-        Once "auto" has got its meaning, that is in the options. Optuna's own finds it by judging, which the twin never does.
-        """
-        return "HyperbandPruner", {
-            "min_resource": self._min_resource,
-            "max_resource": "auto" if self._resource is None else self._resource,
-            "reduction_factor": self._reduction_factor,
-            "bootstrap_count": self._bootstrap_count,
-        }
 
     def verdict_steps(self) -> VerdictSteps | None:
         """The steps of all brackets' rungs; every step with "auto", whose meaning is found at any."""

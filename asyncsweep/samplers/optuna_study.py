@@ -47,7 +47,6 @@ class OptunaStudy:
 
     Attributes:
         pruner: As given; may be set until `open`.
-        judges: False when the pruner only stands for one that is elsewhere, because Optuna's samplers look at it.
     """
 
     host: ClassVar[Host] = "process"
@@ -57,7 +56,8 @@ class OptunaStudy:
     ) -> None:
         self._recipe = Recipe("random", {}) if sampler is None else sampler
         self.pruner = pruner
-        self.judges = True
+        # What an instance of somebody's class suggests has to be looked at.
+        self.is_ours = isinstance(self._recipe, Recipe)
 
     def open(self, space: Space, directions: Mapping[str, Direction], seed: int) -> None:
         """Create the study.
@@ -142,8 +142,6 @@ class OptunaStudy:
         if trial.number not in self._running:
             self._attributes.restore_study(trial.sampler_attrs)
         self._running.end(trial)
-        if not self.judges:
-            self._teach_pruner(trial.number)
         values = self._trials.values(trial) if trial.state == State.COMPLETE else None
         self._study.tell(self._trials.place(trial.number), values, state=optunas_state(trial.state))
         self._attributes.ended(trial_id)
@@ -201,17 +199,6 @@ class OptunaStudy:
         self._attributes.restore_pruner(self._trials.id(trial), attrs)
 
     # ------------------------------------------------------------------------------------------------------------------
-
-    def _teach_pruner(self, number: int) -> None:
-        """Optuna's Hyperband learns its "auto" when it judges, as soon as an earlier trial is COMPLETE."""
-        import optuna
-
-        if self.pruner is not None and any(
-            known.state is optuna.trial.TrialState.COMPLETE and known.intermediate_values
-            for known in self._study.get_trials(deepcopy=False)
-        ):
-            self.judges = True  # once is enough: from now on it is as if it had judged
-            self.pruner.prune(self._study, self._trials.frozen(number))
 
     def _retell(self, trial: FinishedTrial) -> None:
         from optuna.samplers import BruteForceSampler, GridSampler

@@ -86,6 +86,7 @@ class StudyTrials:
         added.distributions = {name: domains[name].distribution() for name in told}
         added.intermediate_values = self._reports(trial)
         added.system_attrs = kept_attrs(trial)
+        added.user_attrs = trial.user_attrs
         return added
 
     def complete(self, trial: FinishedTrial) -> None:
@@ -98,6 +99,8 @@ class StudyTrials:
                 distribution = domains[name].distribution()
                 internal = distribution.to_internal_repr(domains[name].told(value))
                 self._storage.set_trial_param(trial_id, name, internal, distribution)
+        for key, value in trial.user_attrs.items():
+            self._storage.set_trial_user_attr(trial_id, key, value)
         for key, value in kept_attrs(trial).items():
             if key not in known.system_attrs:
                 self._storage.set_trial_system_attr(trial_id, key, value)

@@ -19,11 +19,12 @@ from asyncsweep.core.events import (
     TellFailed,
 )
 from asyncsweep.core.records import ErrorInfo, TrialRecord
+from asyncsweep.errors import PluginError, TrialError
 from asyncsweep.errors import SpaceExhausted as Exhausted
-from asyncsweep.errors import TrialError
 from asyncsweep.hooks.contracts import Sampler, TrialRef, VerdictSteps
 from asyncsweep.search.lanes import Pruning
 from asyncsweep.space import Domain, Space
+from asyncsweep.space.values import plain, shown
 from asyncsweep.worker.outcome import describe
 
 
@@ -45,7 +46,8 @@ class Desk:
         self._pending = getattr(sampler, "pending", None)
         self._hurry = getattr(sampler, "hurry", None)
         # Our own samplers walk the space; what others give is checked.
-        self._is_ours = sampler is not None and type(sampler).__module__.startswith("asyncsweep.samplers.")
+        is_ours = sampler is not None and type(sampler).__module__.startswith("asyncsweep.samplers.")
+        self._is_ours = is_ours and getattr(sampler, "is_ours", True)
         # What a sampler suggests while trials run depends on which of them came first, unless it goes by their numbers.
         self._suggests = not window or getattr(sampler, "by_number", False)
 
@@ -54,11 +56,11 @@ class Desk:
             params = self._sampler.ask(TrialRef(number, fixed or {}))
             if not self._is_ours:
                 params = self._space.check(params, partial=False)
-            attrs = None if self._attrs is None else self._attrs(number) or None
+            attrs = None if self._attrs is None else _stored(self._attrs(number), "sampler.attrs")
         except Exhausted:
             return SpaceExhausted(number)
         except Exception as error:
-            return AskFailed(number, _info(error))
+            return AskFailed(number, _info(error, f"{type(self._sampler).__name__}.ask"))
         return Suggested(number, params, attrs)
 
     def suggest(self, trial: int, attempt: int, name: str, domain: Domain) -> Event:
@@ -66,12 +68,10 @@ class Desk:
             if not self._suggests:
                 raise TrialError(
                     f"{name!r} is not in the space: with `reproducible` every parameter must be, unless the sampler is "
-                    "'random', 'grid' or 'sobol'"
+                    "'random' or 'sobol'"
                 )
             checked = domain.checked(f"suggest {name!r}")
-            value = self._sampler.suggest(TrialRef(trial), name, checked)
-            if not checked.contains(value):
-                raise ValueError(f"the sampler suggested {value!r}, which is not in {checked}")
+            value = checked.normalise(self._sampler.suggest(TrialRef(trial), name, checked))
         except Exception as error:
             return SuggestFailed(trial, attempt, name, _info(error))
         return ParamSuggested(trial, attempt, name, value)
@@ -79,7 +79,8 @@ class Desk:
     def judge(self, trial: TrialRecord, step: int) -> Event:
         assert self._pruning is not None
         try:
-            prune, attrs = self._pruning.judge(trial, step)
+            prune, given = self._pruning.judge(trial, step)
+            attrs = _stored(given, "pruner.attrs")
         except Exception as error:
             return JudgeFailed(trial.number, trial.attempt, step, _info(error))
         return Judged(trial.number, trial.attempt, step, prune, attrs)
@@ -88,21 +89,38 @@ class Desk:
         """The steps at which the pruner may say "stop"; None for never."""
         if self._pruning is None:
             return None
-        steps: VerdictSteps | None = getattr(self._pruning.pruner, "verdict_steps", VerdictSteps)()
+        steps = getattr(self._pruning.pruner, "verdict_steps", VerdictSteps)()
+        if steps is None:
+            return None
+        fits = isinstance(steps, VerdictSteps) and steps.first >= 0 and steps.every >= 1 and steps.factor >= 1
+        if not fits:
+            raise PluginError(
+                f"{type(self._pruning.pruner).__name__}.verdict_steps returned {steps!r}; expected None or VerdictSteps with "
+                "first >= 0, every >= 1 and factor >= 1"
+            )
         return steps
 
     def tell(self, trial: TrialRecord) -> Event | None:
-        """Tell of a final trial; None when all went well."""
-        try:
-            if self._pruning is not None:
-                self._pruning.feed_last(trial)
-            if self._sampler is not None:
-                self._sampler.tell(trial)
-            if self._pruning is not None:
-                self._pruning.finish(trial)
-        except Exception as error:
-            return TellFailed(trial.number, _info(error))
-        return None
+        """Tell of a final trial; None when all went well. A fault of the one keeps nothing from the other."""
+        faults = []
+        for what, told in (("pruner", self._feed_last), ("sampler", self._tell), ("pruner", self._finish)):
+            try:
+                told(trial)
+            except Exception as error:
+                faults.append(_info(error, f"the {what} cannot be told"))
+        return TellFailed(trial.number, faults[0]) if faults else None
+
+    def _feed_last(self, trial: TrialRecord) -> None:
+        if self._pruning is not None:
+            self._pruning.feed_last(trial)
+
+    def _tell(self, trial: TrialRecord) -> None:
+        if self._sampler is not None:
+            self._sampler.tell(trial)
+
+    def _finish(self, trial: TrialRecord) -> None:
+        if self._pruning is not None:
+            self._pruning.finish(trial)
 
     def pending(self, trial: TrialRecord) -> Event | None:
         """Tell of a trial that an earlier sampler was asked for, and that is not final; None when all went well."""
@@ -119,5 +137,21 @@ class Desk:
             self._hurry(asks)
 
 
-def _info(error: BaseException) -> ErrorInfo:
-    return ErrorInfo(*describe(error))
+def _stored(attrs: Any, what: str) -> dict[str, Any] | None:
+    """Attributes as the journal holds them; None for none.
+
+    Raises:
+        TypeError: They are no dict with texts as keys.
+        ConfigError: A value cannot be stored.
+    """
+    if not attrs:
+        return None
+    if not isinstance(attrs, dict) or not all(isinstance(key, str) for key in attrs):
+        raise TypeError(f"{what} gave {shown(attrs)}; expected a dict with texts as keys")
+    stored: dict[str, Any] = plain(attrs, what)
+    return stored
+
+
+def _info(error: BaseException, what: str = "") -> ErrorInfo:
+    kind, message, trace = describe(error)
+    return ErrorInfo(kind, f"{what}: {message}" if what else message, trace)

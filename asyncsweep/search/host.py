@@ -22,6 +22,7 @@ import msgspec
 
 from asyncsweep.core.events import Event, SuggestFailed
 from asyncsweep.core.records import ErrorInfo, State, TrialRecord
+from asyncsweep.core.stand_in import stand_in
 from asyncsweep.errors import ConfigError
 from asyncsweep.search import wire
 from asyncsweep.search.parts import Setting, desk_of
@@ -71,7 +72,8 @@ def _answer(link: Link, host: Host) -> None:
             if message is None or message[0] == wire.CLOSE:
                 return
             if message[0] == wire.ASK and not host.keeps_order:
-                asks.append(message)
+                # What the user wants tried comes before what is fetched early.
+                asks.append(message) if message[2] is None else asks.appendleft(message)
             else:
                 _send(link, host.answer(message))
         if len(asks) > host.slots and not hurried:
@@ -82,8 +84,13 @@ def _answer(link: Link, host: Host) -> None:
 
 
 def _send(link: Link, event: Event | None) -> None:
-    if event is not None:
+    """Send an answer; one that cannot be sent becomes a failure of who gave it."""
+    if event is None:
+        return
+    try:
         link.send(wire.plain(event))
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        link.send(wire.plain(stand_in(event, error, "it cannot leave the sampler host")))
 
 
 class Host:
@@ -97,7 +104,7 @@ class Host:
 
     def __init__(self, opening: wire.Opening) -> None:
         space = Space.from_spec(opening.space)
-        setting = Setting(space, opening.directions, opening.seed, opening.window, opening.twin)
+        setting = Setting(space, opening.directions, opening.seed, opening.window)
         pickled = opening.pruner
         # The controller's own launch message: the one place of the host where bytes are unpickled.
         sampler = None if opening.sampler is None else pickle.loads(opening.sampler)  # noqa: S301  our parent's bytes

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import anyio
-import anyio.lowlevel
 import msgspec
 
 from asyncsweep.core.events import (
@@ -21,7 +20,7 @@ from asyncsweep.core.events import (
     SuggestFailed,
     TellFailed,
 )
-from asyncsweep.core.records import TrialRecord
+from asyncsweep.core.records import ErrorInfo, TrialRecord
 from asyncsweep.errors import ConfigError, PluginError
 from asyncsweep.hooks.contracts import VerdictSteps
 from asyncsweep.link.path import search_path
@@ -29,6 +28,7 @@ from asyncsweep.link.stream import MessageStream, StreamError
 from asyncsweep.search import wire
 from asyncsweep.search.parts import Setting
 from asyncsweep.search.places import STARTS, Running
+from asyncsweep.search.rest import Rest
 from asyncsweep.search.retelling import Script
 from asyncsweep.space import Domain
 from asyncsweep.wire.stream import SETUP_LIMIT_BYTES
@@ -36,9 +36,7 @@ from asyncsweep.wire.stream import SETUP_LIMIT_BYTES
 # A host that dies so often on the way to one answer will not give it.
 MAX_DEATHS = 3
 _EXIT_S = 2.0
-# Telling is packing, about 20 us for each trial: so many at a time hold up the loop for a millisecond or two.
-_TOLD_AT_A_TIME = 64
-
+_LOOK_AGAIN_S = 0.1
 _ANSWERS: dict[int, type[Event]] = {
     kind.__struct_config__.tag: kind  # type: ignore[misc]
     for kind in (
@@ -100,8 +98,8 @@ class SamplerHost:
         self._refusal: Exception | None = None
         # Questions without an answer, with what the message needs beyond the key; a new host is asked them again.
         self._open: dict[tuple[Any, ...], Any] = {}
-        # How many reports of a trial's attempt the host knows.
-        self._fed: dict[tuple[int, int], int] = {}
+        # The attempt of each running trial that the host knows, and how many of its reports.
+        self._fed: dict[int, tuple[int, int]] = {}
         self._last_told = -1
         self._deaths = 0
         self._closing = False
@@ -129,7 +127,7 @@ class SamplerHost:
         self._question((wire.JUDGE, trial, attempt, step), None)
 
     def tell(self, trial: TrialRecord) -> None:
-        self._fed.pop((trial.number, trial.attempt), None)
+        self._fed.pop(trial.number, None)
         self._last_told = max(self._last_told, trial.number)
         if self._script is None or not self._script.covers(trial.number):
             self._send(wire.packed(trial))
@@ -143,8 +141,10 @@ class SamplerHost:
         with anyio.move_on_after(_EXIT_S):
             await self._ended.wait()
             return
-        self._running.signal_group(signal.SIGKILL)
-        await self._ended.wait()
+        while not self._ended.is_set():  # one that was just being started comes into being first
+            self._running.signal_group(signal.SIGKILL)
+            with anyio.move_on_after(_LOOK_AGAIN_S):
+                await self._ended.wait()
 
     # -- one host after the other -------------------------------------------------------------------------------------
 
@@ -164,6 +164,8 @@ class SamplerHost:
     async def _run(self) -> str:
         """One host from its start to its end; gives how it ended."""
         self._running = running = await STARTS[self._parts.place]()
+        if self._closing:
+            running.signal_group(signal.SIGKILL)
         self._fed.clear()
         try:
             async with anyio.create_task_group() as tasks:
@@ -196,9 +198,10 @@ class SamplerHost:
             return False
         self._deaths += 1
         fault = PluginError(
-            f"the sampler host ended by itself ({reason}), {self._deaths} times without an answer between"
+            f"the sampler host ended by itself ({reason}), {self._deaths} times without an answer to what the sweep asked"
         )
-        if not self._opened.is_set() or self._deaths >= MAX_DEATHS:
+        is_fault = not self._opened.is_set() and not reason.startswith("killed by ")
+        if is_fault or self._deaths >= MAX_DEATHS:
             self._give_up(fault)
             return False
         return True
@@ -223,14 +226,14 @@ class SamplerHost:
             setting.seed,
             setting.window,
             self._slots,
-            setting.twin,
         )
         self._send((wire.OPEN, wire.plain(opening)))
         asked = set()
         n_told = 0
-        for done, (what, trial) in enumerate(script):
-            if done % _TOLD_AT_A_TIME == _TOLD_AT_A_TIME - 1:
-                await anyio.lowlevel.checkpoint()
+        rest = Rest()
+        for what, trial in script:
+            if rest.is_due:
+                await rest.take()
             if what != "ask":
                 self._send(wire.packed(trial))
                 n_told += what == "tell" and trial.number >= 0
@@ -242,9 +245,18 @@ class SamplerHost:
             for number in range(n_told, self._last_told + 1):
                 self._send(wire.packed(self._trials[number]))
         self._script = None
-        for key, extra in self._open.items():
+        for key, extra in list(self._open.items()):
             if key not in asked:
-                self._send_question(key, extra)
+                self._ask_again(key, extra)
+
+    def _ask_again(self, key: tuple[Any, ...], extra: Any) -> None:
+        """Ask a new host what the former one did not answer; of a trial that has ended meanwhile nobody waits for more."""
+        if key[0] == wire.ASK or not self._trials[key[1]].is_final:
+            self._send_question(key, extra)
+        else:
+            del self._open[key]
+            kind: Any = JudgeFailed if key[0] == wire.JUDGE else SuggestFailed
+            self._post(kind(*key[1:], ErrorInfo("TrialError", "the trial has ended")))
 
     def _is_asked(self, number: int) -> bool:
         return (wire.ASK, number) in self._open
@@ -259,9 +271,9 @@ class SamplerHost:
             self._send((*key, extra))
             return
         trial = self._trials[key[1]]
-        attempt = (trial.number, trial.attempt)
-        known = self._fed.get(attempt, 0)
-        self._fed[attempt] = len(trial.steps or ())
+        attempt, known = self._fed.get(trial.number, (trial.attempt, 0))
+        known = known if attempt == trial.attempt else 0
+        self._fed[trial.number] = trial.attempt, len(trial.steps or ())
         steps, values = wire.bytes_of(trial.steps, known), wire.bytes_of(trial.reported, known)
         self._send((*key, steps, values, trial.pruner_attrs))
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from asyncsweep.core.records import TrialRecord
 from asyncsweep.hooks.contracts import Pruner
 
@@ -100,7 +102,18 @@ class Pruning:
             lane = self._lanes[number % self._window] = Lane(self._make())
         last = max(-1, number - self._window)  # trials of earlier searches are known to all
         while lane.n_told < len(self._past) and self._past[lane.n_told].number <= last:
-            lane.feed_last(self._past[lane.n_told])
-            lane.finish(self._past[lane.n_told])
+            past = self._past[lane.n_told]
+            if (past.number - number) % self._window:
+                past = _without_learnt(past)
+            lane.feed_last(past)
+            lane.finish(past)
             lane.n_told += 1
         return lane
+
+
+def _without_learnt(trial: TrialRecord) -> TrialRecord:
+    """The trial without what a pruner learnt for itself by then: that of another lane knew other trials."""
+    attrs = trial.pruner_attrs
+    if attrs is None or not any(":" in key for key in attrs):
+        return trial
+    return msgspec.structs.replace(trial, pruner_attrs={key: value for key, value in attrs.items() if ":" not in key})

@@ -6,10 +6,12 @@ samplers see; in a sweep with a window each verdict has its own view of the tria
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from asyncsweep.core.records import Direction
+from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.contracts import Pruner
 from asyncsweep.samplers import optunas
 from asyncsweep.samplers.optuna_pruner import OptunaPruner
@@ -17,9 +19,6 @@ from asyncsweep.samplers.optuna_study import OptunaStudy
 from asyncsweep.search.desk import Desk
 from asyncsweep.search.lanes import Pruning
 from asyncsweep.space import Space
-
-# The name of an Optuna pruner, and its options.
-Twin = tuple[str, dict[str, Any]]
 
 
 class Setting(NamedTuple):
@@ -30,14 +29,12 @@ class Setting(NamedTuple):
         directions: Metric name to direction.
         seed: The sweep's seed.
         window: W of a `reproducible` sweep; 0 when results count as they come.
-        twin: What stands in an Optuna study for a pruner that is elsewhere: Optuna's samplers look at it.
     """
 
     space: Space
     directions: Mapping[str, Direction]
     seed: int
     window: int
-    twin: Twin | None
 
     @property
     def name(self) -> str:
@@ -57,13 +54,14 @@ def desk_of(setting: Setting, sampler: Any, make_pruner: Callable[[], Any] | Non
         ConfigError: One of them refuses an option, the space, or the directions.
     """
     if optunas.is_sampler(sampler):
+        if setting.window:
+            _check_seeded(sampler)
         sampler = OptunaStudy(sampler)
     first = None if make_pruner is None else make_pruner()
-    if isinstance(sampler, OptunaStudy):
-        if optunas.is_pruner(first):
-            sampler.pruner = first
-        elif setting.twin is not None:
-            sampler.pruner, sampler.judges = _optunas(*setting.twin), False
+    if setting.window and optunas.is_pruner(first):
+        _check_settled(first)
+    if isinstance(sampler, OptunaStudy) and optunas.is_pruner(first):
+        sampler.pruner = first
     if sampler is not None:
         sampler.open(setting.space, setting.directions, setting.seed)
     study = sampler if isinstance(sampler, OptunaStudy) and not setting.window else None
@@ -82,13 +80,33 @@ def desk_of(setting: Setting, sampler: Any, make_pruner: Callable[[], Any] | Non
     return Desk(setting.space, sampler, pruning, setting.window)
 
 
-def twin_of(pruner: Any) -> Twin | None:
-    """See `Setting.twin`; None for a pruner that no sampler looks at."""
-    twin: Twin | None = pruner.as_optuna() if hasattr(pruner, "as_optuna") else None
-    return twin
+def _check_settled(pruner: Any) -> None:
+    """Refuse an Optuna pruner that learns an "auto" from the trials: a new one would learn it from others.
+
+    Raises:
+        ConfigError: It has such an option.
+    """
+    if getattr(pruner, "_max_resource", None) == "auto" or getattr(pruner, "_min_resource", 1) is None:
+        kind = type(pruner).__name__
+        raise ConfigError(
+            f'pruner={kind}: with `reproducible` its resource must be a number, not "auto"; or use our own, by name: '
+            f"pruner={'hyperband' if 'Hyperband' in kind else 'asha'!r}"
+        )
 
 
-def _optunas(name: str, options: dict[str, Any]) -> Any:
+def _check_seeded(sampler: Any) -> None:
+    """Refuse an Optuna sampler that draws otherwise in each process: two copies of it draw differently, too.
+
+    Raises:
+        ConfigError: It has no seed.
+    """
     import optuna
 
-    return getattr(optuna.pruners, name)(**options)
+    distribution = optuna.distributions.FloatDistribution(0.0, 1.0)
+    draws = set()
+    for copied in (copy.deepcopy(sampler), copy.deepcopy(sampler)):
+        study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), sampler=copied)
+        draws.add(study.ask({"x": distribution}).params["x"])
+    if len(draws) > 1:
+        kind = type(sampler).__name__
+        raise ConfigError(f"sampler={kind}: with `reproducible` it needs a seed of its own: {kind}(seed=1)")

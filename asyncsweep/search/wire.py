@@ -44,7 +44,6 @@ class Opening(msgspec.Struct, array_like=True):
         seed: The sweep's seed.
         window: W of a `reproducible` sweep; 0 when results count as they come.
         slots: How many trials run at a time.
-        twin: See `asyncsweep.search.parts.Setting`.
     """
 
     path: list[str]
@@ -55,7 +54,6 @@ class Opening(msgspec.Struct, array_like=True):
     seed: int
     window: int
     slots: int
-    twin: tuple[str, dict[str, Any]] | None
 
 
 def plain(value: Any) -> Any:
@@ -80,15 +78,16 @@ def packed(trial: TrialRecord) -> tuple[Any, ...]:
         trial.pruner_attrs,
         None if trial.domains is None else plain(trial.domains),
         trial.constraints,
+        trial.attrs,
     )
 
 
 def unpacked(message: Sequence[Any]) -> TrialRecord:
     """The trial of a TELL."""
-    _, number, attempt, state, params, values, metrics, numbers, steps, reported, sampler, pruner, domains, limits = (
-        message
-    )
-    trial = TrialRecord(number, State(state), attempt, sampler_attrs=sampler, pruner_attrs=pruner, constraints=limits)
+    _, number, attempt, state, params, values, metrics, numbers, steps, reported, sampler, pruner, *rest = message
+    domains, constraints, attrs = rest
+    trial = TrialRecord(number, State(state), attempt, sampler_attrs=sampler, pruner_attrs=pruner, attrs=attrs)
+    trial.constraints = constraints
     trial.param_names, trial.param_values = tuple(params or ()), tuple(values)
     trial.metric_names, trial.metric_values = tuple(metrics), tuple(numbers)
     if steps:

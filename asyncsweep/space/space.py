@@ -124,6 +124,19 @@ class Space:
                 return False
         return True
 
+    def wanted(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Parameters, all or some, that the user wants tried. An empty space takes any: the objective may ask for them.
+
+        Raises:
+            ConfigError: See `check`, or a value that cannot be stored.
+        """
+        if self.domains or not isinstance(params, Mapping):
+            return self.check(params)
+        for name in params:
+            if not isinstance(name, str) or not name:
+                raise ConfigError(f"parameter {shown(name)}: a name is a text that is not empty")
+        return {name: plain(value, f"parameter {name!r}") for name, value in params.items()}
+
     def check(self, params: Mapping[str, Any], *, partial: bool = True) -> dict[str, Any]:
         """The user's parameters, checked, normalised (an int for a `Float` becomes a float) and in declared order.
 

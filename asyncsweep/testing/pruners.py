@@ -128,12 +128,14 @@ class PrunerSuite:
     Attributes:
         prunes: False for a pruner that lets every trial of `curves` go on.
         compares: False for a pruner that looks at one trial alone, so that even the best trial may end early.
+        ignores_numbers: False for a pruner whose verdicts depend on the trial's number, as Hyperband's do.
         is_incremental: False for a pruner whose verdicts may cost more the more trials there were.
         n_trials: The number of trials from which it has something to say.
     """
 
     prunes: ClassVar[bool] = True
     compares: ClassVar[bool] = True
+    ignores_numbers: ClassVar[bool] = True
     is_incremental: ClassVar[bool] = True
     n_trials: ClassVar[int] = 40
 
@@ -178,6 +180,44 @@ class PrunerSuite:
                 course.run(trial, trace, asking=NO_STEP)
             best = [(step, sign * (10.0 + step)) for step in range(N_STEPS)]
             assert not (self.compares and course.run(self.n_trials, best))
+
+    @pytest.mark.parametrize("direction", ["minimize", "maximize"])
+    def test_a_trial_that_is_better_than_all_others_at_every_step_is_never_ended(
+        self, make: Callable[[], Pruner], direction: Direction
+    ) -> None:
+        if not self.compares:
+            return
+        course = Course(make(), direction)
+        sign = 1.0 if direction == "minimize" else -1.0
+        for trial, trace in enumerate(curves(self.n_trials)):
+            course.run(trial, [(step, sign * value) for step, value in trace])
+        for trial in range(self.n_trials, self.n_trials + 20):
+            best = [(step, -sign * (100.0 * trial + step)) for step in range(N_STEPS)]
+            assert not course.run(trial, best), f"trial {trial} was the best so far at each of its steps"
+
+    def test_a_verdict_does_not_depend_on_the_number_of_the_trial(self, make: Callable[[], Pruner]) -> None:
+        if not self.ignores_numbers:
+            return
+        found = []
+        for number in range(self.n_trials, self.n_trials + 12):
+            course = self.experienced(make)
+            for place, trace in enumerate(curves(3, seed=5)):  # better than all, one of many, worse than all
+                course.run(number + 12 * place, [(step, value + place - 1) for step, value in trace])
+            found.append([(step, verdict) for _, step, verdict in course.verdicts])
+        assert found == [found[0]] * len(found)
+
+    def test_trials_of_an_earlier_search_count_as_those_of_this_one(self, make: Callable[[], Pruner]) -> None:
+        if not self.ignores_numbers:
+            return
+        past = curves(self.n_trials)
+        own, earlier = Course(make()), Course(make())
+        for trial, trace in enumerate(past):
+            own.run(trial, trace, asking=NO_STEP)
+            earlier.run(trial - len(past), trace, asking=NO_STEP)
+        for trial, trace in enumerate(curves(6, seed=5), self.n_trials):
+            own.run(trial, trace)
+            earlier.run(trial, trace)
+        assert own.verdicts == earlier.verdicts
 
     @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
     def test_values_that_are_no_numbers_are_borne(self, make: Callable[[], Pruner], value: float) -> None:

@@ -11,6 +11,7 @@ nothing is skipped by itself. The suite needs pytest; nothing else of asyncsweep
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
@@ -43,6 +44,8 @@ EVERY_DOMAIN: Mapping[str, Domain] = {
     "constant": Constant({"a": [1, None]}),
 }
 """One domain of every kind, with the bounds at which samplers go wrong."""
+SLOPE: Mapping[str, Domain] = {"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)}
+"""The space in which a sampler shows that it learns: see `on_slope`."""
 
 
 class Rehearsal:
@@ -69,25 +72,53 @@ class Rehearsal:
 
     def ask(self, number: int, **fixed: Any) -> dict[str, Any]:
         """What the sampler suggests for a trial: every active parameter, each within its domain."""
-        params = self.sampler.ask(TrialRef(number, fixed))
+        given = dict(fixed)
+        params = self.sampler.ask(TrialRef(number, given))
+        assert given == fixed, "the sampler changed the fixed parameters that it was given"
         assert self.space.check(params, partial=False) == params  # raises for what is missing, inactive or out of range
         self.asked[number] = params
         self.attrs[number] = journaled(self.sampler.attrs(number)) if hasattr(self.sampler, "attrs") else None
         return params
 
-    def tell(self, number: int, state: State = State.COMPLETE, *, reports: int = 0) -> None:
-        """The trial is final; COMPLETE trials have a value for each direction, PRUNED ones that of their last report."""
+    def tell(
+        self,
+        number: int,
+        state: State = State.COMPLETE,
+        *,
+        values: Mapping[str, float] | None = None,
+        reports: int | Sequence[float] = 0,
+        constraints: dict[str, float] | None = None,
+        user_attrs: dict[str, Any] | None = None,
+    ) -> None:
+        """The trial is final; COMPLETE trials have a value for each direction, PRUNED ones that of their last report.
+
+        Args:
+            number: The trial's number.
+            state: Its state.
+            values: Its metrics; by default they depend on its parameters.
+            reports: What it reported from step 0 on, or how often it reported its first metric.
+            constraints: As `FinishedTrial` has them.
+            user_attrs: As `FinishedTrial` has them.
+        """
         params = self.asked[number]
-        values = {name: value_of(name, params) for name in self._directions}
-        has_value = state == State.COMPLETE or (state == State.PRUNED and reports > 0)
+        if values is None:
+            values = {name: value_of(name, params) for name in self._directions}
+        reported = [next(iter(values.values()))] * reports if isinstance(reports, int) else reports
+        if state == State.PRUNED:
+            known = bool(reported) and not math.isnan(reported[-1])
+            metrics = {name: reported[-1] for name in self._directions if known and len(self._directions) == 1}
+        else:
+            metrics = dict(values) if state == State.COMPLETE else {}
         self.tell_of(
             told_trial(
                 number,
                 params,
-                values if has_value else {},
+                metrics,
                 state=state,
-                reports=[(step, next(iter(values.values()))) for step in range(reports)],
+                reports=enumerate(reported),
                 sampler_attrs=self.attrs[number],
+                constraints=constraints,
+                user_attrs=user_attrs,
             )
         )
 
@@ -122,6 +153,15 @@ def value_of(metric: str, params: Mapping[str, Any]) -> float:
     return zlib.crc32(repr((metric, sorted(params.items()))).encode()) / 2**32
 
 
+def on_slope(params: Mapping[str, Any], direction: Direction) -> float:
+    """The value of a trial of `SLOPE`: best at (0, 0) when minimized and at (1, 1) when maximized.
+
+    A value that is not there may not be taken for 0, which would be better than all of them.
+    """
+    height: float = params["x"] + params["y"]
+    return 1 + height if direction == "minimize" else height - 3
+
+
 class SamplerSuite:
     """Subclass it with a fixture `make`: a function that builds a new sampler, not yet open.
 
@@ -132,6 +172,10 @@ class SamplerSuite:
         is_finite: True for a sampler that ends with `SpaceExhausted`.
         uses_seed: False for a sampler that suggests the same whatever the seed.
         takes_asked_parameters: False for a sampler that raises `ConfigError` for parameters that are not in the space.
+        learns: False for a sampler whose suggestions do not get better with the values of earlier trials, or that takes no
+            `Float`.
+        learns_from_history: False for a sampler that learns from its own suggestions alone, not from those of an earlier
+            search.
         n_few: The number of trials that it takes for the sampler to use what it learnt.
         n_many: The number of trials of the longest test.
     """
@@ -155,6 +199,8 @@ class SamplerSuite:
     is_finite: ClassVar[bool] = False
     uses_seed: ClassVar[bool] = True
     takes_asked_parameters: ClassVar[bool] = True
+    learns: ClassVar[bool] = True
+    learns_from_history: ClassVar[bool] = True
     n_few: ClassVar[int] = 30
     n_many: ClassVar[int] = 1000
 
@@ -166,6 +212,46 @@ class SamplerSuite:
     def opened(self, make: Callable[[], Sampler], space: Mapping[str, Any] | None = None, seed: int = 1) -> Rehearsal:
         """A new sampler, open for the suite's space or another one, and its first mapping of directions."""
         return Rehearsal(make(), self.space if space is None else space, self.directions[0], seed)
+
+    def ahead(self, make: Callable[[], Sampler], count: int = 12) -> Rehearsal:
+        """A new sampler that was asked for so many trials, and told of none."""
+        rehearsal = self.opened(make)
+        for number in range(count):
+            rehearsal.ask(number)
+        return rehearsal
+
+    def climbs(self) -> list[tuple[str, Direction]]:
+        """What a sampler that learns is tried with: the metric and the direction of each mapping that has one."""
+        return [pair for each in self.directions if self.learns and len(each) == 1 for pair in each.items()]
+
+    def climbed(self, make: Callable[[], Sampler], metric: str, direction: Direction, *, fails: bool) -> float:
+        """The mean of x and y in the last quarter of `n_few` trials of `SLOPE`.
+
+        Args:
+            make: Builds the sampler.
+            metric: The metric.
+            direction: Its direction.
+            fails: Whether the first trial, which the user puts at the worst place, fails.
+        """
+        rehearsal = Rehearsal(make(), SLOPE, {metric: direction})
+        for number in range(self.n_few):
+            is_failure = fails and number == 0
+            worst = dict.fromkeys(SLOPE, 1.0 if direction == "minimize" else 0.0)
+            params = rehearsal.ask(number, **(worst if is_failure else {}))
+            state = State.FAILED if is_failure else State.COMPLETE
+            rehearsal.tell(number, state, values={metric: on_slope(params, direction)})
+        return _mean([rehearsal.asked[number] for number in range(self.n_few - self.n_few // 4, self.n_few)])
+
+    def asked_for(self, rehearsal: Rehearsal, number: int) -> dict[str, Any]:
+        """What the sampler suggests to a running objective that asks for every domain of the suite; it is checked."""
+        params = {}
+        for name, domain in self.domains.items():
+            if isinstance(domain, Constant):
+                continue  # nobody has to ask for one
+            checked = domain.checked(name)
+            value = params[name] = rehearsal.sampler.suggest(TrialRef(number), name, checked)
+            assert (name, value, checked.contains(value)) == (name, value, True)
+        return params
 
     def test_it_says_where_it_runs(self, make: Callable[[], Sampler]) -> None:
         assert getattr(make(), "host", "process") in ("inline", "thread", "process")
@@ -257,6 +343,78 @@ class SamplerSuite:
             rehearsal.tell(number, State.COMPLETE if number % 3 == 2 else state, reports=reports)
         assert rehearsal.go_on(3, ends=self.is_finite)
 
+    @pytest.mark.parametrize("value", [math.inf, -math.inf])
+    def test_infinite_values_are_borne(self, make: Callable[[], Sampler], value: float) -> None:
+        rehearsal = self.ahead(make)
+        for number in range(12):
+            rehearsal.tell(number, values=dict.fromkeys(self.directions[0], value) if number % 4 == 1 else None)
+        assert rehearsal.go_on(1, ends=self.is_finite)
+
+    def test_reports_that_are_no_numbers_are_borne(self, make: Callable[[], Sampler]) -> None:
+        rehearsal = self.ahead(make)
+        odd = [math.nan, math.inf, -math.inf, 0.5]
+        for number in range(12):
+            state = State.PRUNED if number % 3 == 0 else State.COMPLETE
+            rehearsal.tell(number, state, reports=odd[: 1 + number // 3])  # every one is the last of a PRUNED trial
+        assert rehearsal.go_on(1, ends=self.is_finite)
+
+    def test_constraints_are_borne(self, make: Callable[[], Sampler]) -> None:
+        rehearsal = self.ahead(make)
+        for number in range(12):
+            constraints = {"memory": (-1.0, 0.0, 0.5, math.inf)[number % 4], "time": -1.0}
+            rehearsal.tell(number, State.FAILED if number == 7 else State.COMPLETE, constraints=constraints)
+        assert rehearsal.go_on(1, ends=self.is_finite)
+
+    def test_constraints_that_some_trials_lack_are_borne(self, make: Callable[[], Sampler]) -> None:
+        rehearsal = self.ahead(make)
+        for number in range(12):
+            constraints = {"memory": -1.0, "time": 0.5}
+            for name in list(constraints)[: number % 3]:
+                del constraints[name]
+            rehearsal.tell(number, constraints=constraints or None)
+        assert rehearsal.go_on(1, ends=self.is_finite)
+
+    def test_attributes_that_the_objective_set_are_borne(self, make: Callable[[], Sampler]) -> None:
+        rehearsal = self.ahead(make)
+        for number in range(12):
+            rehearsal.tell(number, user_attrs={"note": ["a", None], "depth": {"of": 1}} if number % 2 else None)
+        assert rehearsal.go_on(1, ends=self.is_finite)
+
+    def test_it_may_be_hurried(self, make: Callable[[], Sampler]) -> None:
+        rehearsal = self.opened(make)
+        hurry = getattr(rehearsal.sampler, "hurry", None)
+        if hurry is None:
+            return
+        for first, asks in ((0, 12), (12, 2)):
+            hurry(asks)
+            for number in range(first, first + asks):
+                rehearsal.ask(number)
+            for number in range(first, first + asks):
+                rehearsal.tell(number)
+        assert rehearsal.go_on(1, ends=self.is_finite)
+
+    def test_it_finds_what_the_direction_calls_good(self, make: Callable[[], Sampler]) -> None:
+        climbs = {direction: metric for metric, direction in self.climbs()}
+        if len(climbs) == 2:
+            low, high = (self.climbed(make, climbs[each], each, fails=False) for each in sorted(climbs, reverse=True))
+            assert low < high, "does it learn from so few trials? see `n_few` and `learns`"
+
+    def test_a_failed_trial_is_not_taken_for_a_good_one(self, make: Callable[[], Sampler]) -> None:
+        for metric, direction in self.climbs()[:1]:
+            place = self.climbed(make, metric, direction, fails=True)
+            # Draws at random give 0.5; what stays near the failed trial is at 1, or at 0 when maximizing.
+            assert place < 0.75 if direction == "minimize" else place > 0.25
+
+    def test_it_learns_from_trials_of_an_earlier_search(self, make: Callable[[], Sampler]) -> None:
+        for metric, direction in self.climbs()[: self.learns_from_history]:
+            informed, ignorant = (Rehearsal(make(), SLOPE, {metric: direction}) for _ in range(2))
+            for place in range(self.n_few):
+                params = {"x": (place + 0.5) / self.n_few, "y": (place * 7 % self.n_few + 0.5) / self.n_few}
+                informed.tell_of(told_trial(-1 - place, params, {metric: on_slope(params, direction)}))
+            # None of these is told, so that it can learn from the earlier ones alone.
+            one, other = (_mean([each.ask(n) for n in range(self.n_few // 2)]) for each in (informed, ignorant))
+            assert one < other if direction == "minimize" else one > other
+
     def test_it_goes_on_when_all_trials_failed(self, make: Callable[[], Sampler]) -> None:
         rehearsal = self.opened(make)
         for number in range(20):
@@ -276,6 +434,16 @@ class SamplerSuite:
         rehearsal.tell(number)
         assert rehearsal.go_on(3, ends=self.is_finite)
 
+    def test_a_fixed_parameter_is_kept_when_its_condition_holds_and_left_out_otherwise(
+        self, make: Callable[[], Sampler]
+    ) -> None:
+        rehearsal = self.opened(make)
+        conditional = [(name, domain) for name, domain in rehearsal.space.domains.items() if domain.when is not None]
+        for number, (name, domain) in enumerate(3 * conditional):
+            value = domain.grid(2)[-1]
+            assert rehearsal.ask(number, **{name: value}).get(name, value) == value
+            rehearsal.tell(number)
+
     def test_parameters_that_an_objective_asks_for_are_within_their_domains(self, make: Callable[[], Sampler]) -> None:
         if not self.takes_asked_parameters:
             rehearsal = self.opened(make)
@@ -285,14 +453,32 @@ class SamplerSuite:
             return
         rehearsal = self.opened(make, {})
         for number in range(6):
-            params = rehearsal.ask(number)
-            for name, domain in self.domains.items():
-                if isinstance(domain, Constant):
-                    continue  # nobody has to ask for one
-                checked = domain.checked(name)
-                value = params[name] = rehearsal.sampler.suggest(TrialRef(number), name, checked)
-                assert (name, value, checked.contains(value)) == (name, value, True)
+            rehearsal.ask(number).update(self.asked_for(rehearsal, number))
             rehearsal.tell(number)
+
+    def test_the_same_seed_gives_an_objective_that_asks_the_same_parameters(self, make: Callable[[], Sampler]) -> None:
+        if not (self.takes_asked_parameters and self.uses_seed):
+            return
+        found: list[list[dict[str, Any]]] = []
+        for rehearsal in (self.opened(make, {}) for _ in range(2)):
+            found.append([])
+            for number in range(3):
+                rehearsal.ask(number)
+                found[-1].append(self.asked_for(rehearsal, number))
+                rehearsal.tell(number)
+        assert repr(found[0]) == repr(found[1])  # 1, True and 1.0 are different choices
+
+    def test_what_goes_by_numbers_does_not_depend_on_what_came_before(self, make: Callable[[], Sampler]) -> None:
+        if not (self.takes_asked_parameters and getattr(make(), "by_number", False)):
+            return
+        fresh, experienced = self.opened(make, {}), self.opened(make, {})
+        for number in range(5):
+            experienced.ask(number)
+            self.asked_for(experienced, number)
+            experienced.tell(number)
+        for rehearsal in (fresh, experienced):
+            rehearsal.ask(7)
+        assert repr(self.asked_for(fresh, 7)) == repr(self.asked_for(experienced, 7))
 
     def test_it_goes_to_its_host_before_it_is_opened(self, make: Callable[[], Sampler]) -> None:
         sampler = make()
@@ -308,3 +494,7 @@ class SamplerSuite:
 
 def _values(directions: Mapping[str, Direction], rehearsal: Rehearsal, number: int) -> dict[str, float]:
     return {name: value_of(name, rehearsal.asked[number]) for name in directions}
+
+
+def _mean(trials: Sequence[Mapping[str, float]]) -> float:
+    return sum(sum(params.values()) for params in trials) / sum(map(len, trials))

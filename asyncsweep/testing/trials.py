@@ -20,9 +20,12 @@ def told_trial(
     reports: Iterable[tuple[int, float]] = (),
     sampler_attrs: dict[str, Any] | None = None,
     pruner_attrs: dict[str, Any] | None = None,
+    constraints: dict[str, float] | None = None,
+    user_attrs: dict[str, Any] | None = None,
 ) -> TrialRecord:
     """A trial as it is told of: a final one, unless another state is given; the reports are pairs of step and value."""
     trial = TrialRecord(number, state, attempt=1, sampler_attrs=sampler_attrs, pruner_attrs=pruner_attrs)
+    trial.constraints, trial.attrs = constraints, user_attrs
     trial.param_names, trial.param_values = tuple(params or {}), tuple((params or {}).values())
     trial.metric_names, trial.metric_values = tuple(metrics or {}), tuple((metrics or {}).values())
     pairs = list(reports)

@@ -17,6 +17,8 @@ from asyncsweep.worker.values import plain
 _INT_MIN = -(2**63)
 _INT_MAX = 2**63 - 1
 
+_SHOWN = 200
+
 # Stands for a value that is none of the choices; None may be a choice.
 NOWHERE = -1
 
@@ -69,7 +71,8 @@ def float_domain(name: str, low: Any, high: Any, step: Any, log: Any) -> dict[st
     low, high = _float(low, name, "low"), _float(high, name, "high")
     if step is not None:
         step = _float(step, name, "step")
-        if low < high and 0 < step < math.inf and math.isfinite(high - low):
+        # With `log` there is no step: the executor says so, and it would not do to warn of that step first.
+        if not log and low < high and 0 < step < math.inf and math.isfinite(high - low):
             high = _last_point(name, low, high, step)
     return {"type": "float", "low": low, "high": high, "step": step, "log": bool(log)}
 
@@ -81,7 +84,7 @@ def int_domain(name: str, low: Any, high: Any, step: Any, log: Any) -> dict[str,
         TrialError: A bound or the step is no number, or beyond 64 bits.
     """
     low, high, step = _int(low, name, "low"), _int(high, name, "high"), _int(step, name, "step")
-    if low < high and step > 0:
+    if not log and low < high and step > 0:
         high = _last_whole_point(name, low, high, step)
     return {"type": "int", "low": low, "high": high, "step": step, "log": bool(log)}
 
@@ -112,6 +115,16 @@ def distribution_of(domain: dict[str, Any]) -> Distribution:
     return kind(domain["low"], domain["high"], domain["log"], domain["step"])
 
 
+def described(domain: dict[str, Any]) -> str:
+    """The domain for a message, as the call that makes it: "Float(0.0, 1.0, log=True)". Long ones are shortened."""
+    if domain["type"] == "categorical":
+        return f"Categorical({_shortened(repr(domain['choices']))})"
+    options = ", log=True" if domain["log"] else ""
+    if domain["step"] is not None and (domain["type"], domain["step"]) != ("int", 1):
+        options += f", step={domain['step']!r}"
+    return f"{domain['type'].capitalize()}({domain['low']!r}, {domain['high']!r}{options})"
+
+
 def is_same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """True when two domains agree; 1, True and 1.0 are three choices, and NaN is one."""
     return repr(one) == repr(other)
@@ -135,6 +148,10 @@ def place_of(domain: dict[str, Any], value: Any) -> int:
     if repr(value) in texts:
         return texts.index(repr(value))
     return choices.index(value) if value in choices else NOWHERE
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _float(value: Any, name: str, what: str) -> float:

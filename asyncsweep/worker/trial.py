@@ -13,6 +13,7 @@ from asyncsweep.worker.domains import (
     NOWHERE,
     Distribution,
     choice_domain,
+    described,
     distribution_of,
     float_domain,
     has,
@@ -85,7 +86,8 @@ class Trial:
 
         Raises:
             TypeError: `value` or `step` is no number.
-            ValueError: `step` is negative, or the first metric is missing.
+            ValueError: `step` is negative or beyond 2**62, or the first metric is missing.
+            OverflowError: `value` is a whole number beyond all floats.
             TrialError: A metric's name is no valid Unicode text, or longer than 1,000 characters.
         """
         further: dict[str, float] | None = None
@@ -206,11 +208,13 @@ class Trial:
     def set_constraint(self, key: str, value: float) -> None:
         """Say how far the trial is from keeping a constraint: it is feasible when none of its constraints is above 0.
 
-        The first value of a name stands; another one is ignored, with a warning.
+        The first value of a name stands; another one is ignored, with a warning. As in Optuna, what `float` takes is a
+        value ("0.5" too), and what is no text becomes a name by `str`.
 
         Raises:
             TypeError: `value` is no number.
             ValueError: It is NaN, or the name is no valid Unicode text or longer than 1,000 characters.
+            OverflowError: It is a whole number beyond all floats.
         """
         name, number = check_constraint(key, value)
         with self._lock:
@@ -285,7 +289,7 @@ class Trial:
         if name not in self._domains and not has(domain, self.params[name]):
             raise TrialError(
                 f"{name!r} is {self.params[name]!r:.80} in this trial, from the space or the enqueued parameters, which is "
-                f"not in the domain that is asked for, {domain}"
+                f"not in the domain that is asked for, {described(domain)}"
             )
         self._learn(name, domain, self.params[name])
         return True
@@ -299,7 +303,9 @@ class Trial:
     def _check_same(self, name: str, domain: dict[str, Any]) -> None:
         before = self._domains.get(name, domain)
         if not is_same(before, domain):
-            raise TrialError(f"{name!r} was suggested from {before} and is now asked for from {domain}")
+            raise TrialError(
+                f"{name!r} was suggested from {described(before)} and is now asked for from {described(domain)}"
+            )
 
     def _own(self, name: str, domain: dict[str, Any], choices: Sequence[Any]) -> Any:
         """The objective's own object for a choice: a tuple, say, which travels as a list."""

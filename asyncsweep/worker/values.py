@@ -19,11 +19,14 @@ def number_in(value: Any) -> float:
 
     Raises:
         TypeError: It is none.
+        OverflowError: It is a whole number beyond all floats.
     """
     try:
         return float(value)
     except (TypeError, ValueError):
         raise TypeError(f"report(): value must be a number, not {value!r:.80} ({type(value).__name__})") from None
+    except OverflowError:  # as in Optuna
+        raise OverflowError("report(): value does not fit in a float") from None
 
 
 def check_step(step: Any) -> int:
@@ -37,8 +40,10 @@ def check_step(step: Any) -> int:
         number = int(step)
     except (TypeError, ValueError):
         raise TypeError(f"report(): step must be a whole number, not {step!r:.80} ({type(step).__name__})") from None
+    except OverflowError:  # infinity
+        number = -1
     if not 0 <= number <= 2**62:
-        raise ValueError(f"report(): step must be between 0 and 2**62, not {number}")
+        raise ValueError(f"report(): step must be between 0 and 2**62, not {step!r:.80}")
     return number
 
 
@@ -70,8 +75,9 @@ def check_constraint(key: Any, value: Any) -> tuple[str, float]:
     """The name and the value of a constraint.
 
     Raises:
-        TypeError: The value is no number.
+        TypeError: The value is no number, nor a text of one.
         ValueError: It is NaN, or the name is no valid Unicode text or longer than 1,000 characters.
+        OverflowError: It is a whole number beyond all floats.
     """
     name = str(key)
     if len(name) > _NAME_LIMIT:
@@ -84,6 +90,8 @@ def check_constraint(key: Any, value: Any) -> tuple[str, float]:
         raise TypeError(
             f"set_constraint({name!r}): the value must be a number, not {value!r:.80} ({type(value).__name__})"
         ) from None
+    except OverflowError:  # as in Optuna
+        raise OverflowError(f"set_constraint({name!r}): the value does not fit in a float") from None
     if math.isnan(number):
         raise ValueError(f"set_constraint({name!r}): the value is NaN, which neither keeps a constraint nor breaks it")
     return name, number

@@ -11,6 +11,7 @@ from asyncsweep.core.effects import (
     SweepStopping,
     SweepUnpaused,
     Tell,
+    TrialDropped,
     TrialFinished,
     TrialSuggested,
 )
@@ -191,16 +192,16 @@ def test_a_wait_after_a_pause_is_counted_from_its_end() -> None:
     assert bench.send(suggested(2)) == launched(2, at=1101.0)
 
 
-def test_a_stop_cancels_what_was_fetched_ahead() -> None:
+def test_a_stop_takes_back_what_was_fetched_ahead() -> None:
     stopping = Publish(SweepStopping(at=1001.5, reason="enough"))
-    assert ahead_by_one().send(ev.StopRequested("enough")) == [stopping, *ended(3, State.CANCELLED)]
+    assert ahead_by_one().send(ev.StopRequested("enough")) == [stopping, Publish(TrialDropped(at=1001.5, trial=3))]
 
 
-def test_a_stop_cancels_what_is_being_fetched_ahead() -> None:
+def test_a_stop_takes_back_what_is_being_fetched_ahead() -> None:
     bench = busy()
     bench.send(suggested(2), after_s=0.5)
     stopping = Publish(SweepStopping(at=1001.5, reason="enough"))
-    assert bench.send(ev.StopRequested("enough")) == [stopping, *ended(3, State.CANCELLED)]
+    assert bench.send(ev.StopRequested("enough")) == [stopping, Publish(TrialDropped(at=1001.5, trial=3))]
 
 
 def test_a_new_process_begins_without_fetching_ahead() -> None:

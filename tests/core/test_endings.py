@@ -14,6 +14,7 @@ from asyncsweep.core.effects import (
     SweepFinished,
     SweepStopping,
     Tell,
+    TrialDropped,
     TrialFinished,
     TrialRetried,
     TrialStarted,
@@ -320,15 +321,16 @@ def test_a_stop_can_become_a_stop_now() -> None:
     assert bench.send(killed(0))[-1] == Finish("enough")
 
 
-def test_a_stop_cancels_what_waits() -> None:
+def test_a_stop_takes_back_what_waits() -> None:
     bench = running()
     bench.send(worker_joined("v"), worker_lost("v"), suggested(1))
-    assert bench.send(ev.StopRequested("enough"))[1:] == ended(State.CANCELLED, trial=1)
+    assert bench.send(ev.StopRequested("enough"))[1:] == [Publish(TrialDropped(at=0.0, trial=1))]
 
 
-def test_a_stop_cancels_what_was_asked() -> None:
+def test_a_stop_takes_back_what_was_asked() -> None:
     bench = Bench(spec(), worker_joined("w"))
-    assert bench.send(ev.StopRequested("enough"))[1:] == [*ended(State.CANCELLED), *over("enough")]
+    assert bench.send(ev.StopRequested("enough"))[1:] == [Publish(TrialDropped(at=0.0, trial=0)), *over("enough")]
+    assert bench.machine.trials == []
 
 
 def test_a_stop_lets_what_was_launched_go_on() -> None:

@@ -18,7 +18,7 @@ MAY_IMPORT = {
 }  # fmt: skip
 MAY_IMPORT_OF_OURS = {"core", "errors", "space"}
 # Modules whose C functions the machine may call; those of `builtins` that reach outside or depend on addresses are not.
-MAY_CALL = {"array", "builtins", "collections", "math", "msgspec._core"}
+MAY_CALL = {"array", "builtins", "collections", "math", "msgspec._core", "_abc"}
 IMPURE_BUILTINS = {
     "__import__",
     "breakpoint",

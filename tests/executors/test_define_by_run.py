@@ -55,13 +55,17 @@ async def test_another_domain_under_the_same_name_fails_that_trial_alone(executo
     result = await sweep(objectives.another_domain, executor)
     assert [str(trial.state) for trial in result.trials] == ["COMPLETE", "FAILED", "COMPLETE"]
     error = str(result.trials[1].error)
-    assert error.startswith("TrialError: 'x' was suggested from ") and "'high': 1.0" in error and "'high': 2.0" in error
+    assert (
+        error.startswith("TrialError: 'x' was suggested from ")
+        and "Float(0.0, 1.0)" in error
+        and "Float(0.0, 2.0)" in error
+    )
 
 
 @EVERYWHERE
 async def test_another_kind_under_the_same_name_fails_the_trial(executor: str) -> None:
     result = await sweep(objectives.another_kind, executor, n_trials=1)
-    assert "was suggested from {'type': 'float'" in str(result.trials[0].error)
+    assert "was suggested from Float(1.0, 5.0) and is now asked for from Int(1, 5)" in str(result.trials[0].error)
 
 
 @EVERYWHERE

@@ -34,7 +34,12 @@ def test_trials_that_did_not_end_by_themselves_are_left_out_and_counted_apart() 
             trial(4, "FAILED", None),
         )
     )
-    assert (past.taken, past.skipped, past.left_out) == (1, 0, 4)
+    assert (past.taken, past.skipped, past.left_out, past.without_params) == (1, 0, 3, 1)
+
+
+def test_a_trial_that_failed_before_it_had_parameters_is_not_said_to_have_been_stopped() -> None:
+    past = loaded(result(trial(0, "COMPLETE", GOOD, value=1.0), trial(1, "FAILED", None)))
+    assert str(past) == "history=Result: 1 trials taken, 1 left out that failed before they had parameters"
 
 
 def test_nan_in_a_metric_makes_the_trial_failed() -> None:
@@ -178,6 +183,8 @@ def test_what_is_no_source_is_refused(source: Any) -> None:
 
 
 def test_a_path_at_which_nothing_is_is_refused() -> None:
+    text = refusal("nowhere/" + "a" * 3000)
+    assert text.startswith("history='nowhere/aaa") and len(text) < 250
     assert refusal("nowhere/at/all.csv").startswith("history='nowhere/at/all.csv': there is no such file or directory")
 
 

@@ -81,7 +81,7 @@ def test_trials_that_wait_or_run_are_left_out() -> None:
 def test_a_trial_that_failed_before_it_had_parameters_is_left_out() -> None:
     source = optuna.create_study()
     source.add_trial(optuna.create_trial(state=optuna.trial.TrialState.FAIL))
-    assert (loaded(source).taken, loaded(source).left_out) == (0, 1)
+    assert (loaded(source).taken, loaded(source).left_out, loaded(source).without_params) == (0, 0, 1)
 
 
 def test_constraints_of_a_study_are_taken() -> None:
@@ -169,12 +169,26 @@ def test_a_database_of_somebody_else_is_refused_and_not_changed(tmp_path: Path) 
     connection.close()
     before = path.read_bytes()
     text = refusal(f"sqlite:///{path}")
-    assert ("it cannot be read as an Optuna storage" in text, path.read_bytes()) == (True, before)
+    assert ("that database is not of Optuna: it lacks the tables" in text, path.read_bytes()) == (True, before)
+
+
+def test_a_path_of_a_database_is_answered_with_its_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sqlite3.connect(tmp_path / "study.db").execute("create table mine (x)").connection.close()
+    monkeypatch.chdir(tmp_path)
+    assert refusal("study.db") == (
+        "history='study.db': that is a database of SQLite; name an Optuna storage by its URL, 'sqlite:///study.db'"
+    )
+
+
+def test_a_url_of_a_long_path_is_refused_and_shortened() -> None:
+    text = refusal("sqlite:///" + "a" * 3000)
+    assert text.startswith("history='sqlite:///aaa") and text.endswith(": it cannot be looked at: File name too long")
+    assert len(text) < 150
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "note.db").write_text("not a database, but long enough to be taken for one" * 20)
-    assert "it cannot be read as an Optuna storage" in refusal(f"sqlite:///{tmp_path}/note.db")
+    assert "that file is no database of SQLite, and so no Optuna storage" in refusal(f"sqlite:///{tmp_path}/note.db")
 
 
 @pytest.mark.parametrize("url", ["mysql://me:secret@127.0.0.1:1/db", "postgresql://me:secret@127.0.0.1:1/db", "redis://me:secret@h/0"])  # fmt: skip

@@ -1,6 +1,6 @@
 """docs/plugins.md is followed from the empty folder to the sweep.
 
-The one thing that is not done as the page says is `pip install -e .`: it would fetch the build backend from the network. What
+The one thing that is not done as the page says is `pip install`: it would fetch the build backend from the network. What
 it leaves behind is written instead: the `.dist-info` with the entry points of the page's own pyproject.toml, in a folder on
 `sys.path` beside the files.
 """
@@ -68,7 +68,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_the_page_runs_these_commands() -> None:
     commands = [shlex.split(line) for block in shown("sh") for line in block.splitlines()]
     assert commands == [
-        ["pip", "install", "-e", "."],
+        ["pip", "install", "-e", ".", "pytest"],
         ["asyncsweep", "plugins"],
     ]
     assert re.findall(r"`(python [^`]+)`", PAGE.read_text()) == ["python -m pytest tests", "python use.py"]

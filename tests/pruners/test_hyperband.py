@@ -92,25 +92,6 @@ def test_rungs_that_are_retold_go_to_their_brackets_whatever_comes_first() -> No
     assert (pruner.judge(2, 1), pruner.attrs(2)["hyperband:max_resource"]) == (True, 1)
 
 
-def test_optunas_twin_has_the_same_options() -> None:
-    options = {"min_resource": 2, "max_resource": 50, "reduction_factor": 4, "bootstrap_count": 1}
-    assert opened(**options).as_optuna() == ("HyperbandPruner", options)
-
-
-def test_optunas_twin_is_told_what_auto_means_once_that_is_known() -> None:
-    pruner = opened()
-    before = pruner.as_optuna()[1]["max_resource"]
-    pruner.finish(complete(0, 26))
-    pruner.report(1, 0, 1.0)
-    pruner.judge(1, 0)
-    assert (before, pruner.as_optuna()[1]["max_resource"]) == ("auto", 27)
-
-
-def test_optuna_takes_the_twins_options() -> None:
-    name, options = opened().as_optuna()
-    assert isinstance(getattr(optuna.pruners, name)(**options), optuna.pruners.HyperbandPruner)
-
-
 @pytest.mark.parametrize(
     ("options", "steps"),
     [

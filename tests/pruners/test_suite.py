@@ -50,6 +50,8 @@ class TestAsha(PrunerSuite):
 
 
 class TestHyperband(PrunerSuite):
+    ignores_numbers = False
+
     @pytest.fixture
     def make(self) -> Callable[[], Pruner]:
         return building("hyperband")

@@ -106,12 +106,45 @@ class LooksAtAll(MedianPruner):
         self._values += trial.metrics.values()
 
 
+class EndsEveryOddTrial(MedianPruner):
+    def judge(self, trial: int, step: int) -> bool:
+        return trial % 2 == 1
+
+
+class EndsTheSeventhOfTen(MedianPruner):
+    def judge(self, trial: int, step: int) -> bool:
+        return (trial % 10 == 7 and step > 5) or super().judge(trial, step)
+
+
+class ForgetsTheEarlier(MedianPruner):
+    def finish(self, trial: FinishedTrial) -> None:
+        if trial.number >= 0:
+            super().finish(trial)
+
+
+class EndsLeaders(MedianPruner):
+    """Ends the best trial as soon as it is far ahead."""
+
+    def report(self, trial: int, step: int, value: float) -> None:
+        super().report(trial, step, value)
+        self._far = abs(value) > 4500
+
+    def judge(self, trial: int, step: int) -> bool:
+        return self._far or super().judge(trial, step)
+
+
 FAULTS: list[tuple[Callable[[], MedianPruner], str, tuple[Any, ...]]] = [
     (Nowhere, "it_says_where_it_runs", ()),
     (HoldsAGenerator, "it_goes_to_its_host_before_it_is_opened", ()),
     (Merciless, "it_ends_some_trials_and_not_all", ()),
     (EndsTheSilent, "a_trial_without_reports_goes_on", ()),
     (Backwards, "the_best_trial_goes_on_and_which_is_best_depends_on_the_direction", ()),
+    (EndsEveryOddTrial, "a_trial_that_is_better_than_all_others_at_every_step_is_never_ended", ("minimize",)),
+    (EndsTheSeventhOfTen, "a_trial_that_is_better_than_all_others_at_every_step_is_never_ended", ("minimize",)),
+    (EndsLeaders, "a_trial_that_is_better_than_all_others_at_every_step_is_never_ended", ("maximize",)),
+    (EndsEveryOddTrial, "a_verdict_does_not_depend_on_the_number_of_the_trial", ()),
+    (EndsTheSeventhOfTen, "a_verdict_does_not_depend_on_the_number_of_the_trial", ()),
+    (ForgetsTheEarlier, "trials_of_an_earlier_search_count_as_those_of_this_one", ()),
     (HatesNaN, "values_that_are_no_numbers_are_borne", (math.nan,)),
     (WantsOrder, "steps_may_repeat_descend_and_have_gaps", ()),
     (Moody, "two_that_saw_the_same_say_the_same", ()),

@@ -38,12 +38,16 @@ def building(name: str, **options: object) -> Callable[[], Sampler]:
 
 
 class TestRandom(SamplerSuite):
+    learns = False
+
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
         return building("random")
 
 
 class TestSobol(SamplerSuite):
+    learns = False
+
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
         return building("sobol")
@@ -53,6 +57,7 @@ class TestGrid(SamplerSuite):
     is_finite = True
     uses_seed = False
     takes_asked_parameters = False
+    learns = False
 
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
@@ -63,6 +68,7 @@ class TestShuffledGrid(SamplerSuite):
     space = FINITE_SPACE
     is_finite = True
     takes_asked_parameters = False
+    learns = False
 
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
@@ -77,14 +83,17 @@ class TestTPE(SamplerSuite):
         return building("tpe")
 
 
+@pytest.mark.filterwarnings("ignore:Constraints have been set, but CmaEsSampler will not use them")
 class TestCmaEs(SamplerSuite):
     directions = ONE_DIRECTION
+    learns_from_history = False
 
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
         return building("cmaes")
 
 
+@pytest.mark.filterwarnings("ignore:Clip non-finite values to the min/max finite values")
 class TestGP(SamplerSuite):
     space = SMALL_SPACE
     domains = FEW_DOMAINS
@@ -95,20 +104,32 @@ class TestGP(SamplerSuite):
     def make(self) -> Callable[[], Sampler]:
         return building("gp", n_startup_trials=9)
 
+    @pytest.mark.xfail(raises=ValueError, reason="Optuna's GP wants as many constraints of every trial")
+    def test_constraints_that_some_trials_lack_are_borne(self, make: Callable[[], Sampler]) -> None:
+        super().test_constraints_that_some_trials_lack_are_borne(make)
+
 
 class TestNSGAII(SamplerSuite):
+    learns_from_history = False  # its first generation is its own
+    n_few = 100
+
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
         return building("nsgaii")
 
 
 class TestNSGAIII(SamplerSuite):
+    learns_from_history = False  # its first generation is its own
+    n_few = 100
+
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
         return building("nsgaiii")
 
 
 class TestQMC(SamplerSuite):
+    learns = False
+
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
         return building("qmc", warn_independent_sampling=False)
@@ -118,6 +139,7 @@ class TestBruteForce(SamplerSuite):
     space = FINITE_SPACE
     domains = FINITE_DOMAINS
     is_finite = True
+    learns = False
     n_many = 100
 
     @pytest.fixture
@@ -137,6 +159,7 @@ class TestInstanceOfOptunas(SamplerSuite):
     """As the sampler host takes it: inside of a study."""
 
     uses_seed = False
+    learns = False
     n_many = 100
 
     @pytest.fixture

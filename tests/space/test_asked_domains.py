@@ -31,7 +31,7 @@ class Recorder:
 
 @pytest.fixture
 def host():
-    return Host(Opening([], pickle.dumps(Recorder()), None, {}, {"value": "minimize"}, 0, 0, 1, None))
+    return Host(Opening([], pickle.dumps(Recorder()), None, {}, {"value": "minimize"}, 0, 0, 1))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from asyncsweep.errors import TrialError
 from asyncsweep.worker.domains import (
     NOWHERE,
     choice_domain,
+    described,
     distribution_of,
     float_domain,
     has,
@@ -71,6 +72,25 @@ FLOAT_RANGES = [
 INT_RANGES = [(0, 10, 3), (1, 7, 2), (-5, 5, 4), (3, 4, 7), (2, 2, 5)]
 
 
+@pytest.mark.parametrize(
+    ("domain", "text"),
+    [
+        (float_domain("x", 0, 1, None, False), "Float(0.0, 1.0)"),
+        (float_domain("x", 1, 2, None, True), "Float(1.0, 2.0, log=True)"),
+        (float_domain("x", 0, 1, 0.25, False), "Float(0.0, 1.0, step=0.25)"),
+        (int_domain("n", 1, 9, 1, False), "Int(1, 9)"),
+        (int_domain("n", 1, 9, 2, False), "Int(1, 9, step=2)"),
+        (choice_domain("c", ["a", None]), "Categorical(['a', None])"),
+    ],
+)
+def test_a_domain_is_described_by_the_call_that_makes_it(domain: dict[str, Any], text: str) -> None:
+    assert described(domain) == text
+
+
+def test_a_domain_of_many_choices_is_described_shortly() -> None:
+    assert len(described(choice_domain("c", list(range(1000))))) < 250
+
+
 def quietly(call: Any) -> tuple[Any, bool]:
     """What a call gives, and whether it warned."""
     with warnings.catch_warnings(record=True) as caught:
@@ -97,6 +117,12 @@ def test_a_range_of_whole_numbers_with_a_step_ends_where_optuna_ends_it(low: int
 )  # fmt: skip
 def test_a_step_of_no_sense_is_left_to_the_executor(low: float, high: float, step: float) -> None:
     assert repr(float_domain("x", low, high, step, False)["high"]) == repr(high)
+
+
+@pytest.mark.parametrize("make", [float_domain, int_domain])
+def test_a_step_that_goes_with_log_is_left_to_the_executor_without_a_warning(make: Any) -> None:
+    domain, warned = quietly(lambda: make("x", 1, 10, 2, True))
+    assert (domain["high"], warned) == (10, False)
 
 
 def test_choices_become_plain_values() -> None:

@@ -172,15 +172,22 @@ def test_a_constraint_is_cast_as_optuna_casts_it(port: Port, trial: Trial, optun
     assert type(trial.constraints["c"]) is float
 
 
-@pytest.mark.parametrize("value", [None, "high", [1.0], math.nan, "nan"])
+@pytest.mark.parametrize("value", [None, "high", [1.0], math.nan, "nan", 10**400], ids=lambda value: f"{value!r:.8}")
 def test_what_optuna_refuses_as_a_constraint_is_refused_alike(
     port: Port, trial: Trial, optunas: optuna.Trial, value: Any
 ) -> None:
-    with pytest.raises((TypeError, ValueError)) as theirs:
+    with pytest.raises((TypeError, ValueError, OverflowError)) as theirs:
         optunas.set_constraint("c", value)
     with pytest.raises(theirs.type, match=r"set_constraint\('c'\)"):
         trial.set_constraint("c", value)
     assert (trial.constraints, port.constraints) == ({}, [])
+
+
+@pytest.mark.parametrize("name", [None, 5, ""])
+def test_the_name_of_a_constraint_becomes_a_text_as_in_optuna(trial: Trial, optunas: optuna.Trial, name: Any) -> None:
+    trial.set_constraint(name, 0.0)
+    optunas.set_constraint(name, 0.0)
+    assert trial.constraints == optunas.constraints
 
 
 @pytest.mark.parametrize("name", ["c" * 1001, "\ud800"], ids=["long", "surrogate"])

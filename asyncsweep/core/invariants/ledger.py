@@ -238,7 +238,7 @@ class Ledger:
             self.stopping = True
         elif isinstance(update, TrialDropped):
             self.dropped[update.trial] = None
-            del self.final[update.trial]
+            self.final.pop(update.trial, None)
             for book in (self.attempts, self.interrupted, self.launches, self.external):
                 book.pop(update.trial, None)  # its number can be another trial's
 

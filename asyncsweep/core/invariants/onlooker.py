@@ -72,7 +72,7 @@ class Onlooker:
         elif isinstance(update, SweepFinished):
             self.finished = True
         elif isinstance(update, TrialDropped):
-            del self.trials[update.trial]
+            self.trials.pop(update.trial, None)  # one without parameters was not known
         elif isinstance(update, TrialSuggested | TrialStarted | TrialReported | TrialRetried | TrialFinished):
             self._read_of_trial(self.trials.setdefault(update.trial, Seen()), update)
 

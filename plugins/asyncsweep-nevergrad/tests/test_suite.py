@@ -13,6 +13,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # nevergrad's and its optimiz
 
 
 class TestNGOpt(SamplerSuite):
+    learns = False  # the optimizer that it picks where every parameter is a `Float` fails with NumPy 2.4
     n_many = 200
 
     @pytest.fixture
@@ -21,9 +22,19 @@ class TestNGOpt(SamplerSuite):
 
 
 class TestTwoPointsDE(SamplerSuite):
+    n_few = 120
+
     @pytest.fixture
     def make(self) -> Callable[[], NevergradSampler]:
         return lambda: NevergradSampler("TwoPointsDE", budget=1000, num_workers=4)
+
+
+class TestCMA(SamplerSuite):
+    n_many = 100
+
+    @pytest.fixture
+    def make(self) -> Callable[[], NevergradSampler]:
+        return lambda: NevergradSampler("CMA", budget=100)
 
 
 class TestSequential(SamplerSuite):
