@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import optuna
 import psutil
 import pytest
 
@@ -226,3 +227,61 @@ async def test_parameters_outside_the_space_are_the_same_where_only_their_name_c
         for c in (1, 4)
     ]
     assert story(results[0]) == story(results[1])
+
+
+def long_and_short(timing: int, on_step: Any = None) -> Any:
+    """Trials of 5 to 40 steps: how long the longest is depends on which of them are known."""
+    dice = random.Random(timing)
+
+    async def curve(trial: sw.Trial) -> float:
+        level = (trial.params["x"] - 1) ** 2 + trial.params["n"] / 10
+        for step in range(5 + 7 * (trial.number * 5 % 6)):
+            for _ in range(dice.randrange(3)):
+                await anyio.lowlevel.checkpoint()
+            if on_step is not None:
+                await on_step(trial, step)
+            trial.report(level + 3.0 / (step + 1), step)
+            if await trial.should_prune_async():
+                raise sw.TrialPruned
+        return float(level)
+
+    return curve
+
+
+@pytest.mark.parametrize("pruner", ["hyperband", "asha"])
+async def test_what_a_pruner_learns_for_itself_is_learnt_again_by_the_next_one(pruner: str, tmp_path: Path) -> None:
+    for seed in range(3):
+        chosen = {**settings("random", pruner, seed), "n_trials": 40}
+        undisturbed = await sw.Sweep(long_and_short(1), **chosen, concurrency=8).run()
+        for at in (13, 22, 30):
+
+            async def interrupt(trial: sw.Trial, step: int, at: int = at) -> None:
+                if trial.number == at and step == 0:
+                    scope.cancel()
+                await anyio.lowlevel.checkpoint()
+
+            with anyio.CancelScope() as scope:
+                curve = long_and_short(at, interrupt)
+                if at == 13:
+                    await sw.Sweep(curve, **chosen, concurrency=8, directory=tmp_path / f"{seed}").run()
+                else:
+                    await sw.Sweep.resume(tmp_path / f"{seed}", curve)
+            assert scope.cancelled_caught
+        resumed = await sw.Sweep.resume(tmp_path / f"{seed}", long_and_short(4), concurrency=3)
+        assert story(resumed) == story(undisturbed)
+        assert undisturbed.counts[sw.State.PRUNED] > 5
+
+
+async def test_an_optuna_sampler_without_a_seed_is_refused() -> None:
+    chosen = {**settings("tpe", None, 1), "n_trials": 2}
+    with pytest.raises(sw.ConfigError, match=r"needs a seed of its own: TPESampler\(seed=1\)"):
+        await sw.Sweep(objective(1), **{**chosen, "sampler": optuna.samplers.TPESampler()}).run()
+    await sw.Sweep(objective(1), **{**chosen, "sampler": optuna.samplers.TPESampler(seed=1)}).run()
+
+
+@pytest.mark.parametrize(
+    "pruner", [optuna.pruners.HyperbandPruner(), optuna.pruners.SuccessiveHalvingPruner()], ids=["hyperband", "asha"]
+)
+async def test_an_optuna_pruner_that_learns_its_resource_is_refused(pruner: Any) -> None:
+    with pytest.raises(sw.ConfigError, match="its resource must be a number"):
+        await sw.Sweep(objective(1), **{**settings("random", None, 1), "pruner": pruner}).run()

@@ -141,7 +141,7 @@ async def test_a_sampler_that_cannot_be_told_again_is_a_plugin_error(tmp_path: P
             raise ValueError("deaf")
 
     await sweep(tmp_path, n_trials=1).run()
-    with pytest.raises(sw.PluginError, match=r"told of trial 0 again: ValueError: deaf"):
+    with pytest.raises(sw.PluginError, match=r"told of trial 0 again: ValueError: deaf \(in Deaf\)"):
         await sw.Sweep.resume(tmp_path, square, sampler=Deaf(), n_trials=2)
     assert len((await sw.Sweep.resume(tmp_path, square, n_trials=2)).trials) == 2
 

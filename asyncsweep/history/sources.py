@@ -31,7 +31,8 @@ class History:
             a `Result`;
             an Optuna study, an Optuna storage, or a storage's URL such as "sqlite:///study.db";
             a CSV file, by its path: of `Result.to_csv`, or any with columns named as the parameters and metrics are;
-            a pandas DataFrame or a list of dicts, with the same columns.
+            a pandas DataFrame or a list of dicts, with the same columns;
+            `study.trials_dataframe()` of Optuna, or a CSV file or dicts of it.
         outside: What to do with trials that the new sweep could not have had, because a parameter is unknown, missing,
             inactive or outside its domain, or a metric is missing: "refuse" the source, or "skip" them and count.
         study_name: Which study of a storage; needed where there are several.

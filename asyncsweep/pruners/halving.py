@@ -113,6 +113,8 @@ class HalvingPruner:
         self._sweep = ""
         self._running: dict[int, Contender] = {}
         self._brackets: list[Bracket] = []
+        # What trials bring along before there are brackets.
+        self._early: dict[int, tuple[Contender, Mapping[str, Any]]] = {}
 
     def open(self, direction: Direction, seed: int, sweep: str) -> None:
         """Learn which way is better."""
@@ -130,6 +132,7 @@ class HalvingPruner:
 
     def restart(self, trial: int) -> None:
         """Forget the trial's earlier attempt, and take back the rungs that it completed."""
+        self._early.pop(trial, None)
         contender = self._running.pop(trial, None)
         if contender is not None and contender.won:
             self._bracket(trial).withdraw(contender)
@@ -143,8 +146,7 @@ class HalvingPruner:
             if self._resource is None:
                 if self._longest < 0:
                     return False
-                self._resource = self._learnt(self._longest)
-                self._brackets = self._opened(self._resource)
+                self._begin(self._learnt(self._longest))
             contender.news[self._RESOURCE] = self._resource
             contender.knows_resource = True
         return bool(self._brackets) and self._bracket(trial).judge(contender)
@@ -177,11 +179,20 @@ class HalvingPruner:
         if self._is_learnt and isinstance(resource, int):
             contender.knows_resource = True
             if self._resource is None:
-                self._resource = resource
-                self._brackets = self._opened(resource)
+                self._begin(resource)
+        if not self._brackets:
+            self._early[trial] = contender, attrs
         # Rungs that it completed here are counted already.
         while self._brackets and f"{_RUNG}{len(contender.won)}" in attrs:
             self._bracket(trial).enter(contender, float(attrs[f"{_RUNG}{len(contender.won)}"]))
+
+    def _begin(self, resource: int) -> None:
+        """The number of steps is known from now on."""
+        self._resource = resource
+        self._brackets = self._opened(resource)
+        early, self._early = self._early, {}
+        for trial, (contender, attrs) in early.items():
+            self._take_in(trial, contender, attrs)
 
     def _learnt(self, longest: int) -> int:
         """The number of steps that "auto" stands for when the longest COMPLETE trial got to the step `longest`."""

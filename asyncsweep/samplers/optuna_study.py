@@ -56,6 +56,7 @@ class OptunaStudy:
     ) -> None:
         self._recipe = Recipe("random", {}) if sampler is None else sampler
         self.pruner = pruner
+        self.called = getattr(sampler, "name", type(sampler).__name__)
         # What an instance of somebody's class suggests has to be looked at.
         self.is_ours = isinstance(self._recipe, Recipe)
 

@@ -19,7 +19,7 @@ from asyncsweep.core.events import (
     TellFailed,
 )
 from asyncsweep.core.records import ErrorInfo, TrialRecord
-from asyncsweep.errors import PluginError, TrialError
+from asyncsweep.errors import ConfigError, PluginError, TrialError
 from asyncsweep.errors import SpaceExhausted as Exhausted
 from asyncsweep.hooks.contracts import Sampler, TrialRef, VerdictSteps
 from asyncsweep.search.lanes import Pruning
@@ -55,13 +55,19 @@ class Desk:
         try:
             params = self._sampler.ask(TrialRef(number, fixed or {}))
             if not self._is_ours:
-                params = self._space.check(params, partial=False)
+                params = self._checked(params)
             attrs = None if self._attrs is None else _stored(self._attrs(number), "sampler.attrs")
         except Exhausted:
             return SpaceExhausted(number)
         except Exception as error:
-            return AskFailed(number, _info(error, f"{type(self._sampler).__name__}.ask"))
+            return AskFailed(number, _info(error, self._sampler))
         return Suggested(number, params, attrs)
+
+    def _checked(self, params: Any) -> dict[str, Any]:
+        try:
+            return self._space.check(params, partial=False)
+        except ConfigError as error:  # the sampler's fault, and no setting of the user's
+            raise ValueError(str(error)) from error
 
     def suggest(self, trial: int, attempt: int, name: str, domain: Domain) -> Event:
         try:
@@ -103,11 +109,12 @@ class Desk:
     def tell(self, trial: TrialRecord) -> Event | None:
         """Tell of a final trial; None when all went well. A fault of the one keeps nothing from the other."""
         faults = []
-        for what, told in (("pruner", self._feed_last), ("sampler", self._tell), ("pruner", self._finish)):
+        for told in (self._feed_last, self._tell, self._finish):
             try:
                 told(trial)
             except Exception as error:
-                faults.append(_info(error, f"the {what} cannot be told"))
+                part = self._sampler if told == self._tell else self._pruning.pruner if self._pruning else None
+                faults.append(_info(error, part))
         return TellFailed(trial.number, faults[0]) if faults else None
 
     def _feed_last(self, trial: TrialRecord) -> None:
@@ -152,6 +159,8 @@ def _stored(attrs: Any, what: str) -> dict[str, Any] | None:
     return stored
 
 
-def _info(error: BaseException, what: str = "") -> ErrorInfo:
+def _info(error: BaseException, part: object = None) -> ErrorInfo:
+    """The error, with the class of the sampler or pruner that raised it, which users may not know from the traceback."""
     kind, message, trace = describe(error)
-    return ErrorInfo(kind, f"{what}: {message}" if what else message, trace)
+    name = getattr(part, "called", type(part).__name__)
+    return ErrorInfo(kind, message if part is None else f"{message} (in {name})", trace)

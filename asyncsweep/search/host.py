@@ -54,10 +54,11 @@ def serve(sock: socket.socket, *, is_process: bool) -> None:
             if is_process:
                 sys.path[:] = opening.path
             host = Host(opening)
+            steps = host.verdict_steps()
         except Exception as error:  # told to the controller, which raises it
             link.send((wire.REFUSED, isinstance(error, ConfigError), *describe(error)))
             return
-        link.send((wire.OPENED, host.verdict_steps()))
+        link.send((wire.OPENED, steps))
         _answer(link, host)
     except ConnectionError:
         return  # the controller is gone; nobody is left to hear of it

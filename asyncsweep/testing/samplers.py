@@ -12,18 +12,16 @@ nothing is skipped by itself. The suite needs pytest; nothing else of asyncsweep
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import cloudpickle
 import pytest
 
-from asyncsweep.core.records import Direction, State, TrialRecord
-from asyncsweep.errors import SpaceExhausted
+from asyncsweep.core.records import Direction, State
 from asyncsweep.hooks.contracts import Sampler, TrialRef
-from asyncsweep.space import Categorical, Constant, Domain, Float, Int, Space
-from asyncsweep.testing.trials import journaled, told_trial
+from asyncsweep.space import Categorical, Constant, Domain, Float, Int
+from asyncsweep.testing.trials import Rehearsal, told_trial, value_of
 
 EVERY_DOMAIN: Mapping[str, Domain] = {
     "float": Float(-1.0, 1.0),
@@ -46,111 +44,6 @@ EVERY_DOMAIN: Mapping[str, Domain] = {
 """One domain of every kind, with the bounds at which samplers go wrong."""
 SLOPE: Mapping[str, Domain] = {"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)}
 """The space in which a sampler shows that it learns: see `on_slope`."""
-
-
-class Rehearsal:
-    """A sampler that is open, asked and told as a sweep would; what it suggests is checked.
-
-    Attributes:
-        sampler: The sampler.
-        space: The sweep's space.
-        trials: The final trials, in the order of their ends.
-        asked: What was suggested, by the trial's number.
-        attrs: The sampler's attributes of these trials.
-    """
-
-    def __init__(
-        self, sampler: Sampler, space: Mapping[str, Any], directions: Mapping[str, Direction], seed: int = 1
-    ) -> None:
-        self.sampler = sampler
-        self.space = Space(space)
-        self.trials: list[TrialRecord] = []
-        self.asked: dict[int, dict[str, Any]] = {}
-        self.attrs: dict[int, dict[str, Any] | None] = {}
-        self._directions = directions
-        sampler.open(self.space, directions, seed)
-
-    def ask(self, number: int, **fixed: Any) -> dict[str, Any]:
-        """What the sampler suggests for a trial: every active parameter, each within its domain."""
-        given = dict(fixed)
-        params = self.sampler.ask(TrialRef(number, given))
-        assert given == fixed, "the sampler changed the fixed parameters that it was given"
-        assert self.space.check(params, partial=False) == params  # raises for what is missing, inactive or out of range
-        self.asked[number] = params
-        self.attrs[number] = journaled(self.sampler.attrs(number)) if hasattr(self.sampler, "attrs") else None
-        return params
-
-    def tell(
-        self,
-        number: int,
-        state: State = State.COMPLETE,
-        *,
-        values: Mapping[str, float] | None = None,
-        reports: int | Sequence[float] = 0,
-        constraints: dict[str, float] | None = None,
-        user_attrs: dict[str, Any] | None = None,
-    ) -> None:
-        """The trial is final; COMPLETE trials have a value for each direction, PRUNED ones that of their last report.
-
-        Args:
-            number: The trial's number.
-            state: Its state.
-            values: Its metrics; by default they depend on its parameters.
-            reports: What it reported from step 0 on, or how often it reported its first metric.
-            constraints: As `FinishedTrial` has them.
-            user_attrs: As `FinishedTrial` has them.
-        """
-        params = self.asked[number]
-        if values is None:
-            values = {name: value_of(name, params) for name in self._directions}
-        reported = [next(iter(values.values()))] * reports if isinstance(reports, int) else reports
-        if state == State.PRUNED:
-            known = bool(reported) and not math.isnan(reported[-1])
-            metrics = {name: reported[-1] for name in self._directions if known and len(self._directions) == 1}
-        else:
-            metrics = dict(values) if state == State.COMPLETE else {}
-        self.tell_of(
-            told_trial(
-                number,
-                params,
-                metrics,
-                state=state,
-                reports=enumerate(reported),
-                sampler_attrs=self.attrs[number],
-                constraints=constraints,
-                user_attrs=user_attrs,
-            )
-        )
-
-    def tell_of(self, trial: TrialRecord) -> None:
-        """A trial that was perhaps never asked for is final."""
-        self.trials.append(trial)
-        self.sampler.tell(trial)
-
-    def go_on(self, count: int, *, ends: bool = False) -> list[dict[str, Any]]:
-        """Ask for the next trials and tell of each before the next; where the space `ends`, there may be fewer."""
-        found = []
-        for number in range(len(self.asked), len(self.asked) + count):
-            try:
-                found.append(self.ask(number))
-            except SpaceExhausted:
-                assert ends, "a sampler that is not `is_finite` said that the space is exhausted"
-                break
-            self.tell(number)
-        return found
-
-    def again(self, sampler: Sampler) -> Rehearsal:
-        """A resumed sweep: another sampler, opened as this one was and told of the final trials in order."""
-        resumed = Rehearsal(sampler, self.space.domains, self._directions)
-        for trial in sorted(self.trials, key=lambda trial: (trial.number >= 0, abs(trial.number))):
-            resumed.tell_of(trial)
-        resumed.asked.update(self.asked)
-        return resumed
-
-
-def value_of(metric: str, params: Mapping[str, Any]) -> float:
-    """A number in [0, 1) that depends on the parameters alone."""
-    return zlib.crc32(repr((metric, sorted(params.items()))).encode()) / 2**32
 
 
 def on_slope(params: Mapping[str, Any], direction: Direction) -> float:
@@ -406,14 +299,18 @@ class SamplerSuite:
             assert place < 0.75 if direction == "minimize" else place > 0.25
 
     def test_it_learns_from_trials_of_an_earlier_search(self, make: Callable[[], Sampler]) -> None:
-        for metric, direction in self.climbs()[: self.learns_from_history]:
-            informed, ignorant = (Rehearsal(make(), SLOPE, {metric: direction}) for _ in range(2))
-            for place in range(self.n_few):
-                params = {"x": (place + 0.5) / self.n_few, "y": (place * 7 % self.n_few + 0.5) / self.n_few}
-                informed.tell_of(told_trial(-1 - place, params, {metric: on_slope(params, direction)}))
+        climbs = {direction: metric for metric, direction in self.climbs()}
+        if len(climbs) < 2 or not self.learns_from_history:
+            return
+        places: dict[str, float] = {}
+        for direction, metric in climbs.items():
+            rehearsal = Rehearsal(make(), SLOPE, {metric: direction})
+            for at in range(self.n_few):
+                params = {"x": (at + 0.5) / self.n_few, "y": (at * 7 % self.n_few + 0.5) / self.n_few}
+                rehearsal.tell_of(told_trial(-1 - at, params, {metric: on_slope(params, direction)}))
             # None of these is told, so that it can learn from the earlier ones alone.
-            one, other = (_mean([each.ask(n) for n in range(self.n_few // 2)]) for each in (informed, ignorant))
-            assert one < other if direction == "minimize" else one > other
+            places[direction] = _mean([rehearsal.ask(number) for number in range(self.n_few // 2)])
+        assert places["minimize"] < places["maximize"], "see `learns_from_history`"
 
     def test_it_goes_on_when_all_trials_failed(self, make: Callable[[], Sampler]) -> None:
         rehearsal = self.opened(make)

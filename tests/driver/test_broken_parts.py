@@ -103,7 +103,7 @@ GARBAGE = [None, 5, [], {}, {"x": "a"}, {"x": 7.0}, {"y": 0.5}, {"x": math.nan},
 async def test_a_sampler_that_raises_fails_its_trial_alone(host: str) -> None:
     result, failed = await run(sampler=Broken("ask", "raise", host=host))
     assert states(result) == ["COMPLETE", "COMPLETE", "FAILED", "COMPLETE", "COMPLETE"]
-    assert failed == ["sampler.ask: ValueError: broken here"]
+    assert failed == ["sampler.ask: ValueError: broken here (in Broken)"]
 
 
 async def test_a_sampler_that_answers_with_garbage_fails_its_trial_alone() -> None:
@@ -127,7 +127,7 @@ async def test_a_sampler_that_always_raises_ends_the_sweep_after_three_times(hos
 @HOSTS
 async def test_a_sampler_that_raises_when_it_is_told_harms_no_trial(host: str) -> None:
     result, failed = await run(sampler=Broken("tell", "raise", host=host))
-    assert (states(result), failed) == (["COMPLETE"] * 5, ["sampler.tell: ValueError: broken here"])
+    assert (states(result), failed) == (["COMPLETE"] * 5, ["sampler.tell: ValueError: broken here (in Broken)"])
 
 
 @HOSTS

@@ -10,7 +10,7 @@ import pytest
 
 import asyncsweep as sw
 from asyncsweep.executors.inline import InlineExecutor
-from asyncsweep.pruners.nop import NopPruner
+from asyncsweep.pruners.percentile import MedianPruner
 from asyncsweep.samplers.random import RandomSampler
 from tests.small_objectives import SPACE, endless, square
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.anyio
 OBJECTS: list[tuple[str, Any]] = [
     ("executor", InlineExecutor),
     ("sampler", RandomSampler),
-    ("pruner", NopPruner),
+    ("pruner", MedianPruner),
 ]
 
 

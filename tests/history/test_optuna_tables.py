@@ -84,6 +84,12 @@ def test_such_a_frame_with_values_and_parameters_alone_is_taken() -> None:
     assert loaded(frame).trials == (PastTrial(GOOD, sw.State.COMPLETE, {"value": 1.5}),)
 
 
+def test_such_a_frame_without_parameters_is_taken() -> None:
+    made = optuna.create_study()
+    made.add_trial(optuna.create_trial(value=1.5))
+    assert loaded(made.trials_dataframe(), {}).trials == (PastTrial({}, sw.State.COMPLETE, {"value": 1.5}),)
+
+
 def test_a_column_that_somebody_added_to_such_a_frame_is_refused_as_in_any_other() -> None:
     frame = study().trials_dataframe().assign(mine="x")
     assert "the column 'mine' is neither a parameter nor a metric" in refusal(frame)

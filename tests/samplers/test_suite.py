@@ -97,7 +97,7 @@ class TestCmaEs(SamplerSuite):
 class TestGP(SamplerSuite):
     space = SMALL_SPACE
     domains = FEW_DOMAINS
-    n_few = 12
+    n_few = 11
     n_many = 14
 
     @pytest.fixture

@@ -29,14 +29,6 @@ class TestTwoPointsDE(SamplerSuite):
         return lambda: NevergradSampler("TwoPointsDE", budget=1000, num_workers=4)
 
 
-class TestCMA(SamplerSuite):
-    n_many = 100
-
-    @pytest.fixture
-    def make(self) -> Callable[[], NevergradSampler]:
-        return lambda: NevergradSampler("CMA", budget=100)
-
-
 class TestSequential(SamplerSuite):
     """An optimizer that has to be told of a point before it gives the next."""
 
