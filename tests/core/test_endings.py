@@ -333,6 +333,18 @@ def test_a_stop_takes_back_what_was_asked() -> None:
     assert bench.machine.trials == []
 
 
+def test_what_the_user_enqueued_stays_enqueued_when_a_stop_takes_it_back() -> None:
+    bench = Bench(spec(), ev.Enqueued({"x": 0.25}), ev.Enqueued({"x": 0.75}), worker_joined("w"))
+    bench.send(ev.StopRequested("enough"), ev.Reopened(spec()))
+    assert bench.send(worker_joined("v", slots=2)) == [Ask(0, {"x": 0.25}), Ask(1, {"x": 0.75})]
+
+
+def test_an_answer_for_a_trial_that_was_taken_back_is_dropped() -> None:
+    bench = Bench(spec(n_trials=3), worker_joined("w", slots=2), suggested(0), started(0))
+    bench.send(ev.StopRequested("enough"))
+    assert bench.send(suggested(1)) == []
+
+
 def test_a_stop_lets_what_was_launched_go_on() -> None:
     bench = Bench(spec(), worker_joined("w"), suggested(0))
     assert bench.send(ev.StopRequested("enough"))[1:] == []

@@ -256,7 +256,10 @@ FAULTS = (
     Fault("the end does not tell what no ask had to know", "course.py", "        if order.window:  #", "        if False:  #", TOLD),
     Fault("trials are taken from the sampler though the sweep has a window", "machine.py", "may_ask and not self.life.order.window", "may_ask", TOLD),
     Fault("the stop rules take trials as they end, and again in order", "course.py", "        if not self.life.order.window:\n            self.rules", "        if True:\n            self.rules", BEST),
-    Fault("a drop is not shown", "lifecycle.py", "        self.publish(TrialDropped(at=self.at, trial=trial.number))\n", "", FINAL),
+    Fault("a drop is not shown", "lifecycle.py", "        self.counts[trial.state] -= 1\n        self.publish(TrialDropped(at=self.at, trial=trial.number))\n", "        self.counts[trial.state] -= 1\n", FINAL),
+    Fault("what is taken back is not shown", "lifecycle.py", "            self.enqueued.appendleft(trial.fixed)\n        self.publish(TrialDropped(at=self.at, trial=trial.number))\n", "            self.enqueued.appendleft(trial.fixed)\n", FINAL),
+    Fault("what is taken back waits for a slot", "lifecycle.py", "            self.waiting.remove(trial.number)\n        if trial.fixed", "            pass\n        if trial.fixed", COUNTS),
+    Fault("what is taken back is counted as asked for", "lifecycle.py", "            self.n_asked -= trial.number in self.questions.asks\n        else", "            pass\n        else", COUNTS),
     Fault("a dropped trial is counted", "lifecycle.py", "        self.counts[trial.state] -= 1\n        self.publish(TrialDropped", "        self.publish(TrialDropped", COUNTS),
     Fault("a sweep goes on with another window", "machine.py", "same = event.spec.reproducible == self.spec.reproducible", "same = True", ""),
     # -- history, constraints, attributes, domains --

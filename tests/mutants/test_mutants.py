@@ -18,7 +18,8 @@ def test_mutants_are_found_but_for_those_that_are_explained() -> None:
     results = hunt(sample(100 if DEEP else 10, seed=0))
     survivors = [mutant.name for mutant, found in results if not found]
     assert [name for name in survivors if name not in explained()] == []
-    assert len(survivors) <= (1 - NEEDED) * len(results)
+    if DEEP:  # of ten, two may happen to be explained ones
+        assert len(survivors) <= (1 - NEEDED) * len(results)
 
 
 def test_a_mutant_changes_one_node_of_the_code() -> None:
