@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from asyncsweep.core.records import Direction, State, TrialRecord
 from asyncsweep.samplers.optuna_attrs import constraint_attrs
 from asyncsweep.samplers.optuna_domains import OptunaDomain
+from asyncsweep.samplers.optunas import quiet
 from asyncsweep.space import Constant, Domain
 
 if TYPE_CHECKING:
@@ -27,12 +28,8 @@ def study_of(space: Mapping[str, Domain], directions: Mapping[str, Direction], t
     """
     import optuna
 
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)  # else it logs that it made a study
-    try:
+    with quiet():
         study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), directions=list(directions.values()))
-    finally:
-        optuna.logging.set_verbosity(verbosity)
     domains = {name: OptunaDomain(domain) for name, domain in space.items() if not isinstance(domain, Constant)}
     for trial in trials:
         if trial.is_final and trial.param_names is not None:

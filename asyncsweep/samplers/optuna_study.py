@@ -29,6 +29,7 @@ from asyncsweep.samplers.optuna_partial import PartialFixedRecipe
 from asyncsweep.samplers.optuna_recipe import Recipe
 from asyncsweep.samplers.optuna_running import RunningTrials
 from asyncsweep.samplers.optuna_trials import StudyTrials, optunas_state
+from asyncsweep.samplers.optunas import quiet
 from asyncsweep.space import Domain, Space
 
 if TYPE_CHECKING:
@@ -79,17 +80,17 @@ class OptunaStudy:
             self._recipe = self._recipe.ready(space, directions)
         if self.pruner is not None and len(directions) > 1:
             raise ConfigError(f"pruner: Optuna's pruners take one direction, got {', '.join(directions)}; leave it out")
-        optuna.logging.set_verbosity(optuna.logging.ERROR)  # every trial is logged by us
         self._space = space
         self._seed = seed
         self._storage = StudyStorage()
-        self._study: Study = optuna.create_study(
-            storage=self._storage,
-            study_name=f"asyncsweep-{seed}",
-            directions=list(directions.values()),
-            sampler=self._sampler(seed, again=False),
-            pruner=optuna.pruners.NopPruner() if self.pruner is None else self.pruner,
-        )
+        with quiet():
+            self._study: Study = optuna.create_study(
+                storage=self._storage,
+                study_name=f"asyncsweep-{seed}",
+                directions=list(directions.values()),
+                sampler=self._sampler(seed, again=False),
+                pruner=optuna.pruners.NopPruner() if self.pruner is None else self.pruner,
+            )
         # A sampler that has nothing left calls `stop`, which raises outside of `optimize`.
         self._study.stop = self._stop  # type: ignore[method-assign]
         study_id = self._storage.get_study_id_from_name(self._study.study_name)

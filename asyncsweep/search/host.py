@@ -55,6 +55,8 @@ def serve(sock: socket.socket, *, is_process: bool) -> None:
                 sys.path[:] = opening.path
             host = Host(opening)
             steps = host.verdict_steps()
+            if is_process and "optuna" in sys.modules:  # every trial is logged by us
+                sys.modules["optuna"].logging.set_verbosity(sys.modules["optuna"].logging.ERROR)
         except Exception as error:  # told to the controller, which raises it
             link.send((wire.REFUSED, isinstance(error, ConfigError), *describe(error)))
             return

@@ -105,7 +105,8 @@ def _check_seeded(sampler: Any) -> None:
     distribution = optuna.distributions.FloatDistribution(0.0, 1.0)
     draws = set()
     for copied in (copy.deepcopy(sampler), copy.deepcopy(sampler)):
-        study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), sampler=copied)
+        with optunas.quiet():
+            study = optuna.create_study(storage=optuna.storages.InMemoryStorage(), sampler=copied)
         draws.add(study.ask({"x": distribution}).params["x"])
     if len(draws) > 1:
         kind = type(sampler).__name__

@@ -177,6 +177,10 @@ def test_building_a_named_sampler_imports_neither_optuna_nor_numpy() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_optunas_own_log_is_silent() -> None:
+def test_optuna_logs_nothing_of_the_study_that_is_made(capsys: pytest.CaptureFixture[str]) -> None:
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.INFO)
     opened(named.TPESampler(), SPACE)
-    assert optuna.logging.get_verbosity() == optuna.logging.ERROR
+    assert optuna.logging.get_verbosity() == optuna.logging.INFO
+    optuna.logging.set_verbosity(verbosity)
+    assert capsys.readouterr().err == ""

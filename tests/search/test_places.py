@@ -158,3 +158,15 @@ class Exits(RandomSampler):
 async def test_a_thread_that_ends_on_every_ask_ends_the_sweep_with_an_error() -> None:
     with anyio.fail_after(20), pytest.raises(sw.PluginError, match="ended by itself"):
         await sw.Sweep(curve, {"x": sw.Float(0.0, 1.0)}, sampler=Exits(), n_trials=1).run()
+
+
+@pytest.mark.parametrize("place", ["inline", "thread"])
+async def test_a_sampler_in_this_process_leaves_optunas_log_as_it_is(
+    place: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = optuna.logging.get_verbosity()
+    sampler = optuna.samplers.TPESampler(seed=1)
+    sampler.host = place  # type: ignore[attr-defined]
+    await sw.Sweep(curve, SPACE, sampler=sampler, n_trials=3, reproducible=2).run()
+    assert optuna.logging.get_verbosity() == before
+    assert capsys.readouterr().err == ""
