@@ -15,6 +15,7 @@ What a trial won is in the attributes that it brings back from the journal, `com
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -93,7 +94,7 @@ class Bracket:
         contender.won.clear()
 
 
-class HalvingPruner:
+class HalvingPruner(ABC):
     """What ASHA and Hyperband have in common: running trials, and brackets that open once a number of steps is known.
 
     Args:
@@ -194,14 +195,14 @@ class HalvingPruner:
         for trial, (contender, attrs) in early.items():
             self._take_in(trial, contender, attrs)
 
+    @abstractmethod
     def _learnt(self, longest: int) -> int:
         """The number of steps that "auto" stands for when the longest COMPLETE trial got to the step `longest`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _opened(self, resource: int) -> list[Bracket]:
         """The brackets for a number of steps."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _bracket(self, trial: int) -> Bracket:
         """The bracket that a trial competes in; there is one."""
-        raise NotImplementedError
