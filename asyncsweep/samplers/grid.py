@@ -39,7 +39,6 @@ class GridSampler:
     """
 
     host: ClassVar[Host] = "inline"
-    by_number: ClassVar[bool] = True
 
     def __init__(self, points: int | Mapping[str, int] = 10, *, shuffle: bool = False) -> None:
         by_name = points if isinstance(points, Mapping) else {"": points}

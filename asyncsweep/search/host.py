@@ -115,7 +115,6 @@ class Host:
         self.desk = desk_of(setting, sampler, make)
         self.slots = opening.slots
         self.keeps_order = opening.window > 0
-        self._judges = make is not None
         self._running: dict[int, TrialRecord] = {}
 
     def verdict_steps(self) -> list[int] | None:
