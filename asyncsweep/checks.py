@@ -7,12 +7,16 @@ import math
 import operator
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from asyncsweep.core.records import Direction
+from asyncsweep.core.records import Direction, Fsync, Keep, Retry
+from asyncsweep.core.retry_rules import MOST_TIMES
 from asyncsweep.errors import ConfigError
+from asyncsweep.hooks.nearest import did_you_mean, listed
 from asyncsweep.space.values import shown
 
+FSYNCS = get_args(Fsync)
+KEEPS = get_args(Keep)
 DIRECTIONS: tuple[Direction, ...] = ("minimize", "maximize")
 MOST = 2**62  # what the journal can hold, with room to count on
 LONGEST_TEXT = 10_000
@@ -33,6 +37,21 @@ def count(name: str, value: Any, *, least: int, most: int = MOST, none: str | No
         limits = f">= {least}" if most == MOST else f"from {least} to {most}"
         raise ConfigError(f"{name}={value!r}: expected {others}a whole number {limits}{_or_none(none)}")
     return found
+
+
+def retry(value: Any) -> Retry:
+    """How a failed attempt is repeated; a number alone says how often."""
+    if isinstance(value, Retry):
+        return value
+    return Retry(count("retries", value, least=0, most=MOST_TIMES, others="a sw.Retry(...), or "))
+
+
+def one_of(name: str, value: Any, accepted: tuple[str, ...]) -> Any:
+    """One of a few words."""
+    if not isinstance(value, str) or value not in accepted:
+        hint = did_you_mean(value, accepted) if isinstance(value, str) else ""
+        raise ConfigError(f"{name}={value!r}: expected {listed(accepted)}{hint}")
+    return value
 
 
 def seconds(name: str, value: Any, *, none: str | None = None, zero: bool = False) -> Any:

@@ -4,6 +4,10 @@
     |-- ConfigError          the user's settings; raised before the first trial
     |-- PluginError          someone else's code: a sampler, pruner, executor or exporter
     |-- TrialError           an objective broke the rules; becomes data in the result
+    |   |-- TrialTimeout     an attempt ran longer than `trial_timeout`
+    |   `-- WorkerLost       the process that ran an attempt is gone
+    |       |-- MemoryLimitExceeded   it was ended, because it took more memory than it may
+    |       `-- CpuTimeLimitExceeded  it was ended, because it took more processor time than it may
     |-- TrialPruned          not an error: an objective raises it to stop early
     |-- SpaceExhausted       a sampler has no further suggestion
     |-- JournalError         the file on disk (has .path and .offset)
@@ -40,6 +44,22 @@ class PluginError(AsyncSweepError, RuntimeError):
 
 class TrialError(AsyncSweepError, ValueError):
     """An objective returned or asked for something that a trial cannot have; where Optuna raises a `ValueError`, as one."""
+
+
+class TrialTimeout(TrialError):
+    """An attempt ran longer than `trial_timeout`. Known by its name in results, and to `Retry(on=...)`."""
+
+
+class WorkerLost(TrialError):
+    """The process that ran an attempt is gone. Known by its name in results, and to `Retry(on=...)`."""
+
+
+class MemoryLimitExceeded(WorkerLost):
+    """An attempt took more memory than it may, and its process was ended."""
+
+
+class CpuTimeLimitExceeded(WorkerLost):
+    """An attempt took more processor time than it may, and its process was ended."""
 
 
 class TrialPruned(AsyncSweepError):

@@ -11,7 +11,7 @@ import msgspec
 
 from asyncsweep import arguments, checks, settings
 from asyncsweep.core.events import Adopted
-from asyncsweep.core.records import Direction, PluginSpec, SweepSpec
+from asyncsweep.core.records import Direction, Fsync, Keep, PluginSpec, Retry, SweepSpec
 from asyncsweep.driver.objective import Objective
 from asyncsweep.errors import ConfigError
 from asyncsweep.space import Space
@@ -34,6 +34,8 @@ _CHANGEABLE = (
     "trial_timeout",
     "grace_s",
     "retries",
+    "fsync",
+    "keep",
     "max_failures",
     "target",
     "patience",
@@ -65,7 +67,7 @@ class Sweep:
         timeout: Seconds after which the sweep stops and running trials are CANCELLED; time between processes does not count.
         trial_timeout: Seconds after which an attempt is ended.
         grace_s: Seconds that a trial has to end by itself when it is stopped, before force is used.
-        retries: How often a failed trial is tried again.
+        retries: How often a failed trial is tried again; `sw.Retry(...)` says after which errors, and how soon.
         max_failures: More FAILED trials than this end the sweep with `TooManyFailures`.
         target: A value of the metric that is good enough to stop.
         patience: Stop after so many trials without a better value.
@@ -78,7 +80,10 @@ class Sweep:
         history: An earlier search to learn from: another sweep's directory, a `Result`, an Optuna study or storage URL, a CSV
             file, a DataFrame or a list of dicts; with options by `sw.History(...)`. Its trials count for nothing but the
             sampler and the pruner. It is read at once; `sweep.history` tells what was taken.
-        directory: Where the journal and the logs of this sweep live. None: in memory only.
+        directory: Where the journal, logs and checkpoints of this sweep live. None: in memory only.
+        fsync: When what the journal has survives a power loss: "always" (before anything is launched or shown), "batch"
+            (within 50 ms), or "never" (when the system gets to it). A crash of the process loses nothing in any case.
+        keep: Of which trials logs and checkpoints are kept once they are final: "all", "failed", or "best" (and failed).
         exporters: Names or objects that get every update.
         plugins: Modules or objects with hooks, for this sweep alone.
 
@@ -103,7 +108,7 @@ class Sweep:
         timeout: float | None = None,
         trial_timeout: float | None = None,
         grace_s: float = 5.0,
-        retries: int = 0,
+        retries: int | Retry = 0,
         max_failures: int | None = None,
         target: float | None = None,
         patience: int | None = None,
@@ -113,6 +118,8 @@ class Sweep:
         stop_when: Callable[[SweepRun], bool] | None = None,
         history: Any = None,
         directory: str | Path | None = None,
+        fsync: Fsync = "batch",
+        keep: Keep = "all",
         exporters: Sequence[Any] = (),
         plugins: Sequence[object] = (),
     ) -> None:
@@ -135,12 +142,14 @@ class Sweep:
             timeout=checks.seconds("timeout", timeout, none="no limit"),
             trial_timeout=checks.seconds("trial_timeout", trial_timeout, none="no limit"),
             grace_s=checks.seconds("grace_s", grace_s, zero=True),
-            retries=checks.count("retries", retries, least=0),
+            retries=checks.retry(retries),
             reproducible=_window(reproducible, concurrency),
             max_failures=checks.count("max_failures", max_failures, least=0, none="no limit"),
             target=checks.number("target", target, none="no target"),
             patience=checks.count("patience", patience, least=1, none="endless patience"),
             seed=_seed(seed),
+            fsync=checks.one_of("fsync", fsync, checks.FSYNCS),
+            keep=checks.one_of("keep", keep, checks.KEEPS),
             sampler=settings.spec_of("sampler", sampler),
             pruner=PluginSpec("nop") if self.pruner is None else settings.spec_of("pruner", self.pruner),
             executor=settings.spec_of("executor", self.executor),

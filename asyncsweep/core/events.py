@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from asyncsweep.core.kept import KeptState, KeptTrials
 from asyncsweep.core.records import ErrorInfo, PastTrial, SweepSpec
 from asyncsweep.space import Domain
 
@@ -49,10 +50,14 @@ class WorkerJoined(Event, tag=3, kw_only=False):
 
 
 class WorkerLost(Event, tag=4, kw_only=False):
-    """A worker is gone, with everything that ran on it; `reason` names the exit code, signal or cause."""
+    """A worker is gone, with everything that ran on it; `reason` names the exit code, signal or cause.
+
+    `kind` is the class of the error that its trials end in: `WorkerLost`, or one that is derived from it.
+    """
 
     worker: str
     reason: str = ""
+    kind: str = "WorkerLost"
 
 
 class Enqueued(Event, tag=5, kw_only=False):
@@ -260,6 +265,23 @@ class Adopted(Event, tag=32, kw_only=False):
     past: PastTrial
 
 
+class Kept(Event, tag=33, kw_only=False):
+    """Trials as they were at event number `seq`: a part of a snapshot, which stands at the beginning of a journal."""
+
+    trials: KeptTrials
+
+
+class Snapshot(Event, tag=34, kw_only=False):
+    """Everything else as it was at event number `seq`: what was before it is not in the journal any more."""
+
+    state: KeptState
+
+    @property
+    def spec(self) -> SweepSpec:
+        """The settings that held then."""
+        return self.state.spec
+
+
 WorkerEvent = Started | ParamAsked | Reported | VerdictAsked | AttrSet | ConstraintSet | Finished | Pruned | Failed
 WORKER_EVENTS: tuple[type[Event], ...] = (
     Started,
@@ -305,4 +327,6 @@ EVENTS: tuple[type[Event], ...] = (
     ExecutorFailed,
     ConstraintSet,
     Adopted,
+    Kept,
+    Snapshot,
 )

@@ -148,7 +148,7 @@ class Lifecycle:
         elif reason is not None:
             self.conclude(trial, State.CANCELLED)
             return
-        if may_retry and not trial.external and len(trial.failures) < spec.retries:
+        if may_retry and not trial.external and spec.retries.allows(error, len(trial.failures)):
             self._leave_slot(trial)
             trial.failures = (*trial.failures, error)
             self.requeue(trial, error)

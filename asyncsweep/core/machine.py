@@ -325,7 +325,7 @@ class Machine:
         for number, attempt in self.life.slots.lose(event.worker):
             trial = self.life.trials[number]
             if trial.attempt == attempt and trial.worker == event.worker:
-                self.course.end_attempt(trial, ErrorInfo("WorkerLost", event.reason))
+                self.course.end_attempt(trial, policy.lost(event))
 
     def _killed(self, event: ev.Killed) -> None:
         attempt = (event.trial, event.attempt)

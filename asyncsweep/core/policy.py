@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncsweep.core.events import WorkerLost
 from asyncsweep.core.records import Direction, ErrorInfo, State, SweepSpec, TrialRecord
 
 # After this many asks in a row that raised, the sampler counts as broken and the sweep ends.
@@ -16,6 +17,12 @@ INTERRUPTED = ErrorInfo("Interrupted", "the process that ran this attempt has en
 _RANK = {None: 0, KILL_TIMEOUT: 1, KILL_STOP: 2, KILL_CANCEL: 3}
 # Reading a member off its class costs as much as a call.
 _COMPLETE, _CANCELLED = State.COMPLETE, State.CANCELLED
+
+
+def lost(event: WorkerLost) -> ErrorInfo:
+    """The error of an attempt whose worker is gone."""
+    bases = () if event.kind == WorkerLost.__name__ else (WorkerLost.__name__,)
+    return ErrorInfo(event.kind, event.reason, bases=bases)
 
 
 def outranks(reason: str, than: str | None) -> bool:

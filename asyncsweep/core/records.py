@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from asyncsweep.core import retry_rules
 from asyncsweep.space import Domain
 
 
@@ -33,11 +34,19 @@ _WAITING, _RUNNING = State.WAITING, State.RUNNING
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """An exception as data: its type's name, its message and its traceback as text ("" where there is none)."""
+    """An exception as data.
+
+    Attributes:
+        type: The name of its class.
+        message: Its text.
+        traceback: As text; "" where there is none.
+        bases: The names of the classes that its class is made from, up to `Exception` and without it.
+    """
 
     type: str
     message: str = ""
     traceback: str = ""
+    bases: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.type}: {self.message}" if self.message else self.type
@@ -59,7 +68,46 @@ class PluginSpec(msgspec.Struct, frozen=True):
     given: bool = False
 
 
+class Retry(msgspec.Struct, frozen=True):
+    """When a failed attempt is repeated.
+
+    An attempt that ran when the sweep's own process ended is no failure: it is repeated when the sweep is resumed, and does
+    not count, unless `interrupted` is "fail". Parameters that ended three workers are not tried again, whatever is left.
+
+    Args:
+        times: How often a trial is tried again, from 0.
+        on: Exceptions, by class or by the name of one, after which it is; those that are derived from them too. Empty: after
+            every one.
+        backoff_s: Seconds (least, most) before an attempt is repeated: least, then twice as long each time, at most `most`.
+        interrupted: "retry" or "fail": what becomes of an attempt that the end of the sweep's process cut short.
+
+    Raises:
+        ConfigError: A value is wrong.
+    """
+
+    times: int = 0
+    on: tuple[str, ...] = ()
+    backoff_s: tuple[float, float] = (0.0, 0.0)
+    interrupted: Literal["retry", "fail"] = "retry"
+
+    def __post_init__(self) -> None:
+        retry_rules.check(self)
+
+    def allows(self, error: ErrorInfo, n_failures: int) -> bool:
+        """Whether a trial that failed so often before is tried again after this error."""
+        if n_failures >= self.times:
+            return False
+        return not self.on or error.type in self.on or any(base in self.on for base in error.bases)
+
+    def delay_s(self, n_failures: int) -> float:
+        """Seconds between the failure number `n_failures` (from 1) and the next attempt."""
+        least, most = self.backoff_s
+        return min(most, least * 2.0 ** min(n_failures - 1, 1000)) if least else 0.0
+
+
 Direction = Literal["minimize", "maximize"]
+Fsync = Literal["always", "batch", "never"]
+Keep = Literal["all", "failed", "best"]
 
 
 class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +116,8 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         reproducible: W: the ask for trial k, and every verdict on it, know the trials up to k - W and no others. 0: off.
         n_history: How many trials of earlier searches were taken in.
+        fsync: When what was written is made to survive a power loss: before anything else happens, within 50 ms, or never.
+        keep: Of which trials logs and checkpoints are kept once they are final.
         attached: What of the user's code goes along with the sweep: "exporters", and "stop_when", which is always given.
     """
 
@@ -78,13 +128,15 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     trial_timeout: float | None = None
     grace_s: float = 5.0
-    retries: int = 0
+    retries: Retry = Retry()
     reproducible: int = 0
     max_failures: int | None = None
     target: float | None = None
     patience: int | None = None
     seed: int = 0
     n_history: int = 0
+    fsync: Fsync = "batch"
+    keep: Keep = "all"
     sampler: PluginSpec = PluginSpec("random")
     pruner: PluginSpec = PluginSpec("nop")
     executor: PluginSpec = PluginSpec("inline")

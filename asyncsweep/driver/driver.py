@@ -57,18 +57,20 @@ class Driver:
         journal: Journal | None,
         on_batch: Callable[[Sequence[ef.Update]], None],
         watch: Watch | None = None,
+        clock: Clock | None = None,
+        timers: Timers | None = None,
     ) -> None:
         self.machine = machine
         self.watchers = Watchers()
         self.finish: ef.Finish | None = None
         self.fault: BaseException | None = None
         self.ended = anyio.Event()
-        self.timers = Timers(self.post)
+        self.timers = timers or Timers(self.post)
         self.search: Search
         self.executor: Executor
         self._journal = journal
         self._on_batch = on_batch
-        self._clock = Clock(machine.at)
+        self._clock = clock or Clock(machine.at)
         self._inbox: deque[Event] = deque()
         self._outside: list[ef.Effect] = []
         self._updates: list[ef.Update] = []

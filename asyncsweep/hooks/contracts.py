@@ -163,6 +163,8 @@ class Setup(msgspec.Struct, frozen=True):
         verdicts: See `VerdictSteps`; None when no pruner is set, so that `should_prune()` is False at no cost.
         directory: The sweep's directory; None when the sweep is in memory only.
         grace_s: Seconds between the polite and the forced end.
+        folders: Where each trial has a folder, named by its number and made when it is first used: in the sweep's directory,
+            or in a temporary one that goes with the run. An executor that shares no disk with us makes its own.
     """
 
     call: Call | None
@@ -171,6 +173,7 @@ class Setup(msgspec.Struct, frozen=True):
     verdicts: VerdictSteps | None
     directory: Path | None
     grace_s: float
+    folders: str = ""
 
 
 class JobId(NamedTuple):

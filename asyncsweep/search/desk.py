@@ -161,6 +161,6 @@ def _stored(attrs: Any, what: str) -> dict[str, Any] | None:
 
 def _info(error: BaseException, part: object = None) -> ErrorInfo:
     """The error, with the class of the sampler or pruner that raised it, which users may not know from the traceback."""
-    kind, message, trace = describe(error)
+    kind, message, trace, bases = describe(error)
     name = getattr(part, "called", type(part).__name__)
-    return ErrorInfo(kind, message if part is None else f"{message} (in {name})", trace)
+    return ErrorInfo(kind, message if part is None else f"{message} (in {name})", trace, bases)

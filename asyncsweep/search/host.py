@@ -58,7 +58,7 @@ def serve(sock: socket.socket, *, is_process: bool) -> None:
             if is_process and "optuna" in sys.modules:  # every trial is logged by us
                 sys.modules["optuna"].logging.set_verbosity(sys.modules["optuna"].logging.ERROR)
         except Exception as error:  # told to the controller, which raises it
-            link.send((wire.REFUSED, isinstance(error, ConfigError), *describe(error)))
+            link.send((wire.REFUSED, isinstance(error, ConfigError), *describe(error)[:3]))
             return
         link.send((wire.OPENED, steps))
         _answer(link, host)

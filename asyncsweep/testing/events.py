@@ -18,15 +18,20 @@ from asyncsweep.core import events as ev
 from asyncsweep.core.effects import Effect
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine
-from asyncsweep.core.records import ErrorInfo, PastTrial, State, SweepSpec, TrialRecord
+from asyncsweep.core.records import ErrorInfo, PastTrial, Retry, State, SweepSpec, TrialRecord
 from asyncsweep.space import Domain, Float
 
 ERROR = ErrorInfo("ValueError", "boom")
 
 
 def spec(**changes: Any) -> SweepSpec:
-    """Settings of a small sweep: one parameter `x` in [0, 1], `value` minimized, two trials, no retries."""
+    """Settings of a small sweep: one parameter `x` in [0, 1], `value` minimized, two trials, no retries.
+
+    `retries` may be a number.
+    """
     defaults: dict[str, Any] = {"space": {"x": Float(0.0, 1.0)}, "directions": {"value": "minimize"}, "n_trials": 2}
+    if isinstance(changes.get("retries"), int):
+        changes["retries"] = Retry(changes["retries"])
     return SweepSpec(**{**defaults, **changes})
 
 

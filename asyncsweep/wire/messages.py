@@ -13,7 +13,7 @@ Worker to controller; `secret` is that of the attempt's LAUNCH, and a message wi
 PARAM_ASKED on are those of the core's events, so that a message becomes its event in one conversion.
 
     READY
-    UNREADY        type, message, traceback       the objective cannot be loaded
+    UNREADY        type, message, traceback, bases       the objective cannot be loaded
     REPORTED       secret, step, value, further metrics or nil
     VERDICT_ASKED  secret, step
     PARAM_ASKED    secret, name, domain
@@ -21,7 +21,7 @@ PARAM_ASKED on are those of the core's events, so that a message becomes its eve
     CONSTRAINT_SET secret, name, value
     FINISHED       secret, metrics
     PRUNED         secret
-    FAILED         secret, [type, message, traceback]
+    FAILED         secret, [type, message, traceback, bases]
 """
 
 from __future__ import annotations

@@ -9,12 +9,13 @@ from typing import Any
 from asyncsweep.errors import TrialError, TrialPruned
 from asyncsweep.wire.messages import FAILED, FINISHED, PRUNED
 
-# (tag, payload): metrics for FINISHED, (type, message, traceback) for FAILED, None for PRUNED.
+# (tag, payload): metrics for FINISHED, (type, message, traceback, bases) for FAILED, None for PRUNED.
 Outcome = tuple[int, Any]
 
 _TEXT_LIMIT = 16_000
 _TYPE_NAME_LIMIT = 200
 _METRIC_NAME_LIMIT = 1_000
+_MOST_BASES = 20
 
 
 def metrics_of(returned: Any, names: Sequence[str]) -> dict[str, float]:
@@ -77,7 +78,7 @@ def finished(returned: Any, names: Sequence[str]) -> Outcome:
     try:
         return FINISHED, metrics_of(returned, names)
     except TrialError as error:
-        return FAILED, ("TrialError", str(error), "")
+        return FAILED, ("TrialError", str(error), "", ("AsyncSweepError", "ValueError"))
     except Exception as error:  # of the returned object's own __float__ or __repr__; a tensor with two elements does it
         return FAILED, describe(error)
 
@@ -91,8 +92,8 @@ def raised(error: BaseException) -> Outcome:
     return FAILED, describe(error)
 
 
-def describe(error: BaseException) -> tuple[str, str, str]:
-    """Type, message and traceback of an exception as texts that any decoder accepts."""
+def describe(error: BaseException) -> tuple[str, str, str, tuple[str, ...]]:
+    """Type, message, traceback and bases of an exception as texts that any decoder accepts."""
     try:
         message = str(error)
     except Exception as second:  # an exception whose own text raises is still reported
@@ -103,10 +104,13 @@ def describe(error: BaseException) -> tuple[str, str, str]:
         text = "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
     except Exception as second:
         text = f"(the traceback cannot be shown: {type(second).__name__})"
-    name = type(error).__name__
-    if len(name) > _TYPE_NAME_LIMIT:
-        name = name[:_TYPE_NAME_LIMIT] + "..."
-    return _clean(name), _clean(message), _clean(text)
+    bases = tuple(_short(base) for base in type(error).__mro__[1:] if base not in (Exception, BaseException, object))
+    return _short(type(error)), _clean(message), _clean(text), bases[:_MOST_BASES]
+
+
+def _short(kind: type) -> str:
+    name = kind.__name__
+    return _clean(name if len(name) <= _TYPE_NAME_LIMIT else name[:_TYPE_NAME_LIMIT] + "...")
 
 
 def _clean(text: str) -> str:

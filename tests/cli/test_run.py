@@ -51,7 +51,7 @@ def test_every_setting_reaches_the_journal(cli: Cli, folder: Path) -> None:
     assert spec.directions == {"loss": "minimize", "size": "maximize"}
     assert (spec.sampler.name, spec.sampler.options) == ("tpe", {"n_startup_trials": 5, "multivariate": True})
     assert (spec.executor.name, spec.executor.options) == ("process", {"fresh": True})
-    assert (spec.n_trials, spec.concurrency, spec.seed, spec.retries, spec.max_failures) == (2, 2, 7, 1, 3)
+    assert (spec.n_trials, spec.concurrency, spec.seed, spec.retries.times, spec.max_failures) == (2, 2, 7, 1, 3)
     assert (spec.timeout, spec.trial_timeout) == (40.0, 30.0)
 
 

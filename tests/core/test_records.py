@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 
-from asyncsweep.core.records import FINAL_STATES, ErrorInfo, PluginSpec, State, SweepSpec, TrialRecord
+from asyncsweep.core.records import FINAL_STATES, ErrorInfo, PluginSpec, Retry, State, SweepSpec, TrialRecord
 
 
 def test_a_new_record_waits_and_knows_nothing() -> None:
@@ -63,7 +63,7 @@ def test_settings_that_are_left_out_limit_nothing() -> None:
     settings = SweepSpec(space={}, directions={"value": "minimize"})
     limits = (settings.n_trials, settings.timeout, settings.trial_timeout, settings.max_failures, settings.target)
     assert (*limits, settings.patience) == (None,) * 6
-    assert (settings.concurrency, settings.grace_s, settings.retries, settings.seed) == (1, 5.0, 0, 0)
+    assert (settings.concurrency, settings.grace_s, settings.retries, settings.seed) == (1, 5.0, Retry(), 0)
     assert (settings.sampler, settings.sampler.given) == (PluginSpec("random"), False)
 
 

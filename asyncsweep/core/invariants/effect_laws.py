@@ -80,5 +80,5 @@ def _of_launch(scene: Scene, launch: Launch) -> Iterator[tuple[str, str]]:
         yield ONE_SLOT, f"{launch}, and an earlier attempt of it has not ended"
     if launch.attempt != ledger.attempts.get(number, 0) + 1:
         yield RETRIES, f"{launch} follows attempt {ledger.attempts.get(number, 0)}"
-    if ledger.launches.get(number, 0) > scene.spec.retries:
-        yield RETRIES, f"{launch} with retries={scene.spec.retries}"
+    if ledger.launches.get(number, 0) > scene.spec.retries.times:
+        yield RETRIES, f"{launch} with retries={scene.spec.retries.times}"

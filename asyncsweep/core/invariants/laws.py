@@ -70,9 +70,14 @@ def launches_stay_within_retries(scene: Scene) -> Iterator[str]:
         if trial.attempt > len(trial.failures) + 1 + ledger.interrupted.get(trial.number, 0):
             yield f"attempt {trial.attempt} of trial {trial.number}, and {len(trial.failures)} failures"
     for trial in scene.ended:
-        retry_left = len(trial.failures) < scene.spec.retries and trial.number not in ledger.external
+        error = trial.error
+        retry_left = (
+            error is not None
+            and scene.spec.retries.allows(error, len(trial.failures))
+            and trial.number not in ledger.external
+        )
         if trial.state is State.FAILED and trial.attempt and retry_left and not scene.was_stopping:
-            yield f"trial {trial.number} is FAILED after {len(trial.failures)} of {scene.spec.retries} retries"
+            yield f"trial {trial.number} is FAILED after {len(trial.failures)} of {scene.spec.retries.times} retries"
 
 
 def each_final_trial_is_told_once(scene: Scene) -> Iterator[str]:
