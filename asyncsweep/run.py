@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -112,7 +111,7 @@ class SweepRun:
 
     def snapshot(self) -> Result:
         """The trials as they are now; what happens later changes nothing of it."""
-        trials = [trial if trial.is_final else _copy_of(trial) for trial in self._driver.machine.trials]
+        trials = [trial if trial.is_final else trial.copied() for trial in self._driver.machine.trials]
         return Result(self._plan.spec, trials, self._driver.finish.reason if self._driver.finish else "")
 
     async def result(self) -> Result:
@@ -272,15 +271,6 @@ class SweepRun:
                 raise PluginError(f"stop_when raised {type(error).__name__}: {error}", self.snapshot()) from error
             if enough:
                 self.stop("stop_when", now=True)
-
-
-def _copy_of(trial: TrialRecord) -> TrialRecord:
-    """A record that the sweep does not change."""
-    copied = copy.copy(trial)
-    # All else is replaced when it changes.
-    copied.steps, copied.reported = copy.copy(trial.steps), copy.copy(trial.reported)
-    copied.report_metrics = copy.copy(trial.report_metrics)
-    return copied
 
 
 def _told_state(state: Any) -> State:

@@ -65,10 +65,10 @@ class Sweeps:
         )
 
     def _rate(self, sweep: Sweep) -> float:
-        return anyio.run(_timed, sweep, backend=self._backend)
+        return anyio.run(timed, sweep, backend=self._backend)
 
 
-async def _timed(sweep: Sweep) -> float:
+async def timed(sweep: Sweep) -> float:
     """Trials/s from the first `TrialStarted` to the result; trials that had ended by then do not count."""
     async with sweep.start() as run:
         await first_start(run)

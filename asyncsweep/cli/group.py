@@ -20,6 +20,7 @@ EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
     "demo": "asyncsweep.cli.demo:demo",
+    "journal": "asyncsweep.cli.journal:journal",
     "plugins": "asyncsweep.cli.plugins:plugins",
     "run": "asyncsweep.cli.run:run",
     "show": "asyncsweep.cli.show:show",

@@ -42,6 +42,14 @@ class Ahead:
         self._calm = 0
         self._least_left = 0
 
+    def kept(self) -> tuple[int, float | None, float, int, int]:
+        """For a snapshot: what changes while the sweep runs."""
+        return self.depth, self.idle_since, self.notable_s, self._calm, self._least_left
+
+    def restore(self, kept: tuple[int, float | None, float, int, int]) -> None:
+        """Become what `kept` told."""
+        self.depth, self.idle_since, self.notable_s, self._calm, self._least_left = kept
+
     def ran(self, duration_s: float) -> None:
         """A trial ended that ran for so long."""
         known, newest = self.notable_s, NOTABLE * duration_s

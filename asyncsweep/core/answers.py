@@ -25,11 +25,20 @@ class Answers:
         self._life = course.life
         self.withdrawn: list[int] = []
         self._ask_failures = 0
+        self._quarantined = 0
+
+    def kept(self) -> tuple[list[int], int, int]:
+        """For a snapshot: what is counted."""
+        return self.withdrawn, self._ask_failures, self._quarantined
+
+    def restore(self, kept: tuple[list[int], int, int]) -> None:
+        """Become what `kept` told."""
+        self.withdrawn, self._ask_failures, self._quarantined = kept
 
     def forget(self) -> None:
         """A new process goes on, with a new sampler."""
         self.withdrawn = []
-        self._ask_failures = 0
+        self._ask_failures = self._quarantined = 0
 
     # -- to Ask and Tell ----------------------------------------------------------------------------------------------
 
@@ -38,6 +47,15 @@ class Answers:
         trial = self._life.answered(event.trial)
         if trial is not None:
             self._life.give_params(trial, event.params, event.attrs)
+            if self._life.deaths and not trial.external:
+                self._refuse_deadly(trial)
+
+    def _refuse_deadly(self, trial: TrialRecord) -> None:
+        """A sampler that suggests nothing else any more would be asked without end."""
+        self._quarantined = self._quarantined + 1 if self._course.refuse_deadly(trial) else 0
+        if self._quarantined >= policy.MAX_QUARANTINED and self._course.phase is Phase.RUNNING:
+            reason = f"the last {self._quarantined} suggestions were all parameters that ended their workers"
+            self._course.fail_sweep(ErrorInfo("Quarantined", reason), reason)
 
     def space_exhausted(self, event: ev.SpaceExhausted) -> None:
         self._course.exhausted = True
@@ -47,7 +65,8 @@ class Answers:
     def drop_withdrawn(self) -> None:
         """Withdrawn numbers vanish from the end of the sweep; earlier ones are CANCELLED."""
         trials = self._life.trials
-        withdrawn = sorted(number for number in self.withdrawn if not trials[number].is_final)
+        # A stop may have taken back the newest of them.
+        withdrawn = sorted(number for number in self.withdrawn if number < len(trials) and not trials[number].is_final)
         self.withdrawn = []
         while withdrawn and withdrawn[-1] == len(trials) - 1:
             withdrawn.pop()
@@ -64,8 +83,7 @@ class Answers:
             trial.error = event.error
             course.conclude(trial, State.FAILED)
         if self._ask_failures >= policy.MAX_ASK_FAILURES and course.phase is Phase.RUNNING:
-            course.error = event.error
-            course.stop(f"the sampler failed {self._ask_failures} times in a row: {event.error}", now=True)
+            course.fail_sweep(event.error, f"the sampler failed {self._ask_failures} times in a row: {event.error}")
 
     def tell_failed(self, event: ev.TellFailed) -> None:
         self._show_fault("sampler.tell", event.error)

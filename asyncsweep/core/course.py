@@ -45,6 +45,8 @@ class Course:
         exhausted: The sampler has nothing left to try.
         error: The fault of the sweep itself; None otherwise.
         active_s: How long earlier processes worked on the sweep; `timeout` counts working time alone.
+        segment_at: When this process began.
+        stop_reason: Why nothing new is started; "" while that is not so.
     """
 
     spec: SweepSpec
@@ -58,8 +60,8 @@ class Course:
         self.exhausted = False
         self.error: ErrorInfo | None = None
         self.active_s = 0.0
-        self._segment_at = 0.0
-        self._stop_reason = ""
+        self.segment_at = 0.0
+        self.stop_reason = ""
 
     @property
     def may_ask(self) -> bool:
@@ -80,7 +82,7 @@ class Course:
     def reopen(self, spec: SweepSpec) -> None:
         """A new process goes on, with every trial that was open. `end_segment` was called for the former one."""
         self.life.forget_process()
-        self._stop_reason = ""
+        self.stop_reason = ""
         self.error = None
         self.exhausted = False
         self.rules.follow(spec)
@@ -103,13 +105,20 @@ class Course:
             self.life.ask(trial)
         else:
             if trial.state is State.RUNNING:
+                if self.spec.retries.interrupted == "fail":
+                    self._fail(trial, policy.INTERRUPTED)
+                    return
                 self.life.requeue(trial, policy.INTERRUPTED)
             self.life.waiting.append(trial.number)
+
+    def _fail(self, trial: TrialRecord, error: ErrorInfo) -> None:
+        trial.error = error
+        self.conclude(trial, State.FAILED)
 
     def _start_segment(self, spec: SweepSpec) -> None:
         self.spec = spec
         self.phase = Phase.RUNNING
-        self._segment_at = self.life.at
+        self.segment_at = self.life.at
         self.ahead = Ahead(0 if spec.reproducible else spec.concurrency)
         if spec.timeout is not None:
             self.life.set_timer(SWEEP_TIMER, 0, max(0.0, spec.timeout - self.active_s))
@@ -117,7 +126,7 @@ class Course:
     def end_segment(self) -> None:
         """The process that works on the sweep has ended, or is done: what it took counts up to its last event."""
         if self.phase is not Phase.FINISHED:
-            self.active_s += self.life.at - self._segment_at
+            self.active_s += self.life.at - self.segment_at
 
     def obey_rules(self) -> None:
         """Stop when a stop rule says so."""
@@ -148,7 +157,7 @@ class Course:
         """Start nothing new; with `now` also end what runs."""
         if self.phase is Phase.RUNNING:
             self.phase = Phase.STOPPING
-            self._stop_reason = reason
+            self.stop_reason = reason
             self.life.publish(SweepStopping(at=self.life.at, reason=reason))
         trials = self.life.trials
         while trials and _never_started(trials[-1]):
@@ -169,7 +178,7 @@ class Course:
         for timer in self.life.questions.timers:
             self.life.out.append(CancelTimer(*timer))
         self.life.questions.timers.clear()
-        reason = self._stop_reason or ("space exhausted" if self.exhausted else "n_trials reached")
+        reason = self.stop_reason or ("space exhausted" if self.exhausted else "n_trials reached")
         self.life.publish(SweepFinished(at=self.life.at, reason=reason))
         self.life.out.append(Finish(reason, self.error))
 
@@ -207,6 +216,33 @@ class Course:
         self.life.end_attempt(trial, error, self.spec, may_retry=self.phase is Phase.RUNNING)
         if trial.is_final:
             self._see(trial)
+
+    def lose(self, trial: TrialRecord, error: ErrorInfo) -> None:
+        """The worker died under an attempt. After some deaths nothing with these parameters is tried again."""
+        if trial.kill_reason is not None or trial.external:
+            self.end_attempt(trial, error)
+            return
+        key = policy.key_of(trial)
+        n_deaths = self.life.deaths[key] = self.life.deaths.get(key, 0) + 1
+        if n_deaths < policy.DEADLY:
+            self.end_attempt(trial, error)
+            return
+        self._fail(trial, error)
+        for other in self.life.trials if self.life.n_open else ():
+            if not other.is_final and other.worker is None and other.param_names is not None and not other.external:
+                self.refuse_deadly(other)
+
+    def refuse_deadly(self, trial: TrialRecord) -> bool:
+        """Fail a trial that waits with parameters that are not tried again; True when it was one."""
+        n_deaths = self.life.deaths.get(policy.key_of(trial), 0)
+        if n_deaths >= policy.DEADLY:
+            self._fail(trial, policy.quarantined(n_deaths))
+        return n_deaths >= policy.DEADLY
+
+    def fail_sweep(self, error: ErrorInfo, reason: str) -> None:
+        """End the sweep because it cannot go on."""
+        self.error = error
+        self.stop(reason, now=True)
 
     def conclude(self, trial: TrialRecord, state: State, metrics: dict[str, float] | None = None) -> None:
         """The trial is final."""

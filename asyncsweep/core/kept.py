@@ -56,8 +56,18 @@ class KeptTrials(msgspec.Struct, array_like=True, frozen=True):
     trials: list[KeptTrial]
 
 
+class KeptQuestions(msgspec.Struct, frozen=True):
+    """The open questions; see `Questions`."""
+
+    asks: list[int]
+    verdicts: list[tuple[int, int, int]]
+    params: list[tuple[int, int, str, Domain]]
+    kills: list[tuple[int, int, str | None]]
+    timers: list[Attempt]
+
+
 class KeptState(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a machine knows beside its trials. What its parts keep is theirs: see their `kept`."""
+    """All that a machine knows beside its trials. What is a tuple belongs to the part that gives and takes it."""
 
     spec: SweepSpec
     paused: bool
@@ -72,15 +82,10 @@ class KeptState(msgspec.Struct, frozen=True, kw_only=True):
     waiting: list[int]
     n_asked: int
     deaths: list[tuple[bytes, int]]
-    withdrawn: list[int]
-    ask_failures: int
+    answers: tuple[list[int], int, int]
     order: tuple[int, int, int | None]
     ahead: tuple[int, float | None, float, int, int]
     rules: tuple[int | None, float, int, int, bool]
     jobs: list[tuple[str, list[Attempt]]]
     free: list[tuple[str, int]]
-    asks: list[int]
-    verdicts: list[tuple[int, int, int]]
-    params: list[tuple[int, int, str, Domain]]
-    kills: list[tuple[int, int, str | None]]
-    timers: list[Attempt]
+    questions: KeptQuestions

@@ -2,6 +2,7 @@
 
     asked     no parameters yet, its number is in `questions.asks`    begin, ask
     waiting   WAITING, no worker, its number is in `waiting`          give_params, requeue
+              or, before a retry, a timer of its last attempt runs
     launched  WAITING, holds a slot                                   launch
     running   RUNNING                                                 run
     final     COMPLETE, PRUNED, FAILED, CANCELLED                     conclude
@@ -55,6 +56,7 @@ class Lifecycle:
         waiting: Numbers of the trials that have parameters and no slot, next one first.
         n_asked: How many trials that will need a slot wait for parameters.
         n_open: How many trials are not final.
+        deaths: How many workers died under trials with the same parameters (see `policy.key_of`).
         history: Trials of earlier searches, numbered -1, -2, ... in their order.
         order: What an ask may know.
         out: The effects of the event at hand; the machine gives them to its caller.
@@ -68,6 +70,7 @@ class Lifecycle:
         self.waiting: deque[int] = deque()
         self.n_asked = 0
         self.n_open = 0
+        self.deaths: dict[bytes, int] = {}
         self.history: list[TrialRecord] = []
         self.order = Order(0)
         self.slots = Slots()
@@ -105,7 +108,7 @@ class Lifecycle:
         return trial
 
     def give_params(self, trial: TrialRecord, params: dict[str, Any], attrs: dict[str, Any] | None) -> None:
-        trial.param_names = self._shared(params)
+        trial.param_names = self.shared(params)
         trial.param_values = tuple(params.values())
         trial.sampler_attrs = attrs
         self.out.append(Publish(TrialSuggested(at=self.at, trial=trial.number, params=params)))
@@ -119,9 +122,9 @@ class Lifecycle:
             self.waiting.insert(len(self.waiting) if before is None else before, trial.number)
 
     def add_param(self, trial: TrialRecord, name: str, value: Any, domain: Domain) -> None:
-        trial.param_names = self._shared((*(trial.param_names or ()), name))
+        trial.param_names = self.shared((*(trial.param_names or ()), name))
         trial.param_values = (*trial.param_values, value)
-        trial.domains = self._with_domain(trial.domains, name, domain)
+        trial.domains = self.shared_domains({**(trial.domains or {}), name: domain})
         self.publish(TrialSuggested(at=self.at, trial=trial.number, params=trial.params))
 
     def launch(self) -> None:
@@ -152,7 +155,11 @@ class Lifecycle:
             self._leave_slot(trial)
             trial.failures = (*trial.failures, error)
             self.requeue(trial, error)
-            self.waiting.appendleft(trial.number)
+            delay_s = spec.retries.delay_s(len(trial.failures))
+            if delay_s:
+                self.set_timer(trial.number, trial.attempt, delay_s)
+            else:
+                self.waiting.appendleft(trial.number)
         else:
             trial.error = error
             self.conclude(trial, State.FAILED)
@@ -170,7 +177,7 @@ class Lifecycle:
         """The trial is final: free its slot, tell the sampler, show it."""
         number = trial.number
         if metrics:
-            trial.metric_names = self._shared(metrics)
+            trial.metric_names = self.shared(metrics)
             trial.metric_values = tuple(metrics.values())
         if trial.param_names is None:
             self.n_asked -= number in self.questions.asks and not trial.external
@@ -212,8 +219,8 @@ class Lifecycle:
     def adopt(self, past: PastTrial) -> None:
         """Take in a trial of an earlier search, and tell of it."""
         record = TrialRecord(-1 - len(self.history), past.state, constraints=past.constraints)
-        record.param_names, record.param_values = self._shared(past.params), tuple(past.params.values())
-        record.metric_names, record.metric_values = self._shared(past.metrics), tuple(past.metrics.values())
+        record.param_names, record.param_values = self.shared(past.params), tuple(past.params.values())
+        record.metric_names, record.metric_values = self.shared(past.metrics), tuple(past.metrics.values())
         if past.steps:
             record.steps, record.reported = array("q", past.steps), array("d", past.values)
         self.history.append(record)
@@ -260,11 +267,11 @@ class Lifecycle:
         self.counts[state] += 1
         trial.state = state
 
-    def _with_domain(self, known: dict[str, Domain] | None, name: str, domain: Domain) -> dict[str, Domain]:
-        """`known` with one more domain; trials that ask for the same share one dict, which nobody changes."""
-        domains = {**(known or {}), name: domain}
+    def shared_domains(self, domains: dict[str, Domain]) -> dict[str, Domain]:
+        """Trials that ask for the same share one dict, which nobody changes."""
         return self._domains.setdefault(msgspec.msgpack.encode(domains), domains)
 
-    def _shared(self, names: Any) -> tuple[str, ...]:
+    def shared(self, names: Any) -> tuple[str, ...]:
+        """Names as a tuple, the same one for all who have them."""
         key = tuple(names)
         return self._names.setdefault(key, key)

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from typing import Any
 
 from asyncsweep.core import events as ev
-from asyncsweep.core import policy
+from asyncsweep.core import policy, snapshot
 from asyncsweep.core.answers import Answers
 from asyncsweep.core.attempts import Attempts
 from asyncsweep.core.course import SWEEP_TIMER, Course, Phase
@@ -33,8 +33,10 @@ __all__ = ["SWEEP_TIMER", "Machine", "Phase"]
 # Once the sweep is open, an event of a worker is either timely or stale. (Looked up in, never gone through.)
 _NEVER_ILLEGAL = frozenset(ev.WORKER_EVENTS)
 # What objectives say while they run, and what they are answered, frees no slot and ends nothing: there is nothing to settle.
-_SETTLED = frozenset(
+# A snapshot was settled when it was made.
+_NOT_SETTLED = frozenset(
     (
+        *(ev.Kept, ev.Snapshot),
         *(ev.Started, ev.Reported, ev.VerdictAsked, ev.ParamAsked, ev.AttrSet, ev.ConstraintSet),
         *(ev.Judged, ev.JudgeFailed, ev.ParamSuggested, ev.SuggestFailed, ev.TellFailed),
     )
@@ -64,6 +66,8 @@ class Machine:
         self._moves: dict[type[ev.Event], Callable[[Any], None]] = {
             ev.SweepOpened: self._sweep_opened,
             ev.Reopened: self._reopened,
+            ev.Kept: lambda event: snapshot.thaw_trials(self, event.trials),
+            ev.Snapshot: lambda event: snapshot.thaw(self, event.state),
             ev.WorkerJoined: self._worker_joined,
             ev.WorkerLost: self._worker_lost,
             ev.Enqueued: self._enqueued,
@@ -120,7 +124,7 @@ class Machine:
         life.out = out
         if course.phase is not _FINISHED or kind is ev.Reopened:
             self._moves[kind](event)
-            if kind not in _SETTLED:
+            if kind not in _NOT_SETTLED:
                 self._settle()
         return out
 
@@ -194,6 +198,8 @@ class Machine:
         return lines
 
     def _complaint(self, event: ev.Event) -> str | None:
+        if type(event) is ev.Kept or type(event) is ev.Snapshot:
+            return None if self.phase is _NEW else "a snapshot stands at the beginning"
         if event.seq != self.seq + 1:
             return f"its seq is {event.seq}, the next one is {self.seq + 1}"
         if not event.at >= self.life.at:  # which NaN is not
@@ -313,8 +319,12 @@ class Machine:
         del timers[event.trial, event.attempt]
         if event.trial == SWEEP_TIMER:
             self.course.stop("timeout", now=True)
+            return
+        trial = self.life.trials[event.trial]
+        if trial.worker is None:  # it has waited long enough for its next attempt
+            self.life.waiting.appendleft(trial.number)
         else:
-            self.life.kill(self.life.trials[event.trial], policy.KILL_TIMEOUT, self.spec.grace_s)
+            self.life.kill(trial, policy.KILL_TIMEOUT, self.spec.grace_s)
 
     # -- workers ------------------------------------------------------------------------------------------------------
 
@@ -325,7 +335,7 @@ class Machine:
         for number, attempt in self.life.slots.lose(event.worker):
             trial = self.life.trials[number]
             if trial.attempt == attempt and trial.worker == event.worker:
-                self.course.end_attempt(trial, policy.lost(event))
+                self.course.lose(trial, policy.lost(event))
 
     def _killed(self, event: ev.Killed) -> None:
         attempt = (event.trial, event.attempt)

@@ -25,6 +25,14 @@ class Order:
         self.told = 0
         self.kept: int | None = None
 
+    def kept_state(self) -> tuple[int, int, int | None]:
+        """For a snapshot: what changes while the sweep runs."""
+        return self.settled, self.told, self.kept
+
+    def restore(self, state: tuple[int, int, int | None]) -> None:
+        """Become what `kept_state` told."""
+        self.settled, self.told, self.kept = state
+
     def lets_begin(self, number: int) -> bool:
         """Whether everything that the ask for this trial has to know is final."""
         return not self.window or self.settled > number - self.window

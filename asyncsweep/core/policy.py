@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from asyncsweep.core.events import WorkerLost
 from asyncsweep.core.records import Direction, ErrorInfo, State, SweepSpec, TrialRecord
 
 # After this many asks in a row that raised, the sampler counts as broken and the sweep ends.
 MAX_ASK_FAILURES = 3
+
+# After so many workers that died of them, parameters are not tried again.
+DEADLY = 3
+# After this many suggestions in a row that may not be tried again, there is no use in asking for more.
+MAX_QUARANTINED = 100
 
 KILL_TIMEOUT = "trial_timeout"
 KILL_CANCEL = "cancelled"
@@ -28,6 +35,16 @@ def lost(event: WorkerLost) -> ErrorInfo:
 def outranks(reason: str, than: str | None) -> bool:
     """True when `reason` counts more than an earlier reason to end an attempt."""
     return _RANK[reason] > _RANK[than]
+
+
+def key_of(trial: TrialRecord) -> bytes:
+    """What trials with equal parameters have in common; one without any is like no other."""
+    return msgspec.msgpack.encode(trial.params or trial.number)
+
+
+def quarantined(n_deaths: int) -> ErrorInfo:
+    """The error of a trial whose parameters are not tried again."""
+    return ErrorInfo("Quarantined", f"these parameters ended {n_deaths} workers, and are not tried again")
 
 
 def is_better(direction: Direction, value: float, than: float) -> bool:
@@ -90,6 +107,14 @@ class StopRules:
         self.spec = spec
         self._is_on = spec.target is not None or spec.patience is not None or spec.max_failures is not None
         self.has_news = self._is_on
+
+    def kept(self) -> tuple[int | None, float, int, int, bool]:
+        """For a snapshot: what was seen."""
+        return self.best, self._best_value, self._n_failed, self._since_best, self.has_news
+
+    def restore(self, kept: tuple[int | None, float, int, int, bool]) -> None:
+        """Become what `kept` told."""
+        self.best, self._best_value, self._n_failed, self._since_best, self.has_news = kept
 
     def see(self, trial: TrialRecord) -> None:
         """Take note of a trial that has just become final."""

@@ -17,6 +17,7 @@ from asyncsweep.core.events import (
     Suggested,
     SuggestFailed,
 )
+from asyncsweep.core.kept import KeptQuestions
 from asyncsweep.space import Domain
 
 # A tuple, once: a union of classes would be made anew for each event.
@@ -45,6 +46,24 @@ class Questions:
         self.params: dict[tuple[int, int, str], Domain] = {}
         self.kills: dict[tuple[int, int], str | None] = {}
         self.timers: dict[tuple[int, int], None] = {}
+
+    def kept(self) -> KeptQuestions:
+        """For a snapshot."""
+        return KeptQuestions(
+            list(self.asks),
+            list(self.verdicts),
+            [(*question, domain) for question, domain in self.params.items()],
+            [(*attempt, worker) for attempt, worker in self.kills.items()],
+            list(self.timers),
+        )
+
+    def restore(self, kept: KeptQuestions) -> None:
+        """Become what `kept` told."""
+        self.asks = dict.fromkeys(kept.asks)
+        self.verdicts = dict.fromkeys(kept.verdicts)
+        self.params = {(trial, attempt, name): domain for trial, attempt, name, domain in kept.params}
+        self.kills = {(trial, attempt): worker for trial, attempt, worker in kept.kills}
+        self.timers = dict.fromkeys(kept.timers)
 
     def complaint(self, event: Event) -> str | None:
         """Why an answer is none: nobody asked."""

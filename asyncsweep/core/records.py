@@ -6,6 +6,7 @@ two tuples (the tuple of names is shared between trials), reports are two arrays
 
 from __future__ import annotations
 
+import copy
 import enum
 import math
 from array import array
@@ -212,6 +213,14 @@ class TrialRecord(msgspec.Struct, gc=False):
     started_at: float = 0.0
     finished_at: float = 0.0
     rising: bool = True
+
+    def copied(self) -> TrialRecord:
+        """A record that the sweep does not change any more."""
+        copied = copy.copy(self)
+        # All else is replaced when it changes.
+        copied.steps, copied.reported = copy.copy(self.steps), copy.copy(self.reported)
+        copied.report_metrics = copy.copy(self.report_metrics)
+        return copied
 
     @property
     def params(self) -> dict[str, Any]:

@@ -26,6 +26,16 @@ class Slots:
         self.n_free = 0
         self._free: dict[str, int] = {}
 
+    def kept(self) -> tuple[list[tuple[str, list[Attempt]]], list[tuple[str, int]]]:
+        """For a snapshot: who holds what, and the free slots in the order in which they will be taken."""
+        return [(worker, list(jobs)) for worker, jobs in self.jobs.items()], list(self._free.items())
+
+    def restore(self, jobs: list[tuple[str, list[Attempt]]], free: list[tuple[str, int]]) -> None:
+        """Become what `kept` told."""
+        self.jobs = {worker: dict.fromkeys(held) for worker, held in jobs}
+        self._free = dict(free)
+        self.n_free = sum(self._free.values())
+
     def join(self, worker: str, slots: int) -> None:
         self.jobs[worker] = {}
         self._free[worker] = slots

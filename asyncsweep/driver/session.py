@@ -29,6 +29,7 @@ from asyncsweep.driver.plan import INLINE, Plan
 from asyncsweep.driver.replay import Reopening
 from asyncsweep.driver.search import Answerer, OnLoop, Search
 from asyncsweep.driver.updates import Watcher
+from asyncsweep.driver.upkeep import trial_folders
 from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError
 from asyncsweep.hooks.contracts import Executor, Exporter, Setup, VerdictSteps
 from asyncsweep.journal import journal as journals
@@ -88,9 +89,14 @@ async def _driven(
     try:
         async with anyio.create_task_group() as tasks:
             try:
-                async with _search(plan, driver, tasks) as verdicts, _exporting(plan, driver):
+                async with (
+                    _search(plan, driver, tasks) as verdicts,
+                    _exporting(plan, driver),
+                    trial_folders(plan, driver) as folders,
+                ):
                     spec = plan.spec
-                    setup = Setup(call, objective, _slots(spec, machine), verdicts, plan.directory, spec.grace_s)
+                    slots = _slots(spec, machine)
+                    setup = Setup(call, objective, slots, verdicts, plan.directory, spec.grace_s, folders)
                     if journal is not None:
                         tasks.start_soon(driver.sync)
                     tasks.start_soon(driver.timers.run)

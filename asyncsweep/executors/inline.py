@@ -145,7 +145,7 @@ class InlineExecutor:
 
     async def _attempt(self, job: Job, job_id: JobId) -> Event:
         setup = self._setup
-        port = self._ports[job_id] = _InlinePort(self._inbox, job_id)
+        port = self._ports[job_id] = _InlinePort(self._inbox, job_id, setup.folders)
         trial = Trial(port, job.trial, job.attempt, own(job.params), setup.objective.metrics, self._verdicts)
         token = CURRENT.set(trial)
         self._inbox.post(Started(job.trial, job.attempt))
@@ -198,9 +198,10 @@ def _kinds(error: BaseException) -> tuple[bool, bool]:
 class _InlinePort:
     """Posts straight into the inbox. An answer that is there when `post` returns needs no waiting."""
 
-    def __init__(self, inbox: Inbox, job: JobId) -> None:
+    def __init__(self, inbox: Inbox, job: JobId, folders: str) -> None:
         self._inbox = inbox
         self._job = job
+        self._folders = folders
         self._answers: dict[int | str, Answer] = {}
         self._waiting: dict[int | str, _Question] = {}
 
@@ -235,6 +236,9 @@ class _InlinePort:
 
     def set_constraint(self, name: str, value: float) -> None:
         self._inbox.post(ConstraintSet(*self._job, name, value))
+
+    def folder(self) -> str:
+        return self._folders
 
     def _taken(self, key: int | str, call: str) -> Answer:
         if key not in self._answers:

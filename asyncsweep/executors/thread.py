@@ -89,7 +89,7 @@ class ThreadExecutor:
 
     def launch(self, job: Job) -> None:
         job_id = JobId(job.trial, job.attempt)
-        self._ports[job_id] = port = _ThreadPort(job_id, self._mail)
+        self._ports[job_id] = port = _ThreadPort(job_id, self._mail, self._setup.folders)
         self._inbox.post(Started(*job_id))
         self._tasks.start_soon(self._attempt, job, port)
 
@@ -211,8 +211,9 @@ class _Mailbox:
 class _ThreadPort:
     """The port of one attempt in a thread."""
 
-    def __init__(self, job: JobId, mail: _Mailbox) -> None:
+    def __init__(self, job: JobId, mail: _Mailbox, folders: str) -> None:
         self.job = job
+        self._folders = folders
         self.answers: queue.SimpleQueue[Answer | None] = queue.SimpleQueue()
         # Left only by the thread's return or, after a kill, by its deadline; a cancelled sweep kills first.
         self.scope = anyio.CancelScope(shield=True)
@@ -252,10 +253,17 @@ class _ThreadPort:
     def set_constraint(self, name: str, value: float) -> None:
         self._say(ConstraintSet(*self.job, name, value))
 
+    def folder(self) -> str:
+        self._check_wanted()  # an abandoned thread must not make anew what went with the run
+        return self._folders
+
     def _say(self, event: Event) -> None:
+        self._check_wanted()
+        self._mail.put(event)
+
+    def _check_wanted(self) -> None:
         if self.is_killed or self.closed:
             raise TrialKilled
-        self._mail.put(event)
 
     def _hear(self) -> Answer:
         answer = self.answers.get()

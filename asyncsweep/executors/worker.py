@@ -210,6 +210,7 @@ class WorkerProcess:
                 objective.metrics,
                 None if verdicts is None else verdicts.parts,
                 None if self._log_fd is None else LOG_LIMIT_BYTES,
+                self._setup.folders,
             )
         )
 

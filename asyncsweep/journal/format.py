@@ -49,6 +49,20 @@ class Content(NamedTuple):
     torn: int
 
 
+class Record(NamedTuple):
+    """A whole record.
+
+    Attributes:
+        offset: Where it begins.
+        end: Where it ends.
+        event: What it holds; None when that is no event of this format.
+    """
+
+    offset: int
+    end: int
+    event: Event | None
+
+
 def header() -> bytes:
     return _HEADER.pack(MAGIC, VERSION, crc32(MAGIC + _LENGTH.pack(VERSION)))
 
@@ -98,7 +112,7 @@ def decode(data: bytes, path: str) -> Content:
     finally:
         if collecting:
             gc.enable()
-    if offset < end and _has_record(view, offset + 1):
+    if offset < end and next_record(view, offset + 1) is not None:
         raise JournalError(
             f"{path} is damaged at byte {offset}: the record there is broken and whole ones follow it; "
             f"{len(events)} events before it are intact",
@@ -143,14 +157,21 @@ def _event(payload: memoryview, offset: int, path: str) -> Event:
     return event
 
 
-def _has_record(view: memoryview, start: int) -> bool:
-    """True when a whole, non-empty record begins somewhere from `start` on."""
+def record_at(view: memoryview, offset: int) -> Record | None:
+    """The record that begins at `offset`; None when it is not whole."""
+    end = _record_end(view, offset)
+    if end is None:
+        return None
+    try:
+        return Record(offset, end, _decoder.decode(view[offset + _PREFIX.size : end]))
+    except msgspec.MsgspecError:
+        return Record(offset, end, None)
+
+
+def next_record(view: memoryview, start: int) -> Record | None:
+    """The first whole record with an event that begins at `start` or behind it; None when there is none."""
     for offset in range(start, len(view) - _PREFIX.size):
-        length = _LENGTH.unpack_from(view, offset)[0]
-        if _record_end(view, offset) is not None:
-            try:
-                _decoder.decode(view[offset + _PREFIX.size : offset + _PREFIX.size + length])
-            except msgspec.MsgspecError:
-                continue
-            return True
-    return False
+        record = record_at(view, offset)
+        if record is not None and record.event is not None:
+            return record
+    return None

@@ -61,13 +61,20 @@ class Lock:
             _unlock(self._fd)
             os.close(self._fd)
 
+    def discard(self) -> None:
+        """Remove the file, then let go: whoever opened it meanwhile sees that it is gone, and makes another."""
+        if _held.get(self._key) is self:
+            with suppress(OSError):  # what cannot be removed is in nobody's way
+                self.path.unlink(missing_ok=True)
+            self.release()
+
     def forget(self) -> None:
         """Close a forked child's copy of the open file; its parent's lock stays."""
         os.close(self._fd)
 
     def _locked(self, directory: Path, is_last_look: bool) -> int | None:
         """The locked file; None when to look again."""
-        fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        fd = _opened(self.path)
         try:
             _lock(fd)
             if _is_at(fd, self.path):
@@ -82,6 +89,17 @@ class Lock:
             raise
         os.close(fd)
         return None
+
+
+def _opened(path: Path) -> int:
+    """The file, made when it is not there; whatever the umask, its owner can open it again."""
+    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        fd = os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return os.open(path, flags | os.O_CREAT, 0o600)  # another one may have removed it meanwhile
+    os.fchmod(fd, 0o600)
+    return fd
 
 
 def _lock(fd: int) -> None:

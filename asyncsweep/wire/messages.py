@@ -3,7 +3,8 @@
 Controller to worker:
 
     HELLO     protocol version, secret            the first message both ways; the secret is sent back
-    SETUP     sys.path, target, pickled objective, names, names without condition, metrics, verdict steps or nil, log limit or nil
+    SETUP     sys.path, target, pickled objective, names, names without condition, metrics, verdict steps or nil, log limit or
+              nil, folder of the trials' folders or ""
     LAUNCH    secret, trial, attempt, params, log path or nil
     VERDICT   secret, step, prune
     PARAM     secret, name, value, error or nil

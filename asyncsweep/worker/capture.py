@@ -9,9 +9,10 @@ the disk: it becomes a hole, nothing moves, and so nothing that is written meanw
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
+
+from asyncsweep.worker.folders import make
 
 _COPY_BYTES = 1 << 20
 _KEEP_SIZE_AND_PUNCH_HOLE = 0x01 | 0x02
@@ -69,11 +70,10 @@ class Capture:
 
     def _write(self, path: str, size: int) -> None:
         folder = os.path.dirname(path)
-        for missing in (os.path.dirname(folder), folder):
-            with contextlib.suppress(FileExistsError):  # made for an earlier attempt
-                os.mkdir(missing, 0o700)
+        make(os.path.dirname(folder), os.path.basename(folder))
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
         with open(os.open(path, flags, 0o600), "wb") as log:
+            os.fchmod(log.fileno(), 0o600)
             left_out = size - 2 * self._half
             if left_out > 0:
                 log.write(_read(self._fd, 0, self._half))

@@ -118,9 +118,10 @@ class Link:
 class LinkPort:
     """The port of one attempt over a link."""
 
-    def __init__(self, link: Link, secret: int) -> None:
+    def __init__(self, link: Link, secret: int, folders: str = "") -> None:
         self._link = link
         self._secret = secret
+        self._folders = folders
         self._waiting = threading.Lock()
 
     def report(self, step: int, value: float, metrics: dict[str, float] | None) -> None:
@@ -155,6 +156,9 @@ class LinkPort:
 
     def set_constraint(self, name: str, value: float) -> None:
         self._link.buffer((CONSTRAINT_SET, self._secret, name, value))
+
+    def folder(self) -> str:
+        return self._folders
 
     def _receive(self) -> list[Any]:
         message = self._link.receive()

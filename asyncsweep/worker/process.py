@@ -33,7 +33,7 @@ def main(fd: int) -> None:
     setup = link.receive()
     if setup is None or hello[:2] != [HELLO, PROTOCOL] or setup[0] != SETUP:
         return
-    _, path, target, pickled, names, required, metrics, verdicts, log_limit = setup
+    _, path, target, pickled, names, required, metrics, verdicts, log_limit, folders = setup
     sys.path[:] = path
     output = Output()
     capture = None if log_limit is None else Capture(os.dup(1), log_limit)
@@ -47,7 +47,7 @@ def main(fd: int) -> None:
         return
     try:
         link.send((READY,))
-        _serve(link, call, metrics, None if verdicts is None else Steps(*verdicts), output, capture, watch)
+        _serve(link, call, metrics, None if verdicts is None else Steps(*verdicts), folders, output, capture, watch)
     except ConnectionError:
         end_group()  # the controller is gone; nobody is left to hear of it
     watch.end()
@@ -66,6 +66,7 @@ def _serve(
     call: Call,
     metrics: Sequence[str],
     verdicts: Steps | None,
+    folders: str,
     output: Output,
     capture: Capture | None,
     watch: Watch,
@@ -87,7 +88,7 @@ def _serve(
         _, secret, number, attempt, params, log_path = message
         if capture is not None:
             capture.path = log_path
-        trial = Trial(LinkPort(link, secret), number, attempt, params, metrics, verdicts)
+        trial = Trial(LinkPort(link, secret, folders), number, attempt, params, metrics, verdicts)
         tag, payload = _call(call, trial, metrics)
         if os.getpid() != pid:
             os._exit(0)  # the objective forked and its child came back from it too

@@ -21,12 +21,14 @@ from asyncsweep.worker.domains import (
     is_same,
     place_of,
 )
+from asyncsweep.worker.folders import CHECKPOINT, make
 from asyncsweep.worker.outcome import metric_name
 from asyncsweep.worker.port import Port, Steps
 from asyncsweep.worker.values import check_constraint, check_step, number_in
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
 # What Optuna's trial has and one of ours cannot have, with what to do instead.
 _ELSEWHERE = {
@@ -242,6 +244,28 @@ class Trial:
         from datetime import datetime  # for the few that ask
 
         return datetime.fromtimestamp(self._started_at)
+
+    @property
+    def checkpoint_dir(self) -> Path:
+        """A folder of this trial's own that outlives an attempt: what one saves, the next finds, also after a resume.
+
+        It is made when it is first asked for. With `Sweep(directory=...)` it is there, and stays as `keep` says; otherwise it
+        is a temporary one, which goes with the run.
+
+        Raises:
+            TrialError: The executor gives its trials no folder.
+            OSError: It cannot be made, or there is a symbolic link in its place.
+        """
+        from pathlib import Path  # for the few that ask
+
+        # A port of somebody's executor may be older than folders.
+        folders = self._port.folder() if hasattr(self._port, "folder") else ""
+        if not folders:
+            raise TrialError(
+                "trial.checkpoint_dir: the executor of this sweep gives its trials no folder; "
+                "save checkpoints at a place of your own"
+            )
+        return Path(make(folders, str(self.number), CHECKPOINT))
 
     @property
     def user_attrs(self) -> dict[str, Any]:

@@ -18,13 +18,17 @@ from asyncsweep.core import events as ev
 from asyncsweep.core.effects import Effect
 from asyncsweep.core.invariants import state_of
 from asyncsweep.core.machine import Machine
-from asyncsweep.core.records import ErrorInfo, PastTrial, State, SweepSpec
+from asyncsweep.core.records import ErrorInfo, PastTrial, Retry, State, SweepSpec
 from asyncsweep.errors import InvalidTransition
 from asyncsweep.space import Float, Int
 from asyncsweep.testing.events import Bench, spec
 
 ERROR = ErrorInfo("RuntimeError", "it broke")
 VALUES = (0.0, 1.0, -1.0, 0.5, 2.0, -0.0, 3.5, math.inf, -math.inf, math.nan)
+RETRIES = (
+    *(0, 1, 2),
+    *(Retry(4), Retry(2, ("WorkerLost",)), Retry(3, (RuntimeError,), (1.0, 3.0)), Retry(1, interrupted="fail")),
+)
 STEPS = (0, 1, 2, 3, 7, 2**62)
 
 
@@ -36,7 +40,7 @@ def some_spec(pick: int, roll: int) -> SweepSpec:
     """Settings, from plain ones to every limit at once."""
     changes: dict[str, Any] = {
         "n_trials": chosen((5, 12, 3, 8, None, 1), pick),
-        "retries": chosen((0, 1, 2), roll),
+        "retries": chosen(RETRIES, roll),
         "trial_timeout": chosen((None, 10.0), roll // 3),
         "timeout": chosen((None, None, 500.0), roll // 6),
         "max_failures": chosen((None, None, 2, 0), roll // 10),
@@ -302,6 +306,8 @@ class World:
             self.answer_verdict(0, 99)
         elif ledger.running:
             self.end(0, 99)
+        elif ledger.resting:
+            self.send(ev.TimerFired(*next(iter(ledger.resting.items()))))
         return len(self.bench.journal) > before
 
     def replay(self) -> None:

@@ -14,6 +14,8 @@ from asyncsweep.core.invariants.scene import Scene
 SLOTS = "slots are never over-committed"
 ONE_SLOT = "a running trial holds one slot"
 RETRIES = "launches <= retries + 1"
+BACKOFF = "a retry waits as long as it should"
+DEADLY = "what is deadly is not tried again"
 TOLD = "each final trial is told once"
 STOPPED = "nothing starts after stop"
 CLEAN = "a new attempt starts clean"

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from asyncsweep.core import events as ev
+from asyncsweep.core import policy
 from asyncsweep.core.ahead import MOST_PER_SLOT
 from asyncsweep.core.effects import (
     AnswerParam,
@@ -23,8 +24,21 @@ from asyncsweep.core.effects import (
     SetTimer,
     SweepFinished,
     Tell,
+    TrialRetried,
 )
-from asyncsweep.core.invariants.effect_laws import CLEAN, FINISH, ONCE, ONE_SLOT, RETRIES, SLOTS, STOPPED, TIMERS, TOLD
+from asyncsweep.core.invariants.effect_laws import (
+    BACKOFF,
+    CLEAN,
+    DEADLY,
+    FINISH,
+    ONCE,
+    ONE_SLOT,
+    RETRIES,
+    SLOTS,
+    STOPPED,
+    TIMERS,
+    TOLD,
+)
 from asyncsweep.core.invariants.scene import Scene
 from asyncsweep.core.machine import SWEEP_TIMER, Phase
 from asyncsweep.core.records import State
@@ -75,9 +89,40 @@ def launches_stay_within_retries(scene: Scene) -> Iterator[str]:
             error is not None
             and scene.spec.retries.allows(error, len(trial.failures))
             and trial.number not in ledger.external
+            and not scene.is_deadly(trial)
+            and error is not policy.INTERRUPTED
         )
         if trial.state is State.FAILED and trial.attempt and retry_left and not scene.was_stopping:
             yield f"trial {trial.number} is FAILED after {len(trial.failures)} of {scene.spec.retries.times} retries"
+
+
+def a_retry_waits_as_long_as_it_should(scene: Scene) -> Iterator[str]:
+    """An attempt that failed is repeated after its backoff, and one that a new process took up at once."""
+    timers = {(timer.trial, timer.attempt): timer.delay_s for timer in scene.did(SetTimer)}
+    for update in (effect.update for effect in scene.did(Publish) if isinstance(effect.update, TrialRetried)):
+        trial = scene.record(update.trial)
+        if trial is None or trial.is_final:
+            continue
+        least, most = scene.spec.retries.backoff_s
+        due = min(most, least * 2 ** (len(trial.failures) - 1)) if not isinstance(scene.event, ev.Reopened) else 0.0
+        delay_s = timers.get((update.trial, update.attempt), 0.0)
+        if not math.isclose(delay_s, due):
+            yield f"attempt {update.attempt} of trial {update.trial} is repeated after {delay_s} s, {due} s were due"
+
+
+def what_is_deadly_is_not_tried_again(scene: Scene) -> Iterator[str]:
+    """Parameters that ended so many workers wait for no slot, and are not launched."""
+    if not scene.deaths:
+        return
+    for trial in scene.open:
+        launched_now = any(launch.trial == trial.number for launch in scene.did(Launch))
+        waits = trial.state is State.WAITING and trial.worker is None
+        if (launched_now or waits) and trial.param_names and not trial.external and scene.is_deadly(trial):
+            yield f"trial {trial.number} has the parameters {trial.params}, which ended {policy.DEADLY} workers"
+    for trial in scene.ended:
+        told = trial.error is not None and trial.error.type == "Quarantined"
+        if told and not scene.is_deadly(trial):
+            yield f"trial {trial.number} is quarantined, and its parameters {trial.params} are not deadly"
 
 
 def each_final_trial_is_told_once(scene: Scene) -> Iterator[str]:
@@ -239,7 +284,7 @@ def timers_run_as_long_as_attempts(scene: Scene) -> Iterator[str]:
     if ledger.finished and ledger.timers:
         yield f"the sweep is finished and the timers {list(ledger.timers)} run"
     for number, attempt in ledger.timers:
-        if number != SWEEP_TIMER and ledger.running.get(number) != attempt:
+        if number != SWEEP_TIMER and ledger.running.get(number) != attempt and number not in ledger.resting:
             yield f"a timer runs for attempt {attempt} of trial {number}, which has ended"
     if spec.trial_timeout is not None:
         for key in ledger.running.items():
@@ -263,7 +308,7 @@ def kills_are_sent(scene: Scene) -> Iterator[str]:
     trial = scene.record(event.trial)
     if trial is None or trial.is_final:
         return
-    due = isinstance(event, ev.TrialCancelled) or scene.was_timed
+    due = isinstance(event, ev.TrialCancelled) or (scene.was_timed and scene.was_running)
     if due and (trial.number, trial.attempt) not in ledger.kills:
         yield f"trial {trial.number} goes on"
 
@@ -341,6 +386,8 @@ LAWS: dict[str, Callable[[Scene], Iterator[str]]] = {
     SLOTS: slots_are_never_overcommitted,
     ONE_SLOT: a_running_trial_holds_one_slot,
     RETRIES: launches_stay_within_retries,
+    BACKOFF: a_retry_waits_as_long_as_it_should,
+    DEADLY: what_is_deadly_is_not_tried_again,
     TOLD: each_final_trial_is_told_once,
     "stale messages change nothing": stale_messages_change_nothing,
     STOPPED: nothing_starts_after_stop,

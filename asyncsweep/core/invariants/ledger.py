@@ -112,6 +112,15 @@ class Ledger:
         """How many slots of a worker are taken."""
         return sum(1 for holder in self.held.values() if holder == worker)
 
+    @property
+    def resting(self) -> dict[int, int]:
+        """Trials that wait for the end of their backoff, with their last attempt."""
+        return {
+            trial: attempt
+            for trial, attempt in self.timers
+            if trial >= 0 and self.running.get(trial) != attempt and self.launched.get(trial) != attempt
+        }
+
     def is_stale(self, event: ev.Event) -> bool:
         """Whether a worker's message speaks of no attempt that it could speak of now."""
         if isinstance(event, ev.Started):
@@ -183,7 +192,8 @@ class Ledger:
             open_asks = (trial for trial in (*self.asks, *self.withdrawn) if trial < self.asked)
             unanswered = (trial for trial in open_asks if trial not in self.final)
             n_answered = min(unanswered, default=self.asked)
-            self.told = {trial: None for trial in self.told if trial < n_answered - event.spec.reproducible}
+            past = [trial for trial in self.told if trial < 0]
+            self.told = dict.fromkeys((*past, *range(n_answered - event.spec.reproducible)))
         for trial in (*self.launched, *self.running):
             self.interrupted[trial] = self.interrupted.get(trial, 0) + 1
         self._forget_process()

@@ -7,11 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asyncsweep.core import events as ev
+from asyncsweep.core import policy
 from asyncsweep.core.effects import Effect
 from asyncsweep.core.invariants.ledger import Ledger
 from asyncsweep.core.invariants.onlooker import Onlooker
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import State, SweepSpec, TrialRecord
+
+
+def key_of(trial: TrialRecord) -> str:
+    """What trials with equal parameters have in common."""
+    return repr(trial.params or trial.number)
 
 
 @dataclass
@@ -29,6 +35,7 @@ class Scene:
         worked_s: How long this and former processes worked on the sweep before the event.
         open: The records that are not final.
         ended: The records that this event made final.
+        deaths: How many workers died under trials with the same parameters (see `key_of`).
         n_final: How many of all final trials are in each state.
         best: The number of the best COMPLETE trial by the invariants' own reckoning.
         unchanged: The state is what it was before the event, `seq`, `at` and `stale` left aside.
@@ -48,6 +55,7 @@ class Scene:
     stop_now: bool = False
     cancelled: Mapping[int, None] = field(default_factory=dict)
     worked_s: float = 0.0
+    deaths: Mapping[str, int] = field(default_factory=dict)
     open: list[TrialRecord] = field(default_factory=list)
     ended: list[TrialRecord] = field(default_factory=list)
     n_final: Mapping[State, int] = field(default_factory=dict)
@@ -81,8 +89,15 @@ class Scene:
         return [
             trial.number
             for trial in self.open
-            if trial.state is State.WAITING and trial.param_names is not None and trial.worker is None
+            if trial.state is State.WAITING
+            and trial.param_names is not None
+            and trial.worker is None
+            and trial.number not in self.ledger.resting
         ]
+
+    def is_deadly(self, trial: TrialRecord) -> bool:
+        """Whether so many workers died under these parameters that they are not to be tried again."""
+        return self.deaths.get(key_of(trial), 0) >= policy.DEADLY
 
     @property
     def n_asked(self) -> int:

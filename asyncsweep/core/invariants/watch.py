@@ -20,7 +20,7 @@ from asyncsweep.core.invariants.effect_laws import BUDGET, ONCE, WINDOW, of_effe
 from asyncsweep.core.invariants.laws import LAWS
 from asyncsweep.core.invariants.ledger import Ledger
 from asyncsweep.core.invariants.onlooker import Onlooker
-from asyncsweep.core.invariants.scene import Scene
+from asyncsweep.core.invariants.scene import Scene, key_of
 from asyncsweep.core.machine import SWEEP_TIMER, Machine, Phase
 from asyncsweep.core.order import Order
 from asyncsweep.core.policy import StopRules
@@ -109,6 +109,7 @@ class Watch:
         self._open: dict[int, None] = {}
         self._final: dict[int, tuple[State, tuple[object, ...]]] = {}
         self._n_in_order = 0
+        self._deaths: dict[str, int] = {}
         self._n_final: dict[State, int] = {}
         self._next_recheck = 0
         self._n_trials = 0
@@ -174,6 +175,7 @@ class Watch:
             was_timed=not over and about in ledger.timers,
             cancelled=self._cancelled,
             worked_s=self._worked_s,
+            deaths=self._deaths,
             n_final=self._n_final,
         )
 
@@ -196,7 +198,17 @@ class Watch:
             self._stop_now = self._stop_now or (event.trial == SWEEP_TIMER and scene.was_timed)
         elif isinstance(event, ev.TrialCancelled):
             self._cancelled[event.trial] = None
+        elif isinstance(event, ev.WorkerLost):
+            self._count_deaths(event.worker)
         self.ledger.took(event)
+
+    def _count_deaths(self, worker: str) -> None:
+        """A worker is lost: what ran on it, and was not to be ended, may be why."""
+        ledger = self.ledger
+        for number, attempt in (held for held, holder in ledger.held.items() if holder == worker):
+            if (number, attempt) not in ledger.kills and number < len(self.machine.trials):
+                key = key_of(self.machine.trials[number])
+                self._deaths[key] = self._deaths.get(key, 0) + 1
 
     def _sort_records(self, scene: Scene) -> Iterator[tuple[str, str]]:
         """Find which trials are open, which became final and which were withdrawn."""

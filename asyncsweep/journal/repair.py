@@ -1,0 +1,228 @@
+"""A journal that is damaged in its middle, made one that a sweep can go on with.
+
+What precedes the damage stays. What follows it cannot be replayed: each event follows from those before it, and some of them
+are missing. So everything from the damage on is moved to a file `journal.quarantine-N` beside the journal, and what is known
+of trials that ended there is told. One case is better: where broken bytes stand between two events that follow one another
+nothing is missing, and only these bytes are moved. The same holds for a damaged header.
+
+The bytes that are moved are synced under their new name before the journal is replaced, which is one step. Whenever it is cut
+short, the old journal is still there, or the new one with its quarantine.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from asyncsweep.core.events import Event, Failed, Finished, Kept, ParamSuggested, Pruned, Started, Suggested
+from asyncsweep.core.machine import Machine, Phase
+from asyncsweep.core.records import FINAL_STATES, State, TrialRecord
+from asyncsweep.errors import JournalError
+from asyncsweep.journal import format as layout
+from asyncsweep.journal.files import Files, OsFiles
+from asyncsweep.journal.inspection import Damage, Reading, content
+from asyncsweep.journal.journal import NAME
+
+_NEW_JOURNAL = "journal.repaired"
+_NEW_QUARANTINE = "journal.quarantined"
+
+
+class Lost(NamedTuple):
+    """A trial whose end is in the part that is moved away.
+
+    Attributes:
+        trial: Its number.
+        state: How it ended there.
+        metrics: What it returned.
+        params: Its parameters, as far as they can be read.
+    """
+
+    trial: int
+    state: State
+    metrics: dict[str, float]
+    params: dict[str, Any]
+
+
+class Plan(NamedTuple):
+    """What a repair does.
+
+    Attributes:
+        damage: Where the first damage is, and what.
+        kept: Where the records that stay begin and end, in order.
+        moved: Where the bytes that are moved begin and end, in order.
+        n_kept: How many events stay; 0: the journal cannot be repaired.
+        n_moved: How many whole records are moved.
+        lost: The trials whose end is moved, by number.
+    """
+
+    damage: Damage
+    kept: list[tuple[int, int]]
+    moved: list[tuple[int, int]]
+    n_kept: int
+    n_moved: int
+    lost: list[Lost]
+
+
+def plan(directory: Path, files: Files | None = None) -> Plan | None:
+    """What `repair` would do; None when the journal is not damaged.
+
+    Raises:
+        ConfigError: There is no sweep in the directory.
+        JournalError: The journal cannot be read at all: no journal, of a newer format, or the system refuses.
+    """
+    return _plan(content(directory, files), str(directory / NAME))
+
+
+def repair(directory: Path, files: Files | None = None) -> tuple[Plan, Path] | None:
+    """Repair the journal in a directory; gives what was done and the quarantine, or None when it is not damaged.
+
+    Raises:
+        ConfigError: There is no sweep in the directory.
+        JournalError: A process is at work in it, the journal cannot be read at all, nothing of it can be kept, or the system
+            refuses. The journal is as it was.
+    """
+    files = files or OsFiles()
+    path = directory / NAME
+    content(directory, files)  # refuse a directory without a sweep before a lock is left in it
+    try:
+        held = files.lock(directory)
+    except JournalError:
+        raise
+    except OSError as error:
+        raise JournalError(f"{path} cannot be locked: {error}", path=str(path)) from error
+    try:
+        data = content(directory, files)
+        found = _plan(data, str(path))
+        if found is None:
+            return None
+        if not found.n_kept:
+            raise JournalError(
+                f"{path} cannot be repaired: no whole beginning precedes the damage at byte {found.damage.offset}; begin a "
+                "new sweep in another directory. The trials that can still be read are listed by: "
+                f"asyncsweep journal repair --dry-run --json {directory}",
+                path=str(path),
+                offset=found.damage.offset,
+            )
+        try:
+            return found, _carry_out(found, data, directory, files)
+        except OSError as error:
+            raise JournalError(f"{path} cannot be repaired: {error}", path=str(path)) from error
+    finally:
+        held.release()
+
+
+def _plan(data: bytes, path: str) -> Plan | None:
+    machine = Machine()
+    reading = Reading(data, path, machine=machine, over_gaps=True)
+    n_kept = sum(1 for _ in reading)
+    damage = reading.gaps[0].damage if reading.gaps else reading.damage
+    if damage is None:
+        return None
+    if machine.phase is Phase.NEW:  # no event, or a snapshot that is not whole
+        n_kept, reading.offset = 0, 0
+        reading.gaps.clear()
+    lost, n_moved = _lost(reading, machine)
+    moved = [(gap.damage.offset, gap.end) for gap in reading.gaps]
+    if reading.offset < len(data):
+        moved.append((reading.offset, len(data)))
+    kept, start = [], len(layout.header())
+    for begins, ends in (*moved, (len(data), 0)):
+        if start < begins:
+            kept.append((start, begins))
+        start = ends
+    return Plan(damage, kept if n_kept else [], moved, n_kept, n_moved, lost)
+
+
+def _lost(reading: Reading, machine: Machine) -> tuple[list[Lost], int]:
+    """The trials that ended in the rest of a journal, and how many whole records that has."""
+    trials = {trial.number: trial for trial in machine.trials} if machine.phase is not Phase.NEW else {}
+    params = {number: dict(trial.params) for number, trial in trials.items()}
+    ends: dict[int, Lost] = {}
+    n_records = 0
+    for record in reading.rest():
+        n_records += 1
+        if record.event is not None:
+            _note(record.event, trials, params, ends)
+    return [ends[number] for number in sorted(ends)], n_records
+
+
+def _note(
+    event: Event, trials: dict[int, TrialRecord], params: dict[int, dict[str, Any]], ends: dict[int, Lost]
+) -> None:
+    """Take what an event of the rest tells of a trial."""
+    if isinstance(event, Kept):
+        for kept in event.trials.trials:
+            if kept.state in FINAL_STATES and kept.number >= 0:
+                names = () if kept.param_names is None else event.trials.names[kept.param_names]
+                metrics = dict(zip(event.trials.names[kept.metric_names], kept.metric_values, strict=False))
+                known = dict(zip(names, kept.param_values, strict=False))
+                ends[kept.number] = Lost(kept.number, kept.state, metrics, known)
+        return
+    number = getattr(event, "trial", -1)
+    if number < 0 or (number in trials and trials[number].is_final):
+        return
+    known = params.setdefault(number, {})
+    if isinstance(event, Suggested):
+        known.update(event.params)
+    elif isinstance(event, ParamSuggested):
+        known[event.name] = event.value
+    elif isinstance(event, Started):
+        ends.pop(number, None)  # it was tried again
+    elif isinstance(event, Finished):
+        ends[number] = Lost(number, State.COMPLETE, event.metrics, known)
+    elif isinstance(event, Pruned):
+        ends[number] = Lost(number, State.PRUNED, {}, known)
+    elif isinstance(event, Failed):
+        ends[number] = Lost(number, State.FAILED, {}, known)
+
+
+def _carry_out(found: Plan, data: bytes, directory: Path, files: Files) -> Path:
+    """Write the quarantine, then the journal; gives the quarantine."""
+    new_journal, new_quarantine = directory / _NEW_JOURNAL, directory / _NEW_QUARANTINE
+    quarantine = _write_quarantine([data[a:b] for a, b in found.moved], directory, files)
+    try:
+        _write(new_journal, [layout.header(), *(data[a:b] for a, b in found.kept)], files)
+        files.sync_folder(directory)
+        files.replace(new_journal, directory / NAME)
+    except OSError:
+        for left in (new_journal, new_quarantine):
+            with suppress(OSError):  # in nobody's way: the next repair writes it anew
+                files.remove(left)
+        raise
+    files.sync_folder(directory)
+    return quarantine
+
+
+def _write_quarantine(pieces: list[bytes], directory: Path, files: Files) -> Path:
+    """The moved bytes in a file of their own; the one of an earlier repair that was cut short serves again."""
+    number = 1
+    while files.exists(path := directory / f"journal.quarantine-{number}"):
+        number += 1
+    if number > 1:
+        last = directory / f"journal.quarantine-{number - 1}"
+        if _read(last, files) == b"".join(pieces):
+            return last
+    _write(directory / _NEW_QUARANTINE, pieces, files)
+    files.replace(directory / _NEW_QUARANTINE, path)
+    return path
+
+
+def _write(path: Path, pieces: list[bytes], files: Files) -> None:
+    with suppress(FileNotFoundError):
+        files.remove(path)
+    file = files.create(path)
+    try:
+        for piece in pieces:
+            file.append(piece)
+        file.sync()
+    finally:
+        file.close()
+
+
+def _read(path: Path, files: Files) -> bytes:
+    file = files.open(path, writing=False)
+    try:
+        return file.read()
+    finally:
+        file.close()

@@ -1,0 +1,33 @@
+"""A trial's folder: where its logs and its checkpoint are, made when it is first used.
+
+Each folder has the mode 0700, whatever the umask, and no symbolic link is taken for one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+CHECKPOINT = "checkpoint"
+
+
+def make(*parts: str) -> str:
+    """The folder that the parts are when they are joined; the first part and each one below it is made if it is missing.
+
+    Raises:
+        OSError: It cannot be made, or something else has its place, a symbolic link for example.
+    """
+    path = ""
+    for part in parts:
+        path = os.path.join(path, part)
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.lstat(path).st_mode):
+                raise NotADirectoryError(
+                    errno.ENOTDIR, "a trial's folder must be a folder, and no symbolic link", path
+                ) from None
+        else:
+            os.chmod(path, 0o700)  # a umask may have taken away more than is good for us
+    return path

@@ -1,0 +1,143 @@
+"""Processes that descend from one, as /proc shows them. Linux alone.
+
+A process is named by its id and the time of its start, so that a signal never hits another one that got the same id since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from typing import NamedTuple
+
+# Processes that cannot be ended for so long (they hang in the kernel, or are another user's) are left alone.
+END_S = 5.0
+_GONE = (FileNotFoundError, ProcessLookupError)
+
+
+class Process(NamedTuple):
+    """A process, for as long as it lives and no longer."""
+
+    pid: int
+    started_at: int
+
+
+class Stat(NamedTuple):
+    """What `/proc/PID/stat` tells: the state's letter, the parent, and times in clock ticks.
+
+    `used` is the processor time of the process and of those of its children that it has waited for; `waited` the part of the
+    latter.
+    """
+
+    state: str
+    parent: int
+    started_at: int
+    used: int
+    waited: int
+
+
+def stat_of(pid: int) -> Stat | None:
+    """None when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()  # the name before it may hold anything
+    except _GONE:
+        return None
+    user, system, user_waited, system_waited = map(int, fields[11:15])
+    waited = user_waited + system_waited
+    return Stat(fields[0].decode(), int(fields[1]), int(fields[19]), user + system + waited, waited)
+
+
+def children_of(pid: int) -> list[int]:
+    """The ids of a process's children, zombies included, oldest first for each of its threads."""
+    found: list[int] = []
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except _GONE:
+        return found
+    for thread in threads:
+        try:
+            with open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                found += map(int, file.read().split())
+        except _GONE:
+            if not os.path.exists(f"/proc/self/task/{os.getpid()}/children"):
+                return _children_by_search(pid)  # a kernel without these files
+    return found
+
+
+def _children_by_search(pid: int) -> list[int]:
+    parents = {other: stat_of(other) for other in _all()}
+    return [other for other, stat in parents.items() if stat is not None and stat.parent == pid]
+
+
+def descendants_of(pid: int) -> list[Process]:
+    """All that descend from a process, parents before their children. Those that are born meanwhile may be missing."""
+    found: list[Process] = []
+    parents = [pid]
+    while parents:
+        for child in children_of(parents.pop()):
+            stat = stat_of(child)
+            if stat is not None:
+                found.append(Process(child, stat.started_at))
+                parents.append(child)
+    return found
+
+
+def send(process: Process, number: signal.Signals) -> None:
+    """Send a signal; nothing happens when the process has ended or may not be sent one."""
+    try:
+        fd = os.pidfd_open(process.pid)
+    except OSError:
+        return
+    try:
+        stat = stat_of(process.pid)
+        if stat is not None and stat.started_at == process.started_at:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                signal.pidfd_send_signal(fd, number)
+    finally:
+        os.close(fd)
+
+
+def end(pid: int) -> None:
+    """End by force what descends from a process, once: what these leave behind may have a new parent afterwards.
+
+    All are stopped before the first is ended, so that none of them can start another one meanwhile.
+    """
+    until = time.monotonic() + END_S
+    stopped: dict[Process, None] = {}
+    while new := [process for process in descendants_of(pid) if process not in stopped]:
+        for process in new:
+            send(process, signal.SIGSTOP)
+            stopped[process] = None
+        if time.monotonic() > until:
+            break
+    for process in stopped:
+        send(process, signal.SIGKILL)
+
+
+def marked(mark: str) -> list[Process]:
+    """The processes of our user whose environment at their start had `mark` in it, wherever they descend from."""
+    found = []
+    for pid in _all():
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                has_mark = mark.encode() in file.read()
+        except (*_GONE, PermissionError):
+            continue
+        stat = stat_of(pid) if has_mark else None
+        if stat is not None and stat.state not in "ZX":
+            found.append(Process(pid, stat.started_at))
+    return found
+
+
+def end_marked(mark: str) -> None:
+    """End by force all that `marked` finds."""
+    until = time.monotonic() + END_S
+    while (found := marked(mark)) and time.monotonic() < until:
+        for process in found:
+            send(process, signal.SIGKILL)
+
+
+def _all() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
