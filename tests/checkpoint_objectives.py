@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 from typing import Any
 
@@ -28,7 +29,8 @@ def steps_of(trial: Any) -> float:
 
 def end_badly(trial: Any) -> None:
     if os.environ.get("ASYNCSWEEP_TEST_WAITS"):
-        print("saved", flush=True)
+        sys.stdout.write("saved\n")
+        sys.stdout.flush()
         threading.Event().wait()
     raise ConnectionResetError("the first attempt ends here")
 

@@ -44,6 +44,20 @@ def sweep(objective: Any, directory: Path | None = None, **settings: Any) -> sw.
     return sw.Sweep(objective, directory=directory, **settings)
 
 
+def run_and_kill(directory: Path) -> None:
+    """A process that runs a sweep, killed when its trial has saved its second step."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ASYNCSWEEP_TEST_WAITS": "1"}
+    command = [sys.executable, "-c", KILLED, str(directory)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"saved\n"
+        process.kill()
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder))
+
+
 @pytest.fixture
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The system's folder for temporary files."""
@@ -66,14 +80,7 @@ async def test_a_retry_goes_on_at_the_saved_step(executor: str, in_memory: bool,
 
 
 async def test_a_sweep_that_was_killed_goes_on_at_the_saved_step(tmp_path: Path) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "ASYNCSWEEP_TEST_WAITS": "1"}
-    with subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(tmp_path)], stdout=subprocess.PIPE, env=environment
-    ) as process:
-        assert process.stdout is not None
-        said = await anyio.to_thread.run_sync(process.stdout.readline)
-        process.kill()
-    assert said == b"saved\n"
+    await anyio.to_thread.run_sync(run_and_kill, tmp_path)
     result = await sw.Sweep.resume(tmp_path, objectives.steps_of)
     (trial,) = result.trials
     assert (trial.value, trial.attempt, trial.user_attrs) == (4.0, 2, {"began_at": objectives.DIES_AFTER})
@@ -96,7 +103,7 @@ async def test_in_memory_the_folders_are_temporary_ones_and_go_with_the_run(exec
     result = await sweep(WHERE[executor], executor=executor, n_trials=2).run()
     folders = [Path(trial.user_attrs["folder"]) for trial in result.trials]
     assert [folder.parents[2] for folder in folders] == [temporary] * 2
-    assert list(temporary.iterdir()) == []
+    assert names_in(temporary) == []
 
 
 async def test_two_sweeps_in_memory_have_names_that_nobody_can_guess(temporary: Path) -> None:
@@ -109,12 +116,15 @@ async def test_two_sweeps_in_memory_have_names_that_nobody_can_guess(temporary: 
 
 
 async def test_temporary_folders_go_when_the_block_is_left_by_an_exception(temporary: Path) -> None:
-    with pytest.raises(KeyError):
+    async def fail_at_the_first_trial() -> None:
         async with sweep(objectives.where, n_trials=None).start() as run:
             async for update in run.updates():
                 if isinstance(update, sw.TrialFinished):
                     raise KeyError
-    assert list(temporary.iterdir()) == []
+
+    with pytest.raises(KeyError):
+        await fail_at_the_first_trial()
+    assert names_in(temporary) == []
 
 
 async def test_temporary_folders_go_when_the_run_is_cancelled(temporary: Path) -> None:
@@ -122,14 +132,14 @@ async def test_temporary_folders_go_when_the_run_is_cancelled(temporary: Path) -
         async for update in run.updates():
             if isinstance(update, sw.TrialFinished):
                 break
-        assert len(list(temporary.iterdir())) == 1
+        assert len(names_in(temporary)) == 1
         tasks.cancel_scope.cancel()
-    assert list(temporary.iterdir()) == []
+    assert names_in(temporary) == []
 
 
 async def test_nothing_is_made_for_trials_that_ask_for_nothing(temporary: Path, tmp_path: Path) -> None:
     async def objective(x: float) -> float:
-        assert list(temporary.iterdir()) == []
+        assert names_in(temporary) == []
         return x
 
     result = await sweep(objective).run()
@@ -160,7 +170,7 @@ async def test_a_killed_thread_makes_no_folder_after_the_run(temporary: Path) ->
                 run.stop(now=True)
     killed.set()
     await anyio.to_thread.run_sync(done.wait, 30)
-    assert (seen, list(temporary.iterdir())) == ([], [])
+    assert (seen, names_in(temporary)) == ([], [])
 
 
 def test_an_executor_that_gives_no_folders_makes_it_an_error_that_says_so() -> None:

@@ -46,7 +46,7 @@ RULES = {
     "space": rule("errors", "msgspec"),
     "core": rule("errors space", "msgspec", IMPURE),
     "wire": rule("", "msgpack"),
-    "link": rule("errors wire", "anyio msgpack"),
+    "link": rule("errors wire worker", "anyio msgpack"),
     "worker": rule("errors wire", "msgpack"),
     "hooks": rule("errors space core worker", "msgspec pluggy"),
     "samplers": rule(BELOW_3, "anyio cloudpickle msgpack msgspec numpy optuna"),

@@ -138,21 +138,21 @@ def _documents(event: Event, trial: int | None) -> Iterator[dict[str, Any]]:
 
 def _print(document: Any) -> None:
     """One line of JSON, in which a terminal finds nothing to obey."""
-    text = json.dumps(json_value(_plain(document)), allow_nan=False)
+    text = json.dumps(_plain(document), allow_nan=False)
     sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
 
 
 def _plain(value: Any) -> Any:
-    """Structs as dicts, with what tells the kinds of domains apart."""
+    """A value for JSON; structs are dicts, with what tells the kinds of domains apart."""
     if isinstance(value, msgspec.Struct):
         tag = value.__struct_config__.tag
         kind = {"type": tag} if isinstance(tag, str) else {}
         return kind | {name: _plain(getattr(value, name)) for name in value.__struct_fields__}
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return value
+    return json_value(value)
 
 
 def _say(line: str) -> None:
@@ -204,7 +204,7 @@ def _plan_json(plan: repair.Plan | None, quarantine: Path | None) -> dict[str, A
         return {"damage": None}
     return {
         "damage": plan.damage._asdict(),
-        "kept_events": plan.n_kept,
+        "kept_events": len(plan.kept),
         "moved_bytes": _size(plan.moved),
         "moved_records": plan.n_moved,
         "quarantine": None if quarantine is None else str(quarantine),
@@ -215,10 +215,10 @@ def _plan_json(plan: repair.Plan | None, quarantine: Path | None) -> dict[str, A
 def _plan_lines(plan: repair.Plan, quarantine: Path | None, directory: str) -> Iterator[str]:
     is_done = quarantine is not None
     yield f"Damaged at byte {plan.damage.offset}: {plan.damage.reason}."
-    if not plan.n_kept:
+    if not plan.kept:
         yield "No whole beginning precedes that: the journal cannot be repaired, and stays as it is."
     else:
-        yield f"{plan.n_kept:,} events {'were' if is_done else 'would be'} kept."
+        yield f"{len(plan.kept):,} events {'were' if is_done else 'would be'} kept."
         yield (
             f"{_size(plan.moved):,} bytes with {plan.n_moved:,} whole records {'were' if is_done else 'would be'} moved to "
             f"{quarantine or Path(directory) / 'journal.quarantine-N'}."
@@ -228,7 +228,7 @@ def _plan_lines(plan: repair.Plan, quarantine: Path | None, directory: str) -> I
         for lost in plan.lost:
             facts = "; ".join(filter(None, (params_text(lost.metrics), params_text(lost.params))))
             yield f"  trial {lost.trial} {lost.state.value}{': ' if facts else ''}{facts}"
-    elif plan.n_kept:
+    elif plan.kept:
         yield "No end of a trial that can be read is among them."
     if is_done:
         yield "The sweep can be resumed: trials that had not ended before the damage run again."

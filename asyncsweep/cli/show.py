@@ -12,12 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from asyncsweep.cli.cost import Cost, cost_of, size_text
 from asyncsweep.core.effects import Finish
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import SweepSpec, TrialRecord
 from asyncsweep.driver.replay import steps
 from asyncsweep.errors import ConfigError
 from asyncsweep.journal import journal
+from asyncsweep.journal.inspection import ending
 from asyncsweep.progress.display import STYLES, best_line, counts_text
 from asyncsweep.progress.text import duration_text, params_text, value_text, visible, visible_lines
 from asyncsweep.result import Result
@@ -63,7 +65,12 @@ def show(directory: str, number: int | None, limit: int, as_json: bool) -> None:
         from asyncsweep.cli.carry_out import write_json
 
         write_json(
-            story.result, path.absolute(), sys.stdout, objective=story.spec.objective, is_over=story.finish is not None
+            story.result,
+            path.absolute(),
+            sys.stdout,
+            objective=story.spec.objective,
+            is_over=story.finish is not None,
+            disk_bytes={**(cost := cost_of(path))._asdict(), "total": cost.total},
         )
         return
     console = Console(highlight=False, markup=False)
@@ -71,6 +78,7 @@ def show(directory: str, number: int | None, limit: int, as_json: bool) -> None:
         _show_trial(console, path, story, number)
     else:
         _show_sweep(console, story, limit)
+        console.print(_disk(cost_of(path)), soft_wrap=True)
 
 
 def read(directory: Path) -> Story:
@@ -84,10 +92,9 @@ def read(directory: Path) -> Story:
     if not content.events:
         raise ConfigError(f"directory={str(directory)!r}: that sweep never began")
     machine = Machine()
-    finish: Finish | None = None
-    for effects in steps(machine, content.events, str(directory / journal.NAME)):
-        if effects:  # a sweep that ended and was opened again has effects after its Finish
-            finish = effects[-1] if isinstance(effects[-1], Finish) else None
+    for _ in steps(machine, content.events, str(directory / journal.NAME)):
+        pass
+    finish = ending(machine)
     result = Result(machine.spec, machine.trials, "" if finish is None else finish.reason)
     return Story(machine.spec, result, finish, machine.at, content.torn)
 
@@ -164,6 +171,11 @@ def _about(trial: TrialRecord, console: Console) -> Text:
     if trial.error is not None:
         text.append("\n" + visible(str(trial.error)[:200], console.encoding), style="red")
     return text
+
+
+def _disk(cost: Cost) -> str:
+    parts = ", ".join(f"{name} {size_text(size)}" for name, size in cost._asdict().items() if size)
+    return f"On disk: {size_text(cost.total)} ({parts})."
 
 
 def _ending(story: Story) -> str:

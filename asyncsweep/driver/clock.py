@@ -18,13 +18,22 @@ _REBUILT_FROM = 1_000
 
 
 class Clock:
-    """Seconds since the epoch, at least `not_before`, counted by the monotonic clock."""
+    """Seconds since the epoch, at least `not_before`, counted by the monotonic clock.
 
-    def __init__(self, not_before: float = 0.0) -> None:
-        self._offset = max(time.time(), not_before) - time.monotonic()
+    A simulation has clocks of its own: `wall` and `monotonic` stand for those of the system.
+    """
+
+    def __init__(
+        self,
+        not_before: float = 0.0,
+        wall: Callable[[], float] | None = None,
+        monotonic: Callable[[], float] | None = None,
+    ) -> None:
+        self._monotonic = monotonic or time.monotonic
+        self._offset = max((wall or time.time)(), not_before) - self._monotonic()
 
     def now(self) -> float:
-        return self._offset + time.monotonic()
+        return self._offset + self._monotonic()
 
 
 class Timers:

@@ -19,7 +19,9 @@ import anyio.abc
 from asyncsweep.core.events import Event, ExecutorFailed, Killed, Started, WorkerJoined, WorkerLost
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.errors import ConfigError
+from asyncsweep.executors.limits import Limits, limits_of
 from asyncsweep.executors.names import new_worker
+from asyncsweep.executors.supervision import Supervision
 from asyncsweep.executors.worker import WorkerProcess
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
 
@@ -30,18 +32,33 @@ MAX_FAILED_STARTS = 3
 class ProcessExecutor:
     """Runs objectives in warm local processes.
 
+    The limits count the worker and everything that it started, and are looked at ten times a second. A trial that passes one
+    ends in the error that is named below, and so does its worker.
+
     Args:
         fresh: Start a new process for each trial.
         max_trials_per_worker: Replace a process after so many trials; None means never.
+        memory_limit: The resident memory that a trial may take with its worker: bytes, or a text such as "2GiB" or "500MB".
+            Beyond it the worker is ended by force, and the trial's error is `MemoryLimitExceeded`. What a bare worker and a
+            loaded objective take counts. A worker that still has more than half of the limit after a trial is replaced, so
+            that the next trial does not pay for it. Linux only.
+        cpu_time_limit: The seconds of processor time that an attempt may take, over all processors, from the first look at it.
+            Beyond it the worker is ended as at a `trial_timeout`, and the error is `CpuTimeLimitExceeded`. Linux only.
 
     Raises:
-        ConfigError: An option has a wrong type or value, or this is Windows.
+        ConfigError: An option has a wrong type or value, or cannot be had on this system.
     """
 
     remote = True
     runs: Literal["async", "sync", "both"] = "both"
 
-    def __init__(self, fresh: bool = False, max_trials_per_worker: int | None = None) -> None:
+    def __init__(
+        self,
+        fresh: bool = False,
+        max_trials_per_worker: int | None = None,
+        memory_limit: int | str | None = None,
+        cpu_time_limit: float | None = None,
+    ) -> None:
         if sys.platform == "win32":
             raise ConfigError("executor='process' needs Linux or macOS: on Windows use executor='thread' or 'inline'")
         if not isinstance(fresh, bool):
@@ -52,6 +69,7 @@ class ProcessExecutor:
         if fresh and limit not in (None, 1):
             raise ConfigError(f"executor.max_trials_per_worker={limit}: with fresh=True it can only be 1 or left out")
         self._max_trials = 1 if fresh else limit
+        self._limits = limits_of(memory_limit, cpu_time_limit)
         self._slots: dict[str, _Slot] = {}
         self._jobs: dict[JobId, _Slot] = {}
         self._failed_starts = 0
@@ -65,9 +83,11 @@ class ProcessExecutor:
         self._jobs.clear()
         self._failed_starts, self._was_ready = 0, False
         async with anyio.create_task_group() as tasks:
-            slots = [_Slot(self, setup, inbox, self._max_trials) for _ in range(setup.slots)]
+            slots = [_Slot(self, setup, inbox, self._max_trials, self._limits) for _ in range(setup.slots)]
             for slot in slots:
                 tasks.start_soon(slot.serve)
+            supervision = Supervision(self._limits, setup.grace_s)
+            tasks.start_soon(supervision.run, lambda: [slot.process for slot in slots if slot.process is not None])
             try:
                 yield
             finally:
@@ -104,9 +124,9 @@ class ProcessExecutor:
         self._slots[name] = slot
         self._inbox.post(WorkerJoined(name))
 
-    def left(self, name: str, reason: str) -> None:
+    def left(self, name: str, reason: str, kind: str) -> None:
         del self._slots[name]
-        self._inbox.post(WorkerLost(name, reason))
+        self._inbox.post(WorkerLost(name, reason, kind))
 
     def done(self, job: JobId) -> None:
         self._failed_starts = 0
@@ -122,15 +142,22 @@ class ProcessExecutor:
 
 
 class _Slot:
-    """One place for a trial, and the process that serves it now."""
+    """One place for a trial.
 
-    def __init__(self, executor: ProcessExecutor, setup: Setup, inbox: Inbox, max_trials: int | None) -> None:
+    Attributes:
+        process: What serves it now; None while there is nothing.
+    """
+
+    def __init__(
+        self, executor: ProcessExecutor, setup: Setup, inbox: Inbox, max_trials: int | None, limits: Limits
+    ) -> None:
         self._executor = executor
         self._setup = setup
         self._inbox = inbox
         self._max_trials = max_trials
+        self._limits = limits
         self._name = ""
-        self._process: WorkerProcess | None = None
+        self.process: WorkerProcess | None = None
         self._job: Job | None = None
         self._killing: list[JobId] = []
         self._closing = False
@@ -142,13 +169,14 @@ class _Slot:
         self._serving = True
         try:
             while not self._closing:
-                process = WorkerProcess(self._setup, self._inbox, self._ready, self._outcome, self._max_trials)
-                self._process = process
+                process = self.process = WorkerProcess(
+                    self._setup, self._inbox, self._ready, self._outcome, self._max_trials, self._limits
+                )
                 try:
                     reason = await process.run()
                 except OSError as error:
                     reason, process.fault = f"no process can be started: {error}", ErrorInfo("OSError", str(error))
-                self._process = None
+                self.process = None
                 if not self._after(process, reason):
                     return
         finally:
@@ -164,7 +192,7 @@ class _Slot:
         killing, self._killing = self._killing, []
         if self._name:
             name, self._name = self._name, ""
-            self._executor.left(name, reason)
+            self._executor.left(name, reason, process.kind)
             if job is not None:
                 self._executor.done(JobId(job.trial, job.attempt))
             for killed in killing:
@@ -183,12 +211,12 @@ class _Slot:
 
     def launch(self, job: Job) -> None:
         self._job = job
-        if self._process is not None and self._process.is_ready:
+        if self.process is not None and self.process.is_ready:
             self._start(job)
 
     def _start(self, job: Job) -> None:
-        assert self._process is not None
-        self._process.start_job(job)
+        assert self.process is not None
+        self.process.start_job(job)
         self._inbox.post(Started(job.trial, job.attempt))
 
     def _outcome(self, job: Job, events: list[Event]) -> None:
@@ -197,23 +225,23 @@ class _Slot:
         self._inbox.post(*events)
 
     def kill(self, job: JobId, grace_s: float) -> None:
-        if self._process is not None and self._process.is_ready:
+        if self.process is not None and self.process.is_ready:
             self._killing.append(job)
-            self._process.terminate(grace_s)
+            self.process.terminate(grace_s)
         else:  # it waits for a replaced process: nothing runs yet
             self._job = None
             self._executor.done(job)
             self._inbox.post(Killed(*job))
 
     def answer(self, job: JobId, answer: Answer) -> None:
-        if self._process is not None and self._job is not None and (self._job.trial, self._job.attempt) == job:
-            self._process.answer(answer)
+        if self.process is not None and self._job is not None and (self._job.trial, self._job.attempt) == job:
+            self.process.answer(answer)
 
     def close(self) -> None:
         """No more processes; what runs is ended politely."""
         self._closing = True
-        if self._process is not None:
-            self._process.close()
+        if self.process is not None:
+            self.process.close()
 
     async def end(self) -> None:
         """Wait for the end of `close`, then use force."""
@@ -222,6 +250,6 @@ class _Slot:
         with anyio.move_on_after(self._setup.grace_s):
             await self._ended.wait()
             return
-        if self._process is not None:
-            self._process.kill()
+        if self.process is not None:
+            self.process.kill()
         await self._ended.wait()

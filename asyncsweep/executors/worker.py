@@ -28,7 +28,8 @@ from asyncsweep.core.events import (
     VerdictAsked,
 )
 from asyncsweep.core.records import ErrorInfo
-from asyncsweep.errors import TrialError
+from asyncsweep.errors import TrialError, WorkerLost
+from asyncsweep.executors.limits import UNLIMITED, Limits, is_worn
 from asyncsweep.executors.values import attr_of, domain_of
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, Setup
 from asyncsweep.link.child import Child, start
@@ -91,12 +92,14 @@ class WorkerProcess:
         on_ready: Called when it has loaded the objective and waits.
         on_end: Called when an attempt has ended, with the job and what it said last, its outcome at the end.
         max_trials: After so many it is sent home; None means never.
+        limits: What an attempt may take; it is sent home when little of that is left for the next one.
 
     Attributes:
         is_ready: True while it can take a job.
         was_ready: True once it could.
         retired: True once it was sent home.
         fault: Why it cannot load the objective; None otherwise.
+        kind: The class of the error that an attempt ends in which was lost with it.
     """
 
     def __init__(
@@ -106,12 +109,15 @@ class WorkerProcess:
         on_ready: Callable[[], None],
         on_end: Callable[[Job, list[Event]], None],
         max_trials: int | None,
+        limits: Limits = UNLIMITED,
     ) -> None:
         self._setup = setup
         self._inbox = inbox
         self._on_ready = on_ready
         self._on_end = on_end
         self._trials_left = max_trials
+        self._limits = limits
+        self._verdict: str | None = None
         self._child: Child | None = None
         self._stream: MessageStream | None = None
         self._tasks: anyio.abc.TaskGroup | None = None
@@ -126,6 +132,17 @@ class WorkerProcess:
         self.was_ready = False
         self.retired = False
         self.fault: ErrorInfo | None = None
+        self.kind = WorkerLost.__name__
+
+    @property
+    def pid(self) -> int:
+        """The process id of its guard; 0 while it is not started."""
+        return 0 if self._child is None else self._child.pid
+
+    @property
+    def attempt(self) -> int | None:
+        """Tells the attempt that it runs from all others; None when there is none, or it is condemned."""
+        return self._secret if self._job is not None and self.is_ready and self._verdict is None else None
 
     async def run(self) -> str:
         """Start the process and serve it until it has ended; gives how it ended.
@@ -153,6 +170,8 @@ class WorkerProcess:
                 if self._stream is not None:
                     self._stream.close()
                 reason = child.reap()
+            if self._verdict is not None:
+                return self._verdict
             return reason if self.fault is None else f"{self.fault.message} ({reason})"
         finally:
             self._collect_log()
@@ -180,6 +199,23 @@ class WorkerProcess:
         """End the process and its group by force."""
         if self._child is not None:
             self._child.signal_group(signal.SIGKILL)
+
+    def condemn(self, kind: str, reason: str, grace_s: float | None = None) -> None:
+        """End the process for what its attempt did, which is lost with it, whatever it still says.
+
+        Args:
+            kind: The class of the error that the attempt ends in.
+            reason: The error's message.
+            grace_s: As for `terminate`; None means by force at once.
+        """
+        if self._verdict is not None:
+            return
+        self.kind, self._verdict = kind, reason
+        self._secret = _new_secret()
+        if grace_s is None:
+            self.kill()
+        else:
+            self.terminate(grace_s)
 
     def close(self) -> None:
         """Send an idle process home; end a busy one politely."""
@@ -297,12 +333,12 @@ class WorkerProcess:
         self._job = None
         if self._trials_left is not None:
             self._trials_left -= 1
-            if self._trials_left == 0:
-                self.is_ready = False
-                self.retired = True
-                self._send((SHUTDOWN,))
-                assert self._tasks is not None
-                self._tasks.start_soon(self._kill_after, max(_EXIT_S, self._setup.grace_s))
+        if self._trials_left == 0 or is_worn(self.pid, self._limits):
+            self.is_ready = False
+            self.retired = True
+            self._send((SHUTDOWN,))
+            assert self._tasks is not None
+            self._tasks.start_soon(self._kill_after, max(_EXIT_S, self._setup.grace_s))
         self._on_end(job, events)
 
     async def _kill_after(self, grace_s: float) -> None:

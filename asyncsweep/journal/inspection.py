@@ -1,8 +1,8 @@
 """What a journal holds, looked at without changing it and without its lock: also while a sweep writes it.
 
 A `Reading` gives the events from the header on, one by one, as long as each can follow those before it. It ends at the end of
-the file, at a torn tail (a write that never ended, or has not ended yet), or at damage: a broken record with whole ones behind
-it, or an event that cannot be where it is. A header is damaged, too, and its file still a journal, when a sweep's first record
+the file, at a torn tail (writes that never ended, or have not ended yet), or at damage: a broken record that was whole once, or
+an event that cannot be where it is. What tells the two apart is in `format`. A header is damaged, too, and its file still a journal, when a sweep's first record
 is found near its place.
 """
 
@@ -24,8 +24,6 @@ from asyncsweep.journal.journal import NAME
 _HEADER_SIZE = len(layout.header())
 # A header may have lost or gained bytes; a damaged disk block takes the first record with it.
 _FIRST_RECORD_WITHIN_BYTES = 4096
-# One is synced before it becomes the journal, so that this is no write that never ended.
-_NO_SNAPSHOT = "the snapshot that the journal begins with is cut off"
 
 
 class Damage(NamedTuple):
@@ -100,11 +98,13 @@ class Reading:
     """
 
     def __init__(self, data: bytes, path: str, *, machine: Machine | None = None, over_gaps: bool = False) -> None:
+        self._data = data
         self._view = memoryview(data)
         self._path = path
         self._machine = machine
         self._over_gaps = over_gaps
         self._before: Event | None = None
+        self._synced: int | None = None
         self.offset = 0
         self.torn = 0
         self.damage: Damage | None = None
@@ -120,9 +120,14 @@ class Reading:
             return
         size = len(self._view)
         while self.offset < size:
+            synced = layout.mark_at(self._view, self.offset)
+            if synced is not None:
+                self._synced = synced
+                self.offset += layout.MARK_BYTES
+                continue
             record = layout.record_at(self._view, self.offset) or self._behind_gap()
             if record is None:
-                return
+                break
             event = record.event
             reason = self._refusal(event) or self._taken(event)
             if event is None or reason:
@@ -130,8 +135,9 @@ class Reading:
                 return
             self.offset = record.end
             yield record, event
-        if isinstance(self._before, Kept):
-            self.damage = Damage(self.offset, _NO_SNAPSHOT)
+        if isinstance(self._before, Kept) and self.damage is None:  # one is synced before it becomes the journal
+            self.damage = Damage(self.offset, "the snapshot that the journal begins with is cut off")
+            self.torn = 0
 
     def rest(self) -> Iterator[layout.Record]:
         """The whole records from `offset` on, whatever stands between them."""
@@ -142,20 +148,21 @@ class Reading:
 
     def _enter(self) -> bool:
         """Go to the first record; False when there is none to go to."""
-        view = self._view
-        try:
-            if layout.decode(bytes(view[:_HEADER_SIZE]), self._path).torn:
-                self.torn = len(view)
-            else:
-                self.offset = _HEADER_SIZE
-            return not self.torn
-        except JournalError:
-            if len(view) > _HEADER_SIZE:  # refuses a newer format of which only the first bytes are damaged
-                self._refuse_newer()
-            near = (layout.record_at(view, offset) for offset in range(min(len(view), _FIRST_RECORD_WITHIN_BYTES)))
-            first = next((record for record in near if record is not None and not self._refusal(record.event)), None)
-            if first is None:
-                raise
+        data = self._data
+        if len(data) < _HEADER_SIZE or not data.strip(b"\0"):
+            self.torn = layout.decode(data, self._path).torn
+            return False
+        fault = _fault(data[:_HEADER_SIZE], self._path)
+        if fault is None:
+            self.offset = _HEADER_SIZE
+            return True
+        newer = _fault(layout.MAGIC + data[len(layout.MAGIC) : _HEADER_SIZE], self._path)
+        if newer is not None and newer.offset:  # also where the first bytes are damaged
+            raise newer
+        near = (layout.record_at(self._view, offset) for offset in range(min(len(data), _FIRST_RECORD_WITHIN_BYTES)))
+        first = next((record for record in near if record is not None and not self._refusal(record.event)), None)
+        if first is None:
+            raise fault
         damage = Damage(0, "its header is damaged")
         if not self._over_gaps:
             self.damage = damage
@@ -164,26 +171,17 @@ class Reading:
         self.offset = first.offset
         return True
 
-    def _refuse_newer(self) -> None:
-        try:
-            layout.decode(layout.MAGIC + bytes(self._view[len(layout.MAGIC) : _HEADER_SIZE]), self._path)
-        except JournalError as error:
-            if error.offset:
-                raise
-
     def _behind_gap(self) -> layout.Record | None:
         """The record behind broken bytes, if it is the next event; None when the reading ends here."""
-        following = layout.next_record(self._view, self.offset + 1)
-        if following is None and isinstance(self._before, Kept):
-            self.damage = Damage(self.offset, _NO_SNAPSHOT)
-            return None
-        if following is None:
+        if not layout.is_damage(self._view, self.offset, self._synced):
             self.torn = len(self._view) - self.offset
             return None
-        damage = Damage(self.offset, "the record there is broken")
-        if self._over_gaps and not self._refusal(following.event):
-            self.gaps.append(Gap(damage, following.offset))
-            return following
+        damage = Damage(self.offset, "the record there is broken, and it was whole once")
+        if self._over_gaps:
+            following = layout.next_record(self._view, self.offset + 1)
+            if following is not None and not self._refusal(following.event):
+                self.gaps.append(Gap(damage, following.offset))
+                return following
         self.damage = damage
         return None
 
@@ -279,3 +277,13 @@ def ending(machine: Machine) -> Finish | None:
     course = machine.course
     reason = course.stop_reason or ("space exhausted" if course.exhausted else "n_trials reached")
     return Finish(reason, course.error)
+
+
+def _fault(head: bytes, path: str) -> JournalError | None:
+    """What is wrong with a header; the error has the offset 0 for damage, another one for a newer format."""
+    try:
+        if not layout.decode(head, path).torn:
+            return None
+    except JournalError as error:
+        return error
+    return JournalError(f"{path} is no asyncsweep journal", path=path, offset=0)  # zeros

@@ -49,9 +49,8 @@ class Plan(NamedTuple):
 
     Attributes:
         damage: Where the first damage is, and what.
-        kept: Where the records that stay begin and end, in order.
+        kept: Where the records that stay begin and end, in order; none: the journal cannot be repaired.
         moved: Where the bytes that are moved begin and end, in order.
-        n_kept: How many events stay; 0: the journal cannot be repaired.
         n_moved: How many whole records are moved.
         lost: The trials whose end is moved, by number.
     """
@@ -59,7 +58,6 @@ class Plan(NamedTuple):
     damage: Damage
     kept: list[tuple[int, int]]
     moved: list[tuple[int, int]]
-    n_kept: int
     n_moved: int
     lost: list[Lost]
 
@@ -96,7 +94,7 @@ def repair(directory: Path, files: Files | None = None) -> tuple[Plan, Path] | N
         found = _plan(data, str(path))
         if found is None:
             return None
-        if not found.n_kept:
+        if not found.kept:
             raise JournalError(
                 f"{path} cannot be repaired: no whole beginning precedes the damage at byte {found.damage.offset}; begin a "
                 "new sweep in another directory. The trials that can still be read are listed by: "
@@ -115,23 +113,19 @@ def repair(directory: Path, files: Files | None = None) -> tuple[Plan, Path] | N
 def _plan(data: bytes, path: str) -> Plan | None:
     machine = Machine()
     reading = Reading(data, path, machine=machine, over_gaps=True)
-    n_kept = sum(1 for _ in reading)
+    kept = [(record.offset, record.end) for record, _ in reading]
     damage = reading.gaps[0].damage if reading.gaps else reading.damage
     if damage is None:
         return None
     if machine.phase is Phase.NEW:  # no event, or a snapshot that is not whole
-        n_kept, reading.offset = 0, 0
+        reading.offset = 0
         reading.gaps.clear()
+        kept.clear()
     lost, n_moved = _lost(reading, machine)
     moved = [(gap.damage.offset, gap.end) for gap in reading.gaps]
     if reading.offset < len(data):
         moved.append((reading.offset, len(data)))
-    kept, start = [], len(layout.header())
-    for begins, ends in (*moved, (len(data), 0)):
-        if start < begins:
-            kept.append((start, begins))
-        start = ends
-    return Plan(damage, kept if n_kept else [], moved, n_kept, n_moved, lost)
+    return Plan(damage, kept, moved, n_moved, lost)
 
 
 def _lost(reading: Reading, machine: Machine) -> tuple[list[Lost], int]:
@@ -182,7 +176,9 @@ def _carry_out(found: Plan, data: bytes, directory: Path, files: Files) -> Path:
     new_journal, new_quarantine = directory / _NEW_JOURNAL, directory / _NEW_QUARANTINE
     quarantine = _write_quarantine([data[a:b] for a, b in found.moved], directory, files)
     try:
-        _write(new_journal, [layout.header(), *(data[a:b] for a, b in found.kept)], files)
+        pieces = [layout.beginning(), *(data[a:b] for a, b in found.kept)]
+        # The marks between the records are of other places. All of this is synced before it becomes the journal.
+        _write(new_journal, [b"".join(pieces), layout.mark(sum(map(len, pieces)))], files)
         files.sync_folder(directory)
         files.replace(new_journal, directory / NAME)
     except OSError:

@@ -1,8 +1,14 @@
-"""Child processes with a link: started off the loop, watched without reaping, ended with everything they started."""
+"""Child processes with a link: started off the loop, watched without reaping, ended with everything they started.
+
+On Linux a child has a guard between it and us (`asyncsweep.worker.guard`), which is what we start, watch and signal: it ends when
+the child has ended and nothing is left of what that started, in whatever session. It ends all when we are gone. Elsewhere we are
+the parent, and what left the child's process group is left alone.
+"""
 
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import site
 import socket
@@ -17,6 +23,7 @@ import anyio
 import anyio.to_thread
 
 from asyncsweep.errors import ConfigError
+from asyncsweep.worker.tree import FORCE, MARK, end_marked
 
 _ROOT = str(Path(__file__).resolve().parents[2])
 
@@ -28,13 +35,15 @@ class Child:
     """A running `python -m module FD`, the leader of its own process group.
 
     Attributes:
-        pid: Its process id.
+        pid: The process id of its guard where it has one, else its own.
         sock: Our end of the link.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket, mark: str | None = None) -> None:
         self._process = process
         self._parent = os.getpid()
+        # By this its descendants can be found when its guard was killed; None when it has no guard.
+        self._mark = mark
         self.pid = process.pid
         self.sock = sock
 
@@ -46,26 +55,37 @@ class Child:
             fd = os.pidfd_open(self.pid)
         except (AttributeError, OSError):  # not Linux, or an old kernel
             await anyio.to_thread.run_sync(self._wait_blocking, abandon_on_cancel=True, limiter=_one_thread())
-            return
-        try:
-            await anyio.wait_readable(fd)
-        finally:
-            os.close(fd)
+        else:
+            try:
+                await anyio.wait_readable(fd)
+            finally:
+                os.close(fd)
+        if self._was_killed():
+            await anyio.to_thread.run_sync(self._end_escaped, limiter=_one_thread())
 
     def signal_group(self, number: signal.Signals) -> None:
-        """Send a signal to the process and all of its group; nothing happens when it was reaped, or in a fork of ours."""
-        if self._process.returncode is None and os.getpid() == self._parent:
-            try:
-                os.killpg(self.pid, number)
-            except ProcessLookupError:
-                return  # it ended, and so did all that it started
-            except PermissionError:
-                self._process.send_signal(number)  # macOS refuses a group whose members are zombies
+        """Send a signal to the process and all of its group; `SIGKILL` ends whatever the process started, as `reap` does.
+
+        Nothing happens when it was reaped, or in a fork of ours.
+        """
+        if self._process.returncode is not None or os.getpid() != self._parent:
+            return
+        if self._mark is not None:
+            self._signal_guard(number)
+            return
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            return  # it ended, and so did all that it started
+        except PermissionError:
+            self._process.send_signal(number)  # macOS refuses a group whose members are zombies
 
     def reap(self) -> str:
-        """End what is left of the group after `wait`, and tell how the process ended: "exit code 3", "killed by SIGKILL"."""
+        """End what the process left, after `wait`, and tell how it ended: "exit code 3", "killed by SIGKILL"."""
         self.signal_group(signal.SIGKILL)
         code = self._process.wait()
+        if code < 0:
+            self._end_escaped()
         self.sock.close()
         if code >= 0:
             return f"exit code {code}"
@@ -73,6 +93,25 @@ class Child:
             return f"killed by {signal.Signals(-code).name}"
         except ValueError:
             return f"killed by signal {-code}"
+
+    def _signal_guard(self, number: signal.Signals) -> None:
+        if number == signal.SIGKILL:
+            os.kill(self.pid, signal.Signals[FORCE])
+            os.kill(self.pid, signal.SIGCONT)  # somebody may have stopped it
+        else:
+            os.kill(self.pid, number)
+
+    def _was_killed(self) -> bool:
+        """Whether it ended by a signal. That may have been meant for its guard, which then could not do its work."""
+        if self._mark is None or self._process.returncode is not None:
+            return False
+        end = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        return end is not None and end.si_code != os.CLD_EXITED
+
+    def _end_escaped(self) -> None:
+        mark, self._mark = self._mark, None
+        if mark is not None:
+            end_marked(mark)
 
     def _wait_blocking(self) -> None:
         os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
@@ -139,30 +178,38 @@ def _one_thread() -> anyio.CapacityLimiter:
 def _start(module: str, output: IO[bytes] | int | None) -> Child:
     ours, theirs = socket.socketpair()
     _sockets.update((ours, theirs))
+    fd = str(theirs.fileno())
+    mark = None
+    arguments = [module, fd]
+    if sys.platform == "linux":
+        mark = secrets.token_hex(8)
+        arguments = ["asyncsweep.worker.guard", module, fd, str(os.getpid())]
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module, str(theirs.fileno())],
+            [sys.executable, "-P", "-m", *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             pass_fds=(theirs.fileno(),),
             process_group=0,
-            env=_environment(),
+            env=_environment(mark),
         )
     except BaseException:
         ours.close()
         raise
     finally:
         theirs.close()
-    return Child(process, ours)
+    return Child(process, ours, mark)
 
 
-def _environment() -> dict[str, str] | None:
-    """Ours; with the folder of this package where the child would not find it by itself, as in a source checkout."""
-    if _ROOT in site.getsitepackages() or site.getusersitepackages() == _ROOT:
-        return None
-    paths = [_ROOT, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+def _environment(mark: str | None) -> dict[str, str]:
+    """Ours, with the mark, and with the folder of this package where the child would not find it, as in a source checkout."""
+    environment = dict(os.environ)
+    if mark is not None:  # a sweep inside of a worker: its workers descend from that one too
+        environment[MARK] = ":".join(filter(None, [environment.get(MARK), mark]))
+    if _ROOT not in site.getsitepackages() and site.getusersitepackages() != _ROOT:
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [_ROOT, environment.get("PYTHONPATH")]))
+    return environment
 
 
 def _close_inherited() -> None:

@@ -5,14 +5,14 @@ group; the parent keeps nothing of the link and waits for one of these:
 
 - The worker ends. Then whatever it left is ended, and the guard ends as the worker did: with its exit code, or by its signal.
 - The controller, whose process id it was told, is gone. Then all is ended.
-- The signal `FORCE`. The same.
+- The signal `tree.FORCE`. The same.
 
 `SIGTERM`, `SIGINT` and `SIGHUP` are handed on to the worker's group.
 
 A thread of the worker could see the controller's end too, and one does (`watch`), but no thread runs while an objective holds the
 GIL. And only an ancestor that still lives sees all of it: the guard is the *subreaper* of the worker, so that what an objective
 starts in another session, forks twice, or starts with an empty environment still descends from the guard. Should the guard itself
-be killed, the kernel kills the worker (`PR_SET_PDEATHSIG`), and the controller looks for the rest by `MARK`.
+be killed, the kernel kills the worker (`PR_SET_PDEATHSIG`), and the controller looks for the rest by `tree.MARK`.
 
 The guard asks for a signal at the controller's end by `PR_SET_PDEATHSIG`. The kernel sends it at the end of the *thread* that
 started the guard, so it is only a reason to look whether the controller is still the parent. Linux alone: elsewhere a worker has no
@@ -33,13 +33,10 @@ import time
 
 from asyncsweep.worker import tree
 
-# The environment variable by which a process is known to descend from a worker.
-MARK = "ASYNCSWEEP_WORKER"
-FORCE = signal.SIGUSR1
-
+_FORCE = signal.Signals[tree.FORCE]
 _PARENT_ENDED = signal.SIGUSR2
 _HANDED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_HEARD = (FORCE, _PARENT_ENDED, signal.SIGCHLD, *_HANDED_ON)
+_HEARD = (_FORCE, _PARENT_ENDED, signal.SIGCHLD, *_HANDED_ON)
 _LOOK_EVERY_S = 1.0
 _LOOK_AGAIN_S = 0.02
 _PR_SET_PDEATHSIG = 1
@@ -50,7 +47,9 @@ _PR_SET_CHILD_SUBREAPER = 36
 def main(module: str, fd: int, controller: int) -> None:
     """Fork: the child runs `module`, the parent guards it and does not return."""
     prctl = ctypes.CDLL(None).prctl
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # one that is ignored, as by our parent, would lose the worker's exit code
+    signal.signal(
+        signal.SIGCHLD, signal.SIG_DFL
+    )  # one that is ignored, as by our parent, would lose the worker's exit code
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     prctl(_PR_SET_PDEATHSIG, int(_PARENT_ENDED))
     parent = os.getppid()
@@ -93,7 +92,7 @@ class _Guard:
     def _wait(self) -> None:
         while os.getppid() == self._controller:
             heard = signal.sigtimedwait(_HEARD, _LOOK_EVERY_S)
-            if heard is not None and heard.si_signo == FORCE:
+            if heard is not None and heard.si_signo == _FORCE:
                 return
             if heard is not None and heard.si_signo in _HANDED_ON:
                 os.killpg(self._worker, heard.si_signo)

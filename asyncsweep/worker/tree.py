@@ -9,7 +9,13 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
+
+# What the controller and the guard of a worker agree on: by this environment variable a process is known to descend from a
+# worker, and at this signal (by its name, which Windows does not know) a guard ends everything by force.
+MARK = "ASYNCSWEEP_WORKER"
+FORCE = "SIGUSR1"
 
 # Processes that cannot be ended for so long (they hang in the kernel, or are another user's) are left alone.
 END_S = 5.0
@@ -24,10 +30,15 @@ class Process(NamedTuple):
 
 
 class Stat(NamedTuple):
-    """What `/proc/PID/stat` tells: the state's letter, the parent, and times in clock ticks.
+    """What `/proc/PID/stat` tells.
 
-    `used` is the processor time of the process and of those of its children that it has waited for; `waited` the part of the
-    latter.
+    Attributes:
+        state: A letter; "T" means stopped by a signal, "Z" that it has ended.
+        parent: The parent's id.
+        started_at: When it started, in clock ticks.
+        used: The processor time of the process, and of those of its children that it has waited for, in clock ticks.
+        waited: The children's part of that.
+        resident: Its pages in memory.
     """
 
     state: str
@@ -35,6 +46,7 @@ class Stat(NamedTuple):
     started_at: int
     used: int
     waited: int
+    resident: int
 
 
 def stat_of(pid: int) -> Stat | None:
@@ -46,7 +58,7 @@ def stat_of(pid: int) -> Stat | None:
         return None
     user, system, user_waited, system_waited = map(int, fields[11:15])
     waited = user_waited + system_waited
-    return Stat(fields[0].decode(), int(fields[1]), int(fields[19]), user + system + waited, waited)
+    return Stat(fields[0].decode(), int(fields[1]), int(fields[19]), user + system + waited, waited, int(fields[21]))
 
 
 def children_of(pid: int) -> list[int]:
@@ -71,17 +83,20 @@ def _children_by_search(pid: int) -> list[int]:
     return [other for other, stat in parents.items() if stat is not None and stat.parent == pid]
 
 
-def descendants_of(pid: int) -> list[Process]:
-    """All that descend from a process, parents before their children. Those that are born meanwhile may be missing."""
-    found: list[Process] = []
+def family_of(pid: int) -> Iterator[tuple[int, Stat]]:
+    """All that descend from a process, itself not included. Those that are born meanwhile may be missing."""
     parents = [pid]
     while parents:
         for child in children_of(parents.pop()):
             stat = stat_of(child)
             if stat is not None:
-                found.append(Process(child, stat.started_at))
+                yield child, stat
                 parents.append(child)
-    return found
+
+
+def descendants_of(pid: int) -> list[Process]:
+    """The same as processes that can be sent a signal."""
+    return [Process(child, stat.started_at) for child, stat in family_of(pid)]
 
 
 def send(process: Process, number: signal.Signals) -> None:

@@ -387,6 +387,12 @@ def test_an_exhausted_space_waits_for_what_was_asked() -> None:
     assert [trial.number for trial in bench.machine.trials] == [0]
 
 
+def test_a_stop_may_take_back_the_trial_for_which_nothing_was_left() -> None:
+    bench = Bench(spec(n_trials=5), worker_joined("w", 2))
+    bench.send(ev.SpaceExhausted(1), ev.StopRequested("enough"), suggested(0))
+    assert bench.machine.trials == []
+
+
 def test_numbers_vanish_whatever_the_order_of_the_answers() -> None:
     bench = Bench(spec(n_trials=5), worker_joined("w", 3))
     bench.send(ev.SpaceExhausted(2), ev.SpaceExhausted(1), suggested(0))

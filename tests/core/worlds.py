@@ -87,7 +87,7 @@ class World:
     def lose(self, pick: int, roll: int) -> None:
         workers = list(self.bench.watch.ledger.workers)
         if workers and not self.bench.watch.ledger.finished:
-            self.send(ev.WorkerLost(chosen(workers, pick), "gone"))
+            self.send(ev.WorkerLost(chosen(workers, pick), "gone", chosen(("WorkerLost", "MemoryLimitExceeded"), roll)))
 
     def start(self, pick: int, roll: int) -> None:
         launched = list(self.bench.watch.ledger.launched.items())

@@ -63,21 +63,27 @@ async def test_a_child_and_its_parent_talk(tmp_path: Path) -> None:
 
 
 async def test_a_child_leads_a_group_of_its_own(tmp_path: Path) -> None:
-    child = await started(tmp_path, "sock.sendall(b'%d' % os.getpgrp()); time.sleep(60)")
-    assert int(await heard(child)) == child.pid != os.getpgrp()
+    child = await started(tmp_path, "sock.sendall(b'%d %d' % (os.getpid(), os.getpgrp())); time.sleep(60)")
+    pid, group = map(int, (await heard(child)).split())
     child.reap()
+    assert pid == group != os.getpgrp()
 
 
-async def test_reaping_ends_what_the_child_started(tmp_path: Path) -> None:
+async def test_what_a_child_started_ends_with_it(tmp_path: Path) -> None:
     child = await started(
         tmp_path,
         "signal.signal(15, signal.SIG_IGN)\npid = os.fork()\nif pid: sock.sendall(b'%d' % pid)\nelse: time.sleep(60)",
     )
     grandchild = int(await heard(child))
-    await child.wait()
-    assert not has_ended(grandchild, within_s=0)
-    child.reap()
-    assert has_ended(grandchild)
+    with anyio.fail_after(10):
+        await child.wait()
+    assert (child.reap(), has_ended(grandchild, within_s=0)) == ("exit code 0", True)
+
+
+async def test_reaping_a_child_that_runs_ends_it_and_what_it_started(tmp_path: Path) -> None:
+    child = await started(tmp_path, "pid = os.fork()\nif pid: sock.sendall(b'%d' % pid)\ntime.sleep(60)")
+    grandchild = int(await heard(child))
+    assert (child.reap(), has_ended(grandchild, within_s=0)) == ("killed by SIGKILL", True)
 
 
 async def test_a_signal_after_the_end_hits_nobody(tmp_path: Path) -> None:

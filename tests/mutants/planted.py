@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asyncsweep.core.invariants.effect_laws import (
+    BACKOFF,
     BUDGET,
     CLEAN,
+    DEADLY,
     FINISH,
     ONCE,
     ONE_SLOT,
@@ -84,11 +86,60 @@ FAULTS = (
     Fault(
         "a retry beyond the last one",
         "lifecycle.py",
-        "len(trial.failures) < spec.retries",
-        "len(trial.failures) <= spec.retries",
+        "spec.retries.allows(error, len(trial.failures))",
+        "spec.retries.allows(error, len(trial.failures) - 1)",
         RETRIES,
     ),
     Fault("retries are not made use of", "lifecycle.py", "if may_retry and not", "if not may_retry and not", RETRIES),
+    Fault(
+        "every error is retried",
+        "records.py",
+        "return not self.on or",
+        "return True or",
+        RETRIES,
+    ),
+    Fault(
+        "an error that is retried by its base is not",
+        "records.py",
+        " or any(base in self.on for base in error.bases)",
+        "",
+        RETRIES,
+    ),
+    Fault(
+        "a retry does not wait",
+        "lifecycle.py",
+        "            if delay_s:\n",
+        "            if False:\n",
+        BACKOFF,
+    ),
+    Fault(
+        "a retry waits longer than the most",
+        "records.py",
+        "min(most, least * 2.0 ** min(n_failures - 1, 1000))",
+        "least * 2.0 ** min(n_failures - 1, 1000)",
+        BACKOFF,
+    ),
+    Fault(
+        "deadly parameters are launched again",
+        "answers.py",
+        "if self._life.deaths and not trial.external:",
+        "if False:",
+        DEADLY,
+    ),
+    Fault(
+        "what waits with deadly parameters goes on waiting",
+        "course.py",
+        "        for other in self.life.trials if self.life.n_open else ():\n",
+        "        for other in ():\n",
+        DEADLY,
+    ),
+    Fault(
+        "a kill counts as a death",
+        "course.py",
+        "if trial.kill_reason is not None or trial.external:",
+        "if trial.external:",
+        "",
+    ),
     Fault(
         "an interrupted attempt consumes its number",
         "lifecycle.py",
@@ -212,7 +263,7 @@ FAULTS = (
     Fault(
         "a trial that ran too long goes on",
         "machine.py",
-        "            self.life.kill(self.life.trials[event.trial], policy.KILL_TIMEOUT, self.spec.grace_s)\n",
+        "            self.life.kill(trial, policy.KILL_TIMEOUT, self.spec.grace_s)\n",
         "            pass\n",
         ENDED,
     ),
@@ -270,6 +321,6 @@ FAULTS = (
     Fault("the last value of a constraint stands", "attempts.py", "event.name not in (known := trial.constraints or {})", "(known := trial.constraints or {}) is not None", WORD),
     Fault("an infeasible trial is the best", "policy.py", "trial.constraints is not None and not trial.is_feasible", "False", BEST),
     Fault("what the pruner notes is taken for the sampler's", "answers.py", "trial.pruner_attrs = {", "trial.sampler_attrs = {", ONCE),
-    Fault("the domain of a parameter is forgotten", "lifecycle.py", "        trial.domains = self._with_domain(trial.domains, name, domain)\n", "", ONCE),
+    Fault("the domain of a parameter is forgotten", "lifecycle.py", "        trial.domains = self.shared_domains({**(trial.domains or {}), name: domain})\n", "", ONCE),
     Fault("a retry is not settled", "machine.py", "        *(ev.Judged,", "        *(ev.Failed, ev.Judged,", IDLE),
 )  # fmt: skip

@@ -26,6 +26,8 @@ UNIT_TESTS = (
     "test_order",
     "test_history",
     "test_constraints",
+    "test_retries",
+    "test_snapshot",
 )
 N_WORLDS = 60
 MEMORY_BYTES = 2**30

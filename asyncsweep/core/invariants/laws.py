@@ -80,6 +80,11 @@ def a_running_trial_holds_one_slot(scene: Scene) -> Iterator[str]:
 def launches_stay_within_retries(scene: Scene) -> Iterator[str]:
     """Attempts are those that failed, those that a new process cut short, and the current one; retries are made use of."""
     ledger = scene.ledger
+    retried = [effect.update for effect in scene.did(Publish) if isinstance(effect.update, TrialRetried)]
+    for update in retried if not isinstance(scene.event, ev.Reopened) else ():
+        trial = scene.record(update.trial)
+        if trial is not None and not scene.is_retryable(update.error, len(trial.failures) - 1):
+            yield f"trial {update.trial} is tried again after {update.error}, which {scene.spec.retries} does not allow"
     for trial in scene.open:
         if trial.attempt > len(trial.failures) + 1 + ledger.interrupted.get(trial.number, 0):
             yield f"attempt {trial.attempt} of trial {trial.number}, and {len(trial.failures)} failures"
@@ -87,7 +92,7 @@ def launches_stay_within_retries(scene: Scene) -> Iterator[str]:
         error = trial.error
         retry_left = (
             error is not None
-            and scene.spec.retries.allows(error, len(trial.failures))
+            and scene.is_retryable(error, len(trial.failures))
             and trial.number not in ledger.external
             and not scene.is_deadly(trial)
             and error is not policy.INTERRUPTED

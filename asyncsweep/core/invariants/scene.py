@@ -12,7 +12,7 @@ from asyncsweep.core.effects import Effect
 from asyncsweep.core.invariants.ledger import Ledger
 from asyncsweep.core.invariants.onlooker import Onlooker
 from asyncsweep.core.machine import Machine
-from asyncsweep.core.records import State, SweepSpec, TrialRecord
+from asyncsweep.core.records import ErrorInfo, State, SweepSpec, TrialRecord
 
 
 def key_of(trial: TrialRecord) -> str:
@@ -94,6 +94,11 @@ class Scene:
             and trial.worker is None
             and trial.number not in self.ledger.resting
         ]
+
+    def is_retryable(self, error: ErrorInfo, n_failures: int) -> bool:
+        """Whether the settings have a trial tried again after this error."""
+        rules = self.spec.retries
+        return n_failures < rules.times and (not rules.on or not {error.type, *error.bases}.isdisjoint(rules.on))
 
     def is_deadly(self, trial: TrialRecord) -> bool:
         """Whether so many workers died under these parameters that they are not to be tried again."""

@@ -15,6 +15,10 @@ class ProcessDied(BaseException):
     """The controller's process has ended just here. It is no `Exception`, so that nothing in between makes an error of it."""
 
 
+class Found(BaseException):
+    """What an observer found to be wrong. It is no `Exception`, so that nothing in between takes it for somebody's fault."""
+
+
 class Faults(msgspec.Struct, frozen=True, kw_only=True):
     """The chance, from 0 to 1, that a fault strikes at an occasion for it. Each simulation has some of the kinds.
 

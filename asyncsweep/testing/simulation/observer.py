@@ -1,0 +1,276 @@
+"""Somebody outside who keeps a log of everything that the sweep acknowledged, and holds the sweep to it.
+
+Acknowledged is what was shown, launched, answered, or taken as an order of the user. After a death of the process all of it
+has to be in the journal; after a power loss what was synced. No acknowledged result ever changes. The log knows the number of
+the event that each acknowledgement rests on, and nothing else of the machine's own books.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from asyncsweep.core import effects as ef
+from asyncsweep.core import events as ev
+from asyncsweep.core.invariants import Watch
+from asyncsweep.core.machine import Machine
+from asyncsweep.core.records import State
+from asyncsweep.hooks.contracts import Job
+from asyncsweep.testing.simulation.faults import Found
+from asyncsweep.testing.simulation.objective import value_of
+from asyncsweep.testing.simulation.world import World
+
+_LAST_EVENTS = 25
+_ROUNDING_S = 1e-3
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Final(msgspec.Struct, frozen=True):
+    """A result as it was shown; `seq` is the event that it rests on."""
+
+    seq: int
+    state: State
+    metrics: dict[str, float]
+    error: str | None
+
+
+class Observer:
+    """The log, over all processes of one sweep.
+
+    Attributes:
+        n_events: How many events were handled, those of a replay left aside.
+        acknowledged: The last event that an acknowledgement rests on.
+        durable: The last event that was synced.
+        last: The last events, each with its time.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._digest = hashlib.sha256()
+        self.n_events = 0
+        self.acknowledged = 0
+        self.durable = 0
+        self.last: deque[tuple[float, ev.Event]] = deque(maxlen=_LAST_EVENTS)
+        self._events: list[bytes] = []
+        self._rests_on: dict[tuple[object, ...], int] = {}
+        self._finals: dict[int, Final] = {}
+        self._launched: dict[tuple[int, int], tuple[int, dict[str, Any]]] = {}
+        self._may_start_at: dict[int, float] = {}
+        self._started_at: dict[int, tuple[float, float]] = {}
+        self._offset_s = 0.0
+        self._machine: Machine | None = None
+        self._power_failed = False
+        self._began_at = 1
+
+    @property
+    def digest(self) -> str:
+        """A text that differs when anything happened otherwise, or at another time."""
+        return self._digest.hexdigest()
+
+    # -- what happens in the controller ---------------------------------------------------------------------------------
+
+    def handled(self, event: ev.Event, effects: Sequence[ef.Effect]) -> None:
+        """The machine has handled an event; nothing of it has left the controller yet."""
+        encoded = _encoder.encode(event)
+        self.n_events += 1
+        self.last.append((self._world.now, event))
+        self._events.append(encoded)
+        self._digest.update(b"%r" % self._world.now + encoded + _encoder.encode(effects))
+        self._check_time(event)
+        for effect in effects:
+            if isinstance(effect, ef.Launch):
+                self._rests_on["launch", effect.trial, effect.attempt] = event.seq
+            elif isinstance(effect, ef.Publish):
+                update = effect.update
+                if isinstance(update, ef.TrialFinished | ef.TrialDropped | ef.TrialRetried):
+                    self._rests_on[type(update).__name__, update.trial] = event.seq
+
+    def process_began(self, machine: Machine) -> None:
+        """A process goes on, or begins."""
+        self._machine = machine
+        self._began_at = machine.seq + 1
+        self._may_start_at.clear()
+        self._started_at.clear()
+        self._offset_s = math.nan
+
+    def _check_time(self, event: ev.Event) -> None:
+        """Within a process the events' clock goes as the monotonic one does, whatever the wall clock does."""
+        offset_s = event.at - self._world.now
+        if math.isnan(self._offset_s):
+            self._offset_s = offset_s
+        elif abs(offset_s - self._offset_s) > _ROUNDING_S:
+            raise Found(f"the clock jumped by {offset_s - self._offset_s} s within a process")
+
+    # -- what leaves it -------------------------------------------------------------------------------------------------
+
+    def ordered(self, seq: int) -> None:
+        """An order of the user was taken."""
+        self.acknowledged = max(self.acknowledged, seq)
+
+    def answered(self, seq: int) -> None:
+        """An attempt got an answer."""
+        self.acknowledged = max(self.acknowledged, seq)
+
+    def launched(self, job: Job) -> None:
+        """An attempt was given to a worker."""
+        key = (job.trial, job.attempt)
+        seq = self._rests_on["launch", *key]
+        if key in self._launched:
+            raise Found(f"attempt {job.attempt} of trial {job.trial} was launched twice")
+        if job.trial in self._finals:
+            raise Found(f"trial {job.trial} was launched, and is final: {self._finals[job.trial]}")
+        due = self._may_start_at.pop(job.trial, 0.0)
+        if self._world.now < due - _ROUNDING_S:
+            raise Found(f"trial {job.trial} was tried again {due - self._world.now} s before its backoff was over")
+        self._launched[key] = seq, job.params
+        self.acknowledged = max(self.acknowledged, seq)
+
+    def shown(self, updates: Sequence[ef.Update]) -> None:
+        """Users see these."""
+        for update in updates:
+            if isinstance(update, ef.TrialFinished):
+                self._finished(update)
+            elif isinstance(update, ef.TrialRetried):
+                self._retried(update)
+            elif isinstance(update, ef.TrialDropped):
+                self._dropped(update)
+
+    def _finished(self, update: ef.TrialFinished) -> None:
+        seq = self._rests_on["TrialFinished", update.trial]
+        error = None if update.error is None else str(update.error)
+        final = Final(seq, update.state, update.metrics, error)
+        before = self._finals.get(update.trial)
+        if before is not None:
+            raise Found(f"trial {update.trial} was shown as {before}, and again as {final}")
+        self._check_result(update)
+        self._finals[update.trial] = final
+        self.acknowledged = max(self.acknowledged, seq)
+
+    def _check_result(self, update: ef.TrialFinished) -> None:
+        """A result is that of an attempt that ran, with the parameters that it was launched with."""
+        machine = self._machine
+        assert machine is not None
+        number = update.trial
+        trial = machine.trials[number] if number < len(machine.trials) else None
+        if trial is None or trial.external or update.state is not State.COMPLETE:
+            return
+        launched = self._launched.get((number, trial.attempt))
+        if launched is None:
+            raise Found(f"trial {number} is COMPLETE and its attempt {trial.attempt} never ran")
+        if update.metrics["value"] != value_of(launched[1]):
+            raise Found(f"trial {number} ran with {launched[1]} and has {update.metrics}")
+
+    def _retried(self, update: ef.TrialRetried) -> None:
+        machine = self._machine
+        assert machine is not None
+        self.acknowledged = max(self.acknowledged, self._rests_on["TrialRetried", update.trial])
+        if update.error.type == "Interrupted" or update.trial >= len(machine.trials):
+            return
+        retries = machine.spec.retries
+        kinds = (update.error.type, *update.error.bases)
+        if retries.on and not any(kind in retries.on for kind in kinds):
+            raise Found(f"trial {update.trial} is tried again after {update.error}, and retries are {retries}")
+        n_failures = len(machine.trials[update.trial].failures)
+        if n_failures > retries.times:
+            raise Found(f"trial {update.trial} is tried again after {n_failures} failures, and retries are {retries}")
+        least_s, most_s = retries.backoff_s
+        wait_s = min(most_s, least_s * 2 ** (n_failures - 1))
+        self._may_start_at[update.trial] = self._world.now + wait_s
+
+    def _dropped(self, update: ef.TrialDropped) -> None:
+        """The number may be another trial's from now on."""
+        self._finals.pop(update.trial, None)
+        for key in [key for key in self._launched if key[0] == update.trial]:
+            del self._launched[key]
+        self.acknowledged = max(self.acknowledged, self._rests_on["TrialDropped", update.trial])
+
+    # -- what is on disk --------------------------------------------------------------------------------------------------
+
+    def synced(self, seq: int) -> None:
+        """A sync that began after this event was written has returned."""
+        self.durable = max(self.durable, seq)
+
+    def power_failed(self) -> None:
+        """The machine was off: what was not synced may be gone."""
+        self._power_failed = True
+
+    def reopened(self, events: Sequence[ev.Event], machine: Machine) -> None:
+        """A new process has read the journal: nothing acknowledged may be missing."""
+        n_due = self.durable if self._power_failed else self.acknowledged
+        what = "synced" if self._power_failed else "acknowledged"
+        if machine.seq < n_due:
+            raise Found(f"the journal ends at event {machine.seq}, and event {n_due} was {what}")
+        for event in events:
+            if event.seq and type(event) not in (ev.Kept, ev.Snapshot):
+                if _encoder.encode(event) != self._events[event.seq - 1]:
+                    raise Found(f"event {event.seq} is {event} in the journal, which is not what was handled")
+        self._forget_after(machine.seq)
+        if self._power_failed:  # what was read back is on the disk
+            self._power_failed, self.durable = False, machine.seq
+        self._compare(machine)
+
+    def _forget_after(self, seq: int) -> None:
+        """What was lost, and had not been promised to last, never was."""
+        del self._events[seq:]
+        self._finals = {number: final for number, final in self._finals.items() if final.seq <= seq}
+        self._launched = {key: launch for key, launch in self._launched.items() if launch[0] <= seq}
+        self.acknowledged = min(self.acknowledged, seq)
+        self.durable = min(self.durable, seq)
+
+    def _compare(self, machine: Machine) -> None:
+        """Hold the machine's records to what was shown."""
+        for number, final in self._finals.items():
+            trial = machine.trials[number] if number < len(machine.trials) else None
+            if trial is None:
+                raise Found(f"trial {number} was shown as {final}, and is lost")
+            error = None if trial.error is None else str(trial.error)
+            if (trial.state, trial.metrics, error) != (final.state, final.metrics, final.error):
+                raise Found(f"trial {number} was shown as {final}, and is now {trial}")
+        for (number, attempt), (_, params) in self._launched.items():
+            trial = machine.trials[number] if number < len(machine.trials) else None
+            if trial is None or trial.attempt < attempt or not _begins(trial.params, params):
+                raise Found(f"attempt {attempt} of trial {number} ran with {params}, and the trial is now {trial}")
+
+    # -- the end ----------------------------------------------------------------------------------------------------------
+
+    def ended(self, machine: Machine, told: dict[int, str] | None) -> None:
+        """The sweep is over: everything is final, shown, and told; `told` is None when the sampler's host is down."""
+        self._compare(machine)
+        for trial in machine.trials:
+            if not trial.is_final:
+                raise Found(f"the sweep is over and trial {trial.number} is {trial.state}")
+            if self._rests_on.get(("TrialFinished", trial.number), 0) >= self._began_at and trial.number not in self._finals:
+                raise Found(f"the sweep is over and the end of trial {trial.number} was never shown")
+        if told is None:
+            return
+        due = {trial.number: str(trial.state) for trial in machine.trials}
+        known = {number: state for number, state in told.items() if 0 <= number < len(due)}
+        if known != due:
+            raise Found(f"the sampler was told of {known} and the trials are {due}")
+
+
+class Log(Watch):
+    """The invariants of a machine, with an observer who hears of every event that is no replay."""
+
+    def __init__(self, machine: Machine, observer: Observer) -> None:
+        super().__init__(machine)
+        self._observer = observer
+        self.is_live = False
+
+    def see(self, event: ev.Event, effects: list[ef.Effect]) -> None:
+        if self.is_live:
+            self._observer.handled(event, effects)
+        super().see(event, effects)
+
+
+def _begins(params: dict[str, Any], launched: dict[str, Any]) -> bool:
+    """Whether a trial has at least the parameters that it was launched with."""
+    return all(params.get(name) == value for name, value in launched.items())
+
+
