@@ -96,6 +96,11 @@ class SweepRun:
         return self._driver.is_over
 
     @property
+    def is_paused(self) -> bool:
+        """True between `pause` and `unpause`, also when another process paused the sweep and this one resumed it."""
+        return self._driver.machine.paused
+
+    @property
     def directory(self) -> Path | None:
         """Where the journal and the logs are; None for a sweep in memory."""
         return self._plan.directory

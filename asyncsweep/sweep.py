@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from asyncsweep import arguments, checks, settings
-from asyncsweep.core.events import Adopted
+from asyncsweep.core.events import Adopted, Kept
 from asyncsweep.core.records import Direction, Fsync, Keep, PluginSpec, Retry, SweepSpec
 from asyncsweep.driver.objective import Objective
 from asyncsweep.errors import ConfigError
@@ -166,7 +166,7 @@ class Sweep:
             journal.refuse_used(self.directory)
 
     async def run(self, *, progress: bool = False) -> Result:
-        """Run the sweep to its end.
+        """Run the sweep to its end. One that was paused when its process ended goes on.
 
         Cancelling the awaiting task stops the trials; nothing is left behind, and a sweep with a directory can be resumed.
 
@@ -180,6 +180,8 @@ class Sweep:
             JournalError: The journal cannot be written.
         """
         async with self.start() as run:
+            if run.is_paused:  # before it was resumed; who has no handle could not unpause it
+                run.unpause()
             if progress:
                 from asyncsweep.progress import show  # brings rich
 
@@ -260,7 +262,7 @@ class Sweep:
                 f"{arguments.instead(unknown[0], _CHANGEABLE)}; can be changed: {', '.join(_CHANGEABLE)}"
             )
         spec = latest_spec(content.events)
-        if spec.n_history > sum(isinstance(event, Adopted) for event in content.events):
+        if spec.n_history > _n_adopted(content.events):
             raise ConfigError(
                 f"directory={str(path)!r}: the process ended while it took in the sweep's history, before the first trial; "
                 "delete the directory and start anew with Sweep(...)"
@@ -380,6 +382,12 @@ def latest_spec(events: Sequence[Any]) -> SweepSpec:
     """The settings that hold at the end of a journal."""
     spec: SweepSpec = next(event.spec for event in reversed(events) if hasattr(event, "spec"))
     return spec
+
+
+def _n_adopted(events: Sequence[Any]) -> int:
+    """How many trials of earlier searches a journal has."""
+    kept = (trial for event in events if isinstance(event, Kept) for trial in event.trials.trials)
+    return sum(isinstance(event, Adopted) for event in events) + sum(trial.number < 0 for trial in kept)
 
 
 def _listed(enqueue: Any) -> tuple[Any, ...]:

@@ -204,7 +204,7 @@ def test_a_symbolic_link_in_the_place_of_a_folder_is_refused(level: str, tmp_pat
     elsewhere.mkdir()
     link.parent.mkdir(parents=True)
     link.symlink_to(elsewhere)
-    with pytest.raises(NotADirectoryError, match="must be a folder, and no symbolic link"):
+    with pytest.raises(NotADirectoryError, match="must be one, and no symbolic link"):
         make(str(tmp_path / "sweep" / "trials"), "0", "checkpoint")
     assert list(elsewhere.iterdir()) == []
 

@@ -224,7 +224,8 @@ def _plan_lines(plan: repair.Plan, quarantine: Path | None, directory: str) -> I
             f"{quarantine or Path(directory) / 'journal.quarantine-N'}."
         )
     if plan.lost:
-        yield f"{len(plan.lost):,} trials ended there; what can still be read of them:"
+        n_lost = len(plan.lost)
+        yield f"{n_lost:,} trial{'s' * (n_lost != 1)} ended there; what can still be read:"
         for lost in plan.lost:
             facts = "; ".join(filter(None, (params_text(lost.metrics), params_text(lost.params))))
             yield f"  trial {lost.trial} {lost.state.value}{': ' if facts else ''}{facts}"

@@ -51,10 +51,19 @@ Examples:
 @click.option("--timeout", type=float, metavar="SECONDS", help="Stop the sweep after this time.")
 @click.option("--trial-timeout", type=float, metavar="SECONDS", help="End an attempt after this time.")
 @click.option("--retries", type=int, metavar="N", help="Try a failed trial again so often. Default: 0.")
+@click.option("--retry-on", "retry_on", multiple=True, metavar="ERROR", help="Only after this error; once for each.")
+@click.option(
+    "--backoff",
+    type=(float, float),
+    metavar="LEAST MOST",
+    help="Seconds before a trial is tried again: LEAST, then twice as long each time, up to MOST. Default: at once.",
+)
 @click.option("--max-failures", type=int, metavar="N", help="End the sweep when more trials failed.")
 @click.option("--target", type=float, metavar="VALUE", help="Stop at a value that is as good.")
 @click.option("--patience", type=int, metavar="N", help="Stop after so many trials without a better value.")
 @click.option("--directory", metavar="DIR", help="Where the journal and the logs of trials go. Default: nowhere.")
+@click.option("--fsync", metavar="always|batch|never", help="When the journal survives a power loss. Default: batch.")
+@click.option("--keep", metavar="all|failed|best", help="Of which trials logs and checkpoints are kept. Default: all.")
 @click.option("--resume", is_flag=True, help="Go on with the sweep in --directory; options given now replace its own.")
 @click.option("--plain", is_flag=True, help="Lines alone, also on a terminal.")
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON; everything else goes to stderr.")
@@ -65,6 +74,8 @@ def run(
     sampler_options: tuple[str, ...],
     pruner_options: tuple[str, ...],
     executor_options: tuple[str, ...],
+    retry_on: tuple[str, ...],
+    backoff: tuple[float, float] | None,
     directory: str | None,
     resume: bool,
     plain: bool,
@@ -73,6 +84,7 @@ def run(
 ) -> None:
     """Run a sweep of the objective MODULE:FUNCTION; MODULE is also looked for in the current folder."""
     from asyncsweep.cli.carry_out import carry_out
+    from asyncsweep.core.records import Retry
     from asyncsweep.sweep import Sweep
 
     sys.path.insert(0, str(Path.cwd()))
@@ -82,6 +94,10 @@ def run(
             if kind not in chosen:
                 raise ConfigError(f"--{kind}-option {texts[0]!r}: say which {kind} by --{kind}")
             chosen[kind] = {"name": chosen[kind], **_pairs(f"--{kind}-option", texts, _value)}
+    if retry_on or backoff:
+        if "retries" not in chosen:
+            raise ConfigError(f"{'--retry-on' if retry_on else '--backoff'}: say how often by --retries N")
+        chosen["retries"] = Retry(chosen["retries"], retry_on, backoff or (0.0, 0.0))
     if directions:
         chosen["direction"] = _directions(directions)
     if resume:

@@ -46,7 +46,7 @@ class Course:
         error: The fault of the sweep itself; None otherwise.
         active_s: How long earlier processes worked on the sweep; `timeout` counts working time alone.
         segment_at: When this process began.
-        stop_reason: Why nothing new is started; "" while that is not so.
+        stop_reason: Why nothing new is started, or why the sweep has ended; "" while it goes on.
     """
 
     spec: SweepSpec
@@ -179,6 +179,7 @@ class Course:
             self.life.out.append(CancelTimer(*timer))
         self.life.questions.timers.clear()
         reason = self.stop_reason or ("space exhausted" if self.exhausted else "n_trials reached")
+        self.stop_reason = reason
         self.life.publish(SweepFinished(at=self.life.at, reason=reason))
         self.life.out.append(Finish(reason, self.error))
 

@@ -186,7 +186,8 @@ class Lifecycle:
         self._leave_slot(trial)
         self._set_state(trial, state)
         trial.finished_at = self.at
-        if trial.steps is not None and trial.reported is not None:  # what arrays keep free is a tenth of a trial's memory
+        # What an array keeps free for more is a tenth of a trial's memory.
+        if trial.steps is not None and trial.reported is not None:
             trial.steps, trial.reported = trial.steps[:], trial.reported[:]
         self.n_open -= 1
         if not self.order.window:

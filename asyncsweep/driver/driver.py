@@ -6,6 +6,7 @@ the spot and post their answers into the same inbox; the others wait. When the i
 journal at once, and only then the waiting effects touch the outside: launches, verdicts, kills, what users see. Launching
 may post (`Started`), so this goes round until nothing is left. There is no task, no queue hop and no write per event.
 `Started` and `Reported` alone are no reason to write: they go with the next write, at latest when the loop turns.
+With `fsync="always"` the waiting effects are carried out when what led to them is synced: `sync` lets them out.
 
 A fault of the journal or of our own code ends the sweep: `fault` is set, nothing more is handled, and the owner is told.
 """
@@ -16,10 +17,9 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
-import anyio.to_thread
 
 from asyncsweep.core import effects as ef
 from asyncsweep.core.events import Event, Reported, Started
@@ -33,11 +33,16 @@ from asyncsweep.errors import ConfigError, PluginError
 from asyncsweep.hooks.contracts import Executor, Job, JobId
 from asyncsweep.journal.journal import Journal
 
-SYNC_EVERY_S = 0.05
-
 _UNHURRIED = frozenset((Started, Reported))
 
 log = logging.getLogger("asyncsweep")
+
+
+class Due(NamedTuple):
+    """What waits for a sync: effects on the outside, and updates to be shown."""
+
+    outside: Sequence[ef.Effect]
+    updates: Sequence[ef.Update]
 
 
 class Driver:
@@ -59,6 +64,8 @@ class Driver:
         watch: Watch | None = None,
         clock: Clock | None = None,
         timers: Timers | None = None,
+        *,
+        waits_for_sync: bool = False,
     ) -> None:
         self.machine = machine
         self.watchers = Watchers()
@@ -81,6 +88,7 @@ class Driver:
         self._is_dirty = False
         self._dirty = anyio.Event()
         self._watch = watch
+        self._waits_for_sync = waits_for_sync
         self._at_once: dict[type[ef.Effect], Callable[[Any], None]] = {
             ef.Ask: lambda effect: self.search.ask(effect),
             ef.Suggest: lambda effect: self.search.suggest(effect),
@@ -111,13 +119,7 @@ class Driver:
             return
         self._draining = True
         try:
-            at = max(self._clock.now(), self.machine.at)
-            while self._inbox or self._updates:
-                while self._inbox or self._outside:
-                    self._drain(at)
-                    self._commit()
-                    self._act()
-                self._show()
+            self._work()
         except Exception as error:
             self.break_off(error)
         finally:
@@ -136,21 +138,49 @@ class Driver:
         self._closed = True
         self._inbox.clear()
 
-    async def sync(self) -> None:
-        """Make what was committed survive a power loss, at most every `SYNC_EVERY_S`, off the loop. Runs until cancelled."""
-        assert self._journal is not None
-        while True:
-            await self._dirty.wait()
-            self._dirty, self._is_dirty = anyio.Event(), False
-            try:
-                self._journal.commit()
-                await anyio.to_thread.run_sync(self._journal.sync)
-            except Exception as error:
-                self.break_off(error)
-                return
-            await anyio.sleep(SYNC_EVERY_S)
+    async def written(self) -> None:
+        """Wait until there is something new to be written, or to be synced."""
+        await self._dirty.wait()
+        self._dirty, self._is_dirty = anyio.Event(), False
+
+    def due(self) -> Due:
+        """What waits for its reasons to be synced; it is for `let_out` to carry it out."""
+        due = Due(self._outside, self._updates)
+        self._outside, self._updates = [], []
+        return due
+
+    def let_out(self, due: Due) -> None:
+        """Carry out what waited, now that its reasons are synced."""
+        if self._closed:
+            return
+        self._draining = True
+        try:
+            self._act(due.outside)
+            self._show(due.updates)
+            self._work()
+        except Exception as error:
+            self.break_off(error)
+        finally:
+            self._draining = False
 
     # -- one wake-up --------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        """Handle what is in the inbox, and all that follows of it."""
+        at = max(self._clock.now(), self.machine.at)
+        while self._inbox or self._updates:
+            while self._inbox or self._outside:
+                self._drain(at)
+                self._commit()
+                if self._waits_for_sync:
+                    return
+                self._act(self._taken_outside())
+            updates, self._updates = self._updates, []
+            self._show(updates)
+
+    def _taken_outside(self) -> list[ef.Effect]:
+        outside, self._outside = self._outside, []
+        return outside
 
     def _drain(self, at: float) -> None:
         """Handle everything in the inbox, and what is answered at once. All of one wake-up happens at one time."""
@@ -190,9 +220,8 @@ class Driver:
                 self._is_dirty = True
                 self._dirty.set()
 
-    def _act(self) -> None:
+    def _act(self, outside: Sequence[ef.Effect]) -> None:
         """Touch the outside, now that the reasons are on disk."""
-        outside, self._outside = self._outside, []
         later = self._later
         for effect in outside:
             try:
@@ -201,8 +230,7 @@ class Driver:
                 kind, cause = type(effect).__name__, f"{type(error).__name__}: {error}"
                 raise PluginError(f"the executor failed at {kind}: {cause}") from error
 
-    def _show(self) -> None:
-        updates, self._updates = self._updates, []
+    def _show(self, updates: Sequence[ef.Update]) -> None:
         if updates:
             self.watchers.put(updates)
             self._on_batch(updates)

@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from asyncsweep.core.effects import Effect
-from asyncsweep.core.events import Event
+from asyncsweep.core.events import Event, Kept, Snapshot
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine
 from asyncsweep.errors import InvalidTransition, JournalError
@@ -71,7 +71,7 @@ class Reopening:
                 journal.close()
 
     def _replay(self, events: Sequence[Event], path: str) -> Machine:
-        if self._watch is None:
+        if self._watch is None or (events and isinstance(events[0], Kept | Snapshot)):
             return replay(events, path)
         for event, effects in zip(events, steps(self._watch.machine, events, path), strict=True):
             self._watch.see(event, effects)

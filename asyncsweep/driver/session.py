@@ -28,6 +28,7 @@ from asyncsweep.driver.objective import pickled
 from asyncsweep.driver.plan import INLINE, Plan
 from asyncsweep.driver.replay import Reopening
 from asyncsweep.driver.search import Answerer, OnLoop, Search
+from asyncsweep.driver.syncing import keep_synced
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.driver.upkeep import trial_folders
 from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError
@@ -84,7 +85,18 @@ async def _driven(
     watch = Watch(Machine()) if os.environ.get(DEBUG) else None
     journal, machine = await _open_journal(plan, watch)
     failure: BaseException | None = None
-    driver = Driver(machine, journal, lambda updates: _show(plan, driver, updates, on_batch), watch)
+    fsync = plan.spec.fsync
+    if journal is not None and fsync == "never":
+        journal.never_synced()
+    if watch is not None and watch.machine is not machine:
+        watch = None  # it began with a snapshot, and a watch has to see everything
+    driver: Driver = Driver(
+        machine,
+        journal,
+        lambda updates: _show(plan, driver, updates, on_batch),
+        watch,
+        waits_for_sync=journal is not None and fsync == "always",
+    )
     on_ready(driver)
     try:
         async with anyio.create_task_group() as tasks:
@@ -98,7 +110,7 @@ async def _driven(
                     slots = _slots(spec, machine)
                     setup = Setup(call, objective, slots, verdicts, plan.directory, spec.grace_s, folders)
                     if journal is not None:
-                        tasks.start_soon(driver.sync)
+                        tasks.start_soon(keep_synced, driver, journal, fsync)
                     tasks.start_soon(driver.timers.run)
                     driver.executor = plan.executor
                     if plan.is_resumed:
@@ -163,6 +175,7 @@ async def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: 
     try:
         if driver.fault is None:
             journal.commit()
+        if driver.fault is None and plan.spec.fsync != "never":
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(journal.sync)
     finally:

@@ -20,6 +20,7 @@ from asyncsweep.history.layout import Layout, Layouts
 from asyncsweep.space import Space
 from asyncsweep.space.values import shown
 
+_CELL_LIMIT = 2**24
 _STATES = {state.value: state for state in State} | {"FAIL": State.FAILED}  # the latter is Optuna's word
 
 
@@ -44,11 +45,11 @@ class Table:
         try:
             with open(path, newline="", encoding="utf-8-sig") as file:
                 lines = csv.reader(file, strict=True)
-                header = next(lines, None)
+                header = _next_line(lines)
                 if not header:
                     raise ConfigError("the file is empty; its first line has to name the columns")
                 layout = self._layouts.of_header(header)
-                for cells in lines:
+                while (cells := _next_line(lines)) is not None:
                     where = f"line {lines.line_num}"
                     if len(cells) == len(header):
                         yield self._candidate(where, layout, cells, Cells.from_text)
@@ -120,6 +121,18 @@ class Table:
             if name not in params and self._space.is_active(name, params):
                 params[name] = meaning.from_blank(cells[place])
         return params
+
+
+def _next_line(lines: Iterator[list[str]]) -> list[str] | None:
+    """The next line; None at the end. A cell may be as long as a value may be.
+
+    Python's limit on a cell holds for all readers of the process, so it is lifted for one line at a time.
+    """
+    limit = csv.field_size_limit(_CELL_LIMIT)
+    try:
+        return next(lines, None)
+    finally:
+        csv.field_size_limit(limit)
 
 
 def _column(label: Any) -> str:

@@ -13,6 +13,8 @@ import errno
 import os
 import stat
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -185,6 +187,43 @@ class OsFiles:
                 f"directory={str(folder)!r}: this system has no POSIX file locks; use directory=None"
             ) from error
         return Lock(folder)
+
+
+def make_folders(files: Files, folder: Path) -> tuple[Path, ...]:
+    """Make a folder and those above it as far as they are not there; gives those that were made, innermost first.
+
+    When this returns they survive a power loss.
+
+    Raises:
+        OSError: The system refused; nothing is left behind.
+    """
+    missing = [path for path in (folder, *folder.parents) if not files.exists(path)]
+    made: list[Path] = []
+    try:
+        for path in reversed(missing):
+            try:
+                files.make_folder(path)
+                made.insert(0, path)
+            except FileExistsError:  # another process made it just now
+                if not files.is_folder(path):
+                    raise
+            files.sync_folder(path.parent)
+    except BaseException:
+        remove_folders(files, made)
+        raise
+    return tuple(made)
+
+
+def remove_folders(files: Files, made: Iterable[Path]) -> None:
+    """Remove folders as far as they are empty, innermost first."""
+    with suppress(OSError):  # something else is in it by now
+        for folder in made:
+            files.remove_folder(folder)
+
+
+def reason(error: OSError) -> str:
+    """What the system says, without the path: whoever tells of the error has named it."""
+    return error.strerror or str(error)
 
 
 def _sync(fd: int) -> None:

@@ -104,7 +104,7 @@ class Reading:
         self._machine = machine
         self._over_gaps = over_gaps
         self._before: Event | None = None
-        self._synced: int | None = None
+        self._may_be_torn = False
         self.offset = 0
         self.torn = 0
         self.damage: Damage | None = None
@@ -119,12 +119,10 @@ class Reading:
         if not self._enter():
             return
         size = len(self._view)
-        while self.offset < size:
-            synced = layout.mark_at(self._view, self.offset)
-            if synced is not None:
-                self._synced = synced
-                self.offset += layout.MARK_BYTES
-                continue
+        while True:
+            self.offset, self._may_be_torn = layout.after_marks(self._view, self.offset, self._may_be_torn)
+            if self.offset == size:
+                break
             record = layout.record_at(self._view, self.offset) or self._behind_gap()
             if record is None:
                 break
@@ -173,7 +171,7 @@ class Reading:
 
     def _behind_gap(self) -> layout.Record | None:
         """The record behind broken bytes, if it is the next event; None when the reading ends here."""
-        if not layout.is_damage(self._view, self.offset, self._synced):
+        if not layout.is_damage(self._view, self.offset, self._may_be_torn):
             self.torn = len(self._view) - self.offset
             return None
         damage = Damage(self.offset, "the record there is broken, and it was whole once")

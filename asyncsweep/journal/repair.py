@@ -176,9 +176,9 @@ def _carry_out(found: Plan, data: bytes, directory: Path, files: Files) -> Path:
     new_journal, new_quarantine = directory / _NEW_JOURNAL, directory / _NEW_QUARANTINE
     quarantine = _write_quarantine([data[a:b] for a, b in found.moved], directory, files)
     try:
-        pieces = [layout.beginning(), *(data[a:b] for a, b in found.kept)]
-        # The marks between the records are of other places. All of this is synced before it becomes the journal.
-        _write(new_journal, [b"".join(pieces), layout.mark(sum(map(len, pieces)))], files)
+        # All of it is synced before it becomes the journal: one mark at its end says so.
+        records = b"".join(data[a:b] for a, b in found.kept)
+        _write(new_journal, [layout.beginning() + records + layout.mark(0)], files)
         files.sync_folder(directory)
         files.replace(new_journal, directory / NAME)
     except OSError:
@@ -197,8 +197,9 @@ def _write_quarantine(pieces: list[bytes], directory: Path, files: Files) -> Pat
         number += 1
     if number > 1:
         last = directory / f"journal.quarantine-{number - 1}"
-        if _read(last, files) == b"".join(pieces):
-            return last
+        with suppress(OSError):  # one that cannot be read is left alone
+            if _read(last, files) == b"".join(pieces):
+                return last
     _write(directory / _NEW_QUARANTINE, pieces, files)
     files.replace(directory / _NEW_QUARANTINE, path)
     return path

@@ -27,7 +27,7 @@ from asyncsweep.space.checks import (
     spread,
     whole,
 )
-from asyncsweep.space.values import equal, fingerprint
+from asyncsweep.space.values import equal, fingerprint, unwrapped
 
 
 # msgspec decides by class which fields are keyword-only; these bases hold the positional ones.
@@ -105,11 +105,12 @@ class Float(_FloatBounds, frozen=True, kw_only=True, tag="float"):
 
     def contains(self, value: object) -> bool:
         """Whether the value is a number in range and on a step (with the tolerance of float rounding). Never a bool."""
-        if isinstance(value, bool) or not isinstance(value, Real):
+        number = value if type(value) is float else unwrapped(value)
+        if isinstance(number, bool) or not isinstance(number, Real):
             return False
-        if not self.low <= value <= self.high:  # type: ignore[operator]  # typeshed's Real has no order with float
+        if not self.low <= number <= self.high:  # type: ignore[operator]  # typeshed's Real has no order with float
             return False
-        return self.step is None or is_whole((float(value) - self.low) / self.step, self.low, self.high, self.step)
+        return self.step is None or is_whole((float(number) - self.low) / self.step, self.low, self.high, self.step)
 
     def normalise(self, value: object) -> float:
         """The value as a float.

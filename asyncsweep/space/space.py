@@ -10,12 +10,16 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from asyncsweep.errors import ConfigError
 from asyncsweep.space.domains import Categorical, Constant, Domain, Float, Int
 from asyncsweep.space.optuna_distributions import from_optuna
 from asyncsweep.space.values import plain, same, shown
+
+# Half of what a record of the journal may have.
+SIZE_LIMIT_BYTES = 8 * 2**20
 
 
 class Space:
@@ -26,7 +30,8 @@ class Space:
             or dict), which is passed to every trial as it is. May be empty.
 
     Raises:
-        ConfigError: A name, domain, constant or condition is wrong; the message names the parameter.
+        ConfigError: A name, domain, constant or condition is wrong (the message names the parameter), or all of them
+            together take more than 8 MiB.
     """
 
     __slots__ = ("_conditional", "_drawn", "_template", "domains", "names")
@@ -47,6 +52,7 @@ class Space:
             name = _parameter_name(given)
             domain = _domain(name, value)
             domains[name] = _with_conditions(name, domain, domains, mapping)
+        _check_size("space", domains)
         self.domains = domains
         self.names = tuple(domains)
         self._conditional = any(domain.when is not None for domain in domains.values())
@@ -135,7 +141,9 @@ class Space:
         for name in params:
             if not isinstance(name, str) or not name:
                 raise ConfigError(f"parameter {shown(name)}: a name is a text that is not empty")
-        return {name: plain(value, f"parameter {name!r}") for name, value in params.items()}
+        found = {name: plain(value, f"parameter {name!r}") for name, value in params.items()}
+        _check_size("parameters", found)
+        return found
 
     def check(self, params: Mapping[str, Any], *, partial: bool = True) -> dict[str, Any]:
         """The user's parameters, checked, normalised (an int for a `Float` becomes a float) and in declared order.
@@ -174,6 +182,15 @@ class Space:
 
 
 _MISSING = object()
+
+
+def _check_size(what: str, values: Mapping[str, Any]) -> None:
+    size = len(msgspec.msgpack.encode(values))
+    if size > SIZE_LIMIT_BYTES:
+        raise ConfigError(
+            f"{what}: it takes {size} bytes, and at most {SIZE_LIMIT_BYTES} are kept; write long values to files and give "
+            "their paths"
+        )
 
 
 def _holds(when: Mapping[str, tuple[Any, ...]], params: Mapping[str, Any]) -> bool:

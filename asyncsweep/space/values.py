@@ -29,7 +29,10 @@ PLAIN = "None, bool, int, float, str, bytes, or lists and dicts (with text keys)
 
 def shown(value: object, limit: int = 80) -> str:
     """The value for an error message: its repr, shortened to about `limit` characters."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception as error:  # somebody's own, or of an int with more digits than Python writes
+        text = f"(a value that cannot be shown: {type(error).__name__})"
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 
@@ -62,14 +65,23 @@ def plain(value: Any, what: str, depth: int = 0) -> Any:
         return [plain(item, what, depth + 1) for item in value]
     if isinstance(value, dict):
         return {_key(key, what): plain(item, what, depth + 1) for key, item in value.items()}
-    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
-        item = value.item()
-        if isinstance(item, (bool, int, float)):
-            return plain(item, what, depth)
+    item = unwrapped(value)
+    if item is not value and isinstance(item, (bool, int, float)):
+        return plain(item, what, depth)
     raise ConfigError(
         f"{what}: {shown(value)} is of type {type(value).__name__}, which cannot be stored; give {PLAIN}, "
         "or a name that the objective looks up"
     )
+
+
+def unwrapped(value: object) -> object:
+    """NumPy's scalars, and its arrays without dimensions, as the Python number in them; all else as it is.
+
+    Of a float32 Python's own number can be compared with every float.
+    """
+    if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
+        return value.item()  # type: ignore[attr-defined]  # whatever has NumPy's shape has this
+    return value
 
 
 def _text(value: str, what: str) -> str:

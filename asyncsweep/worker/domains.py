@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from asyncsweep.errors import TrialError
-from asyncsweep.worker.values import plain
+from asyncsweep.worker.values import plain, shown
 
 _INT_MIN = -(2**63)
 _INT_MAX = 2**63 - 1
@@ -101,7 +101,7 @@ def choice_domain(name: str, choices: Sequence[Any]) -> dict[str, Any]:
             stored.append(plain(choice))
         except (TypeError, ValueError):
             raise TrialError(
-                f"suggest {name!r}: choice {place}, {choice!r:.80} ({type(choice).__name__}), cannot be stored: give a name "
+                f"suggest {name!r}: choice {place}, {shown(choice)} ({type(choice).__name__}), cannot be stored: give a name "
                 f"for it, and look it up in the objective"
             ) from None
     return {"type": "categorical", "choices": stored}
@@ -172,7 +172,7 @@ def _int(value: Any, name: str, what: str) -> int:
 
 
 def _no_number(value: Any, name: str, what: str, wanted: str) -> str:
-    return f"suggest {name!r}: {what} must be {wanted}, not {value!r:.80} ({type(value).__name__})"
+    return f"suggest {name!r}: {what} must be {wanted}, not {shown(value)} ({type(value).__name__})"
 
 
 def _last_point(name: str, low: float, high: float, step: float) -> float:

@@ -26,7 +26,7 @@ def make(*parts: str) -> str:
         except FileExistsError:
             if not stat.S_ISDIR(os.lstat(path).st_mode):
                 raise NotADirectoryError(
-                    errno.ENOTDIR, "a trial's folder must be a folder, and no symbolic link", path
+                    errno.ENOTDIR, "Not a directory: a trial's folder must be one, and no symbolic link", path
                 ) from None
         else:
             os.chmod(path, 0o700)  # a umask may have taken away more than is good for us

@@ -8,6 +8,7 @@ from typing import Any
 
 from asyncsweep.errors import TrialError, TrialPruned
 from asyncsweep.wire.messages import FAILED, FINISHED, PRUNED
+from asyncsweep.worker.values import real, shown
 
 # (tag, payload): metrics for FINISHED, (type, message, traceback, bases) for FAILED, None for PRUNED.
 Outcome = tuple[int, Any]
@@ -61,14 +62,14 @@ def metric_name(name: Any) -> str:
 def _number(value: Any, what: str) -> float:
     if value is not None and not isinstance(value, (str, bytes, bytearray)):
         try:
-            return float(value)
+            return real(value)
         except (TypeError, ValueError, OverflowError):
             pass  # told below, with the value
     raise TrialError(f"the {what} that the objective returned must be a number, not {_shown(value)}")
 
 
 def _shown(value: Any) -> str:
-    return "None" if value is None else f"{repr(value)[:80]} ({type(value).__name__})"
+    return "None" if value is None else f"{shown(value)} ({type(value).__name__})"
 
 
 def finished(returned: Any, names: Sequence[str]) -> Outcome:

@@ -101,17 +101,25 @@ def descendants_of(pid: int) -> list[Process]:
 
 def send(process: Process, number: signal.Signals) -> None:
     """Send a signal; nothing happens when the process has ended or may not be sent one."""
-    try:
-        fd = os.pidfd_open(process.pid)
-    except OSError:
-        return
-    try:
-        stat = stat_of(process.pid)
-        if stat is not None and stat.started_at == process.started_at:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        try:
+            fd = os.pidfd_open(process.pid)
+        except ProcessLookupError:
+            return
+        except (AttributeError, OSError):  # an old kernel, or a container that forbids it: then the id has to do
+            if _is_still(process):
+                os.kill(process.pid, number)
+            return
+        try:
+            if _is_still(process):
                 signal.pidfd_send_signal(fd, number)
-    finally:
-        os.close(fd)
+        finally:
+            os.close(fd)
+
+
+def _is_still(process: Process) -> bool:
+    stat = stat_of(process.pid)
+    return stat is not None and stat.started_at == process.started_at
 
 
 def end(pid: int) -> None:

@@ -14,6 +14,32 @@ _INT_MIN = -(2**63)
 _INT_MAX = 2**64 - 1
 
 
+def shown(value: Any) -> str:
+    """The value for an error message: the first 80 characters of its repr, which may be somebody's, and raise."""
+    try:
+        return repr(value)[:80]
+    except Exception as error:  # of an int with more digits than Python writes, among others
+        return f"(a value that cannot be shown: {type(error).__name__})"
+
+
+def _is_complex(value: Any) -> bool:
+    """Whether it is one of NumPy's complex numbers: `float` and `int` take these, and drop a part."""
+    return getattr(getattr(value, "dtype", None), "kind", "") == "c"
+
+
+def real(value: Any) -> float:
+    """The value as a float: whatever `float` takes, but no complex number.
+
+    Raises:
+        TypeError: It is no number.
+        ValueError: It is a text, and of no number.
+        OverflowError: It is a whole number beyond all floats.
+    """
+    if _is_complex(value):
+        raise TypeError
+    return float(value)
+
+
 def number_in(value: Any) -> float:
     """The number that is reported.
 
@@ -21,10 +47,12 @@ def number_in(value: Any) -> float:
         TypeError: It is none.
         OverflowError: It is a whole number beyond all floats.
     """
+    if type(value) is float:
+        return value
     try:
-        return float(value)
+        return real(value)
     except (TypeError, ValueError):
-        raise TypeError(f"report(): value must be a number, not {value!r:.80} ({type(value).__name__})") from None
+        raise TypeError(f"report(): value must be a number, not {shown(value)} ({type(value).__name__})") from None
     except OverflowError:  # as in Optuna
         raise OverflowError("report(): value does not fit in a float") from None
 
@@ -37,13 +65,15 @@ def check_step(step: Any) -> int:
         ValueError: It is negative or beyond 2**62.
     """
     try:
+        if type(step) is not int and _is_complex(step):
+            raise TypeError
         number = int(step)
     except (TypeError, ValueError):
-        raise TypeError(f"report(): step must be a whole number, not {step!r:.80} ({type(step).__name__})") from None
+        raise TypeError(f"report(): step must be a whole number, not {shown(step)} ({type(step).__name__})") from None
     except OverflowError:  # infinity
         number = -1
     if not 0 <= number <= 2**62:
-        raise ValueError(f"report(): step must be between 0 and 2**62, not {step!r:.80}")
+        raise ValueError(f"report(): step must be between 0 and 2**62, not {shown(step)}")
     return number
 
 
@@ -85,10 +115,10 @@ def check_constraint(key: Any, value: Any) -> tuple[str, float]:
     if not name.isascii() and name != name.encode("utf-8", "ignore").decode():
         raise ValueError(f"set_constraint({name!r:.80}): the name is no valid Unicode text")
     try:
-        number = float(value)
+        number = real(value)
     except (TypeError, ValueError):
         raise TypeError(
-            f"set_constraint({name!r}): the value must be a number, not {value!r:.80} ({type(value).__name__})"
+            f"set_constraint({name!r}): the value must be a number, not {shown(value)} ({type(value).__name__})"
         ) from None
     except OverflowError:  # as in Optuna
         raise OverflowError(f"set_constraint({name!r}): the value does not fit in a float") from None
@@ -109,11 +139,10 @@ def plain(value: Any, depth: int = 0) -> Any:
     if isinstance(value, float):
         return float(value)
     if isinstance(value, str):
-        value.encode()
-        return str.__str__(value)
+        return _text(value)
     if isinstance(value, int):
         if not _INT_MIN <= value <= _INT_MAX:
-            raise TypeError(f"{value!r:.80} does not fit in 64 bits")
+            raise TypeError(f"{shown(value)} does not fit in 64 bits; give it as text or as a float")
         return int(value)
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
@@ -124,11 +153,19 @@ def plain(value: Any, depth: int = 0) -> Any:
             return [plain(item, depth + 1) for item in value]
         for key in value:
             if not isinstance(key, str):
-                raise TypeError(f"the dict key {key!r:.80} must be a text")
-        return {plain(key): plain(item, depth + 1) for key, item in value.items()}
+                raise TypeError(f"the dict key {shown(key)} must be a text")
+        return {_text(key): plain(item, depth + 1) for key, item in value.items()}
     # NumPy need not be imported to know its numbers.
     if type(value).__module__ == "numpy" and getattr(value, "shape", None) == ():
         item = value.item()
         if isinstance(item, (bool, int, float)):
             return item
-    raise TypeError(f"{value!r:.80} is of type {type(value).__name__}")
+    raise TypeError(f"{shown(value)} is of type {type(value).__name__}")
+
+
+def _text(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{shown(value)} is no valid Unicode text; give it as bytes") from None
+    return str.__str__(value)

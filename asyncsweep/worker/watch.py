@@ -1,8 +1,9 @@
 """A thread of the worker that looks after what the objective may not: a dead controller, and output without end.
 
 The controller ends a worker with a message. When the link closes without one, the controller has died: nobody will hear the
-result, so the worker and everything that it started end at once. A process that the controller forked may keep the link open
-all the same; then the worker notices that it has another parent.
+result, so the worker and its process group end at once. A process that the controller forked may keep the link open all the
+same; then the worker notices that it has another parent. No thread runs while the objective holds the GIL, and a group is not all
+that an objective may have started: on Linux the worker's parent, its `guard`, sees to the rest.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import asyncsweep as sw
 from asyncsweep.cli.run import _value
 from asyncsweep.driver.replay import replay
 from asyncsweep.errors import ConfigError
@@ -42,7 +43,8 @@ def test_every_setting_reaches_the_journal(cli: Cli, folder: Path) -> None:
     settings = (
         "--direction=loss=minimize --direction=size=maximize --n-trials=2 --concurrency=2 --sampler=tpe "
         "--sampler-option=n_startup_trials=5 --sampler-option=multivariate=true --executor=process "
-        "--executor-option=fresh=true --seed=7 --timeout=40 --trial-timeout=30 --retries=1 --max-failures=3 --directory=d"
+        "--executor-option=fresh=true --seed=7 --timeout=40 --trial-timeout=30 --retries=1 --max-failures=3 --directory=d "
+        "--retry-on=OSError --backoff 1 30 --fsync=never --keep=best"
     )
     done = cli("run", "objectives:two", "--space", "x=log_uniform(1e-5, 1e-1)", *settings.split())
     assert done.returncode == 0, done.stderr
@@ -51,7 +53,8 @@ def test_every_setting_reaches_the_journal(cli: Cli, folder: Path) -> None:
     assert spec.directions == {"loss": "minimize", "size": "maximize"}
     assert (spec.sampler.name, spec.sampler.options) == ("tpe", {"n_startup_trials": 5, "multivariate": True})
     assert (spec.executor.name, spec.executor.options) == ("process", {"fresh": True})
-    assert (spec.n_trials, spec.concurrency, spec.seed, spec.retries.times, spec.max_failures) == (2, 2, 7, 1, 3)
+    assert (spec.n_trials, spec.concurrency, spec.seed, spec.max_failures) == (2, 2, 7, 3)
+    assert (spec.retries, spec.fsync, spec.keep) == (sw.Retry(1, ("OSError",), (1.0, 30.0)), "never", "best")
     assert (spec.timeout, spec.trial_timeout) == (40.0, 30.0)
 
 

@@ -11,6 +11,9 @@ from click.testing import CliRunner, Result
 
 import asyncsweep as sw
 from asyncsweep.cli.group import asyncsweep as command
+from asyncsweep.core.snapshot import freeze
+from asyncsweep.driver.replay import replay
+from asyncsweep.journal import format as layout
 from asyncsweep.journal import journal
 
 
@@ -41,8 +44,8 @@ def test_the_table_has_every_trial_and_the_best(finished: tuple[Path, sw.Result]
     assert lines[0].split() == ["trial", "state", "value", "time", "parameters"]
     rows = [line.split()[:2] for line in lines[1:] if line.split()[:1] and line.split()[0].isdigit()]
     assert rows == [[str(trial.number), trial.state.value] for trial in result.trials]
-    assert lines[-2].startswith(f"Best is trial {result.best.number} with value: {result.best.value} and parameters: ")
-    assert lines[-1] == "Ended: n_trials reached."
+    assert lines[-3].startswith(f"Best is trial {result.best.number} with value: {result.best.value} and parameters: ")
+    assert lines[-2] == "Ended: n_trials reached."
 
 
 def test_text_of_the_sweep_is_neither_markup_nor_obeyed(finished: tuple[Path, sw.Result]) -> None:
@@ -124,3 +127,63 @@ def test_showing_changes_nothing(finished: tuple[Path, sw.Result]) -> None:
     before = {path: path.stat().st_mtime_ns for path in directory.rglob("*")}
     show(str(directory))
     assert {path: path.stat().st_mtime_ns for path in directory.rglob("*")} == before
+
+
+def with_files(directory: Path) -> Path:
+    """A sweep's directory with a file of each kind, some of them under two names."""
+    run_sweep(directory, n_trials=1)
+    for place, size in {
+        "journal.quarantine-1": 10,
+        "trials/0/attempt-1.log": 200,
+        "trials/0/attempt-2.log": 300,
+        "trials/0/checkpoint/model.pt": 40_000,
+        "trials/0/checkpoint/deep/er.bin": 5_000,
+        "trials/0/mine.txt": 6_000_000,
+        "trials/attempt-1.log": 7_000,
+    }.items():
+        (directory / place).parent.mkdir(parents=True, exist_ok=True)
+        (directory / place).write_bytes(bytes(size))
+    (directory / "trials/0/checkpoint/last.pt").hardlink_to(directory / "trials/0/checkpoint/model.pt")
+    return directory
+
+
+def test_what_a_directory_costs_is_told_by_purpose(tmp_path: Path) -> None:
+    directory = with_files(tmp_path / "d")
+    size = (directory / journal.NAME).stat().st_size
+    lock = (directory / "lock").stat().st_size
+    found = json.loads(show(str(directory), "--json").output)["disk_bytes"]
+    assert found == {
+        "journal": size + 10,
+        "logs": 500,
+        "checkpoints": 45_000,
+        "other": 6_007_000 + lock,
+        "total": size + 10 + 500 + 45_000 + 6_007_000 + lock,
+    }
+
+
+def test_the_cost_is_the_last_line_in_units_that_people_read(tmp_path: Path) -> None:
+    directory = with_files(tmp_path / "d")
+    (directory / journal.NAME).with_name("journal.quarantine-1").write_bytes(bytes(1_200_000))
+    last = show(str(directory)).output.splitlines()[-1]
+    assert last == "On disk: 7.3 MB (journal 1.2 MB, logs 500 B, checkpoints 45 kB, other 6.0 MB)."
+
+
+def test_a_symbolic_link_costs_what_it_is_and_not_what_it_leads_to(tmp_path: Path) -> None:
+    directory = tmp_path / "d"
+    run_sweep(directory, n_trials=1)
+    (tmp_path / "large").mkdir()
+    (tmp_path / "large" / "file").write_bytes(bytes(10_000_000))
+    before = json.loads(show(str(directory), "--json").output)["disk_bytes"]["total"]
+    for name in ("large", "large/file", "missing"):
+        (directory / name.replace("/", "-")).symlink_to(tmp_path / name)
+    (directory / "loop").symlink_to(directory)
+    after = json.loads(show(str(directory), "--json").output)["disk_bytes"]["total"]
+    assert after - before < 1000
+
+
+def test_a_sweep_whose_journal_begins_with_a_snapshot_has_ended_as_before(tmp_path: Path) -> None:
+    run_sweep(tmp_path / "d", n_trials=2)
+    events = journal.read(tmp_path / "d").events
+    snapshot = list(freeze(replay(events, "journal")))
+    (tmp_path / "d" / journal.NAME).write_bytes(layout.beginning() + b"".join(map(layout.encode, snapshot)))
+    assert "Ended: n_trials reached." in show(str(tmp_path / "d")).output.splitlines()

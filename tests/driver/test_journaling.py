@@ -8,12 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.from_thread
+import anyio.lowlevel
 import pytest
 
 import asyncsweep as sw
-from asyncsweep.core.events import Finished, Suggested
+from asyncsweep.core.events import Event, Finished, Kept, Reported, Suggested
+from asyncsweep.driver import syncing
+from asyncsweep.driver.replay import replay
+from asyncsweep.journal import format as layout
 from asyncsweep.journal import journal as journals
-from tests.journal.faulty import FaultyFiles
+from asyncsweep.journal.files import OsFile
+from tests.journal.faulty import FaultyFile, FaultyFiles
 from tests.small_objectives import SPACE, endless, square
 
 pytestmark = pytest.mark.anyio
@@ -134,3 +140,193 @@ async def test_every_file_is_closed_after_a_sweep(tmp_path: Path, files: FaultyF
     await sweep(tmp_path, n_trials=1).run()
     await sw.Sweep.resume(tmp_path, square)
     assert (len(files.made), files.n_open) == (3, 0)
+
+
+# -- fsync ------------------------------------------------------------------------------------------------------------
+
+
+class Noting(FaultyFiles):
+    """Files that tell how much of them is synced.
+
+    Attributes:
+        synced: How many bytes of the journal a power loss would leave.
+        syncs: How often it was synced.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.synced = self.syncs = 0
+        self._path = path
+
+    def _made(self, file: OsFile) -> FaultyFile:
+        made = super()._made(file)
+        sync = made.sync
+
+        def noted() -> None:
+            size = self._path.stat().st_size
+            sync()
+            self.synced = size
+            self.syncs += 1
+
+        made.sync = noted  # type: ignore[method-assign]
+        return made
+
+    def has(self, kind: type[Event], number: int) -> bool:
+        """Whether such an event of the trial is synced."""
+        events = layout.decode(self._path.read_bytes()[: self.synced], "").events
+        return any(isinstance(event, kind) and getattr(event, "trial", None) == number for event in events)
+
+
+@pytest.fixture
+def noting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Noting:
+    files = Noting(tmp_path / journals.NAME)
+    monkeypatch.setattr(journals, "OsFiles", lambda: files)
+    return files
+
+
+async def test_always_launches_and_shows_nothing_that_is_not_synced(tmp_path: Path, noting: Noting) -> None:
+    shown: list[bool] = []
+
+    async def objective(trial: Any) -> float:
+        return float(noting.has(Suggested, trial.number))
+
+    class Showing:
+        @staticmethod
+        @sw.hookimpl
+        def asyncsweep_on_updates(updates: Any) -> None:
+            shown.extend(noting.has(Finished, u.trial) for u in updates if isinstance(u, sw.TrialFinished))
+
+    result = await sweep(tmp_path, objective, n_trials=6, concurrency=2, fsync="always", plugins=[Showing()]).run()
+    assert [trial.value for trial in result.trials] == [1.0] * 6
+    assert shown == [True] * 6
+
+
+async def test_batch_does_not_wait_for_a_sync(tmp_path: Path, noting: Noting) -> None:
+    await sweep(tmp_path, n_trials=200).run()
+    assert noting.syncs < 100 < len(noting.made[0].appends)
+
+
+async def test_never_syncs_nothing(tmp_path: Path, noting: Noting) -> None:
+    result = await sweep(tmp_path, n_trials=20, fsync="never").run()
+    assert (result.counts[sw.State.COMPLETE], noting.syncs) == (20, 1)  # the file's beginning
+
+
+async def test_never_writes_reports_all_the_same(tmp_path: Path) -> None:
+    seen = anyio.Event()
+
+    async def waiting(trial: Any) -> float:
+        trial.report(1.0, 7)
+        await seen.wait()
+        return 0.0
+
+    async with sweep(tmp_path, waiting, n_trials=1, fsync="never").start():
+        with anyio.fail_after(10):
+            while not any(isinstance(event, Reported) for event in journals.read(tmp_path).events):
+                await anyio.lowlevel.checkpoint()
+        seen.set()
+
+
+@pytest.mark.parametrize("fsync", ["always", "batch", "never"])
+async def test_a_sweep_is_steered_and_resumed_whatever_the_policy(tmp_path: Path, fsync: Any) -> None:
+    async with sweep(tmp_path, endless, n_trials=4, concurrency=2, fsync=fsync).start() as run:
+        async for update in run.updates():
+            if isinstance(update, sw.TrialStarted):
+                run.stop("enough", now=True)
+        assert (await run.result()).counts[sw.State.CANCELLED] > 0
+    resumed = sw.Sweep.open(tmp_path, square)
+    assert resumed.spec.fsync == fsync
+    assert len((await resumed.run()).trials) == 4
+
+
+# -- compaction -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Journals are compacted when they are longer than 2 kB."""
+    monkeypatch.setattr(syncing, "COMPACT_FROM_BYTES", 2_000)
+    monkeypatch.setattr(syncing, "SYNC_EVERY_S", 0.0)
+
+
+def leisurely(directory: Path) -> Any:
+    """An objective that reports; from trial 50 on the journal has been compacted."""
+
+    async def objective(trial: Any) -> float:
+        for step in range(20):
+            trial.report(step, step)
+        with anyio.fail_after(30):
+            while trial.number == 50 and not is_compacted(directory):
+                await anyio.lowlevel.checkpoint()
+        return float(trial.params["x"])
+
+    return objective
+
+
+def is_compacted(directory: Path) -> bool:
+    return isinstance(journals.read(directory).events[0], Kept)
+
+
+@pytest.mark.usefixtures("early")
+@pytest.mark.parametrize("fsync", ["always", "batch", "never"])
+async def test_a_long_journal_is_compacted_while_the_sweep_goes_on(tmp_path: Path, fsync: Any) -> None:
+    result = await sweep(tmp_path, leisurely(tmp_path), n_trials=80, concurrency=3, fsync=fsync).run()
+    assert is_compacted(tmp_path)
+    assert replay(journals.read(tmp_path).events, "").trials == list(result.trials)
+    assert not (tmp_path / "journal.asyncsweep.new").exists()
+
+
+@pytest.mark.usefixtures("early")
+async def test_a_compacted_journal_is_resumed(tmp_path: Path) -> None:
+    first = await sweep(tmp_path, leisurely(tmp_path), n_trials=60).run()
+    assert is_compacted(tmp_path)
+    result = await sw.Sweep.resume(tmp_path, square, n_trials=70)
+    assert result.trials[:60] == first.trials
+    assert result.counts[sw.State.COMPLETE] == 70
+
+
+@pytest.mark.usefixtures("early")
+async def test_a_compacted_journal_is_resumed_in_debug_mode(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ASYNCSWEEP_DEBUG", "1")
+    await sweep(tmp_path, leisurely(tmp_path), n_trials=60).run()
+    assert is_compacted(tmp_path)
+    result = await sw.Sweep.resume(tmp_path, square, n_trials=70)
+    assert result.counts[sw.State.COMPLETE] == 70
+
+
+@pytest.mark.usefixtures("early")
+async def test_a_compacted_journal_has_the_trials_of_earlier_searches(tmp_path: Path) -> None:
+    past = [{"x": 0.25, "value": 1.0}, {"x": 0.75, "value": 2.0}]
+    await sweep(tmp_path, leisurely(tmp_path), n_trials=60, history=past).run()
+    assert [trial.number for trial in replay(journals.read(tmp_path).events, "").history] == [-1, -2]
+    result = await sw.Sweep.resume(tmp_path, square, n_trials=61)
+    assert len(result.trials) == 61
+
+
+@pytest.mark.usefixtures("early")
+async def test_a_journal_that_cannot_be_compacted_is_kept_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Full(FaultyFiles):
+        def create(self, path: Path) -> FaultyFile:
+            if path.name.endswith(".new"):
+                anyio.from_thread.run_sync(refused.set)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            return super().create(path)
+
+    files = Full()
+    monkeypatch.setattr(journals, "OsFiles", lambda: files)
+    refused = anyio.Event()
+
+    async def objective(trial: Any) -> float:
+        for step in range(20):
+            trial.report(step, step)
+        with anyio.fail_after(30):
+            if trial.number == 50:
+                await refused.wait()
+        return 0.0
+
+    result = await sweep(tmp_path, objective, n_trials=60).run()
+    assert (result.counts[sw.State.COMPLETE], len(files.made)) == (60, 1)
+    warnings = [record.message for record in caplog.records if "is not compacted" in record.message]
+    assert 1 <= len(warnings) < 5
+    assert "No space left on device" in warnings[0]

@@ -15,7 +15,7 @@ from asyncsweep.worker.trial import Trial
 _STAYS = "trap '' TERM; echo $$ >> {path}; exec sleep 300"
 _FORMS = {
     "session": ["sh", "-c", _STAYS],
-    "twice": ["sh", "-c", f"({_STAYS.replace('$$', '$(exec sh -c "echo $PPID")')}) & exit"],
+    "twice": ["sh", "-c", 'sh -c "$0" & exit', _STAYS],
     "unmarked": ["env", "-i", "sh", "-c", _STAYS],
 }
 N_CHILDREN = len(_FORMS) + 1
@@ -135,6 +135,13 @@ def takes_time(trial: Trial) -> float:
         while True:
             pass
     return float(os.getpid())
+
+
+def takes_time_for_ever(trial: Trial) -> float:
+    """Computes for ever and ignores SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        pass
 
 
 def takes_a_little_time(trial: Trial) -> float:

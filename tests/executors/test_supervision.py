@@ -8,12 +8,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
 
 import asyncsweep as sw
+from asyncsweep.executors.limits import UNLIMITED, Limits, Usage
+from asyncsweep.executors.supervision import Look, Supervision
+from asyncsweep.executors.worker import WorkerProcess
+from asyncsweep.worker import tree
 from tests.executors import hard_cases
 from tests.leaks import has_ended, nothing_left
 
@@ -33,6 +37,12 @@ def pids_in(folder: Path) -> list[int]:
 
 def survivors(folder: Path, within_s: float = 0) -> list[int]:
     return [pid for pid in pids_in(folder) if not has_ended(pid, within_s)]
+
+
+def parent_of(pid: int) -> int:
+    stat = tree.stat_of(pid)
+    assert stat is not None
+    return stat.parent
 
 
 # -- what is no death ---------------------------------------------------------------------------------------------------
@@ -61,6 +71,7 @@ def silent(trial: sw.Trial) -> float:
         n *= 2
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_worker_that_is_silent_because_its_objective_holds_the_gil_is_not_dead() -> None:
     result = await sw.Sweep(silent, X, n_trials=1, **SETTINGS).run()
     assert [(trial.state, trial.attempt) for trial in result.trials] == [("COMPLETE", 1)]
@@ -79,23 +90,73 @@ async def test_a_worker_that_a_signal_stopped_for_longer_than_the_grace_is_lost(
     assert ([str(error) for error in trial.failures], trial.state) == ([reason], "COMPLETE")
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_worker_whose_guard_was_stopped_is_lost_as_well() -> None:
     settings = {**SETTINGS, "retries": 1}
     async with nothing_left(), sw.Sweep(hard_cases.hangs_once, {}, n_trials=1, **settings).start() as run:
         (pid,) = await reported(run)
-        guard = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        guard = parent_of(pid)
         os.kill(guard, signal.SIGSTOP)
         result = await run.result()
     assert (result.trials[0].state, has_ended(pid, 0), has_ended(guard, 0)) == ("COMPLETE", True, True)
+
+
+class Job:
+    """A worker with one attempt, as supervision sees it."""
+
+    def __init__(self) -> None:
+        self.attempt = 1
+        self.condemned: list[tuple[Any, ...]] = []
+
+    def condemn(self, *why: Any) -> None:
+        self.condemned.append(why)
+
+
+STOPPED, RUNS = Look(True, None), Look(False, None)
+
+
+def judged(looks: list[Look], limits: Limits = UNLIMITED, job: Job | None = None) -> list[tuple[Any, ...]]:
+    """What a worker is condemned for after these looks, ten in a second, with a grace of 0.25 s."""
+    job = job or Job()
+    supervision = Supervision(limits, 0.25)
+    for look in looks:
+        supervision._judge(cast(WorkerProcess, job), job.attempt, look)
+    return job.condemned
+
+
+def test_only_looks_count_towards_the_time_for_which_a_worker_is_stopped() -> None:
+    """So what passes while we are stopped or asleep ourselves does not."""
+    assert judged([STOPPED] * 2) == []
+    assert judged([STOPPED] * 3) == [("WorkerLost", "stopped by a signal for more than 0.25 s")]
+
+
+def test_a_worker_that_is_continued_within_the_grace_is_not_lost() -> None:
+    assert judged([STOPPED, STOPPED, RUNS, STOPPED, STOPPED]) == []
+
+
+def test_a_new_attempt_begins_without_the_looks_and_the_time_of_the_one_before() -> None:
+    job = Job()
+    supervision = Supervision(Limits(None, 1.0), 0.25)
+    for attempt, cpu_s in ((1, 5.0), (1, 6.0), (2, 6.5), (2, 7.5)):
+        supervision._judge(cast(WorkerProcess, job), attempt, Look(True, Usage(0, cpu_s)))
+    assert job.condemned == []
+
+
+def test_memory_is_ended_by_force_and_time_politely() -> None:
+    limits = Limits(100 * 2**20, 3.0)
+    (memory,) = judged([Look(False, Usage(300 * 2**20, 0.0))], limits)
+    (cpu,) = judged([Look(False, Usage(0, 10.0)), Look(False, Usage(0, 13.2))], limits)
+    assert memory == ("MemoryLimitExceeded", "took 300 MiB of memory, and memory_limit is 100 MiB")
+    assert cpu == ("CpuTimeLimitExceeded", "took 3.2 s of processor time, and cpu_time_limit is 3 s", 0.25)
 
 
 # -- kill -9 of workers -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("n", [10, pytest.param(100, marks=pytest.mark.deep)])
-async def test_a_killed_worker_is_noticed_and_its_trial_tried_again(n: int, record_property: Any) -> None:
-    """R12. The bound is for a busy machine; the distribution is recorded."""
+@pytest.mark.parametrize(("n", "p99_s"), [(10, 10.0), pytest.param(100, 1.0, marks=pytest.mark.deep)])
+async def test_a_killed_worker_is_noticed_and_its_trial_tried_again(n: int, p99_s: float) -> None:
+    """R12. The bound of the short run is for a busy machine."""
     settings = {**SETTINGS, "retries": 1, "concurrency": 2}
     killed_at: dict[int, float] = {}
     delays_s: list[float] = []
@@ -108,10 +169,9 @@ async def test_a_killed_worker_is_noticed_and_its_trial_tried_again(n: int, reco
                 delays_s.append(time.monotonic() - killed_at[update.trial])
         result = await run.result()
     delays_s.sort()
-    record_property("delays_s", [round(delay, 4) for delay in delays_s])
     assert {str(trial.state) for trial in result.trials} == {"COMPLETE"}
     assert {str(error) for trial in result.trials for error in trial.failures} == {"WorkerLost: killed by SIGKILL"}
-    assert len(delays_s) == n and delays_s[int(0.99 * n) - 1] < 5
+    assert len(delays_s) == n and delays_s[int(0.99 * n) - 1] < p99_s
 
 
 # -- nothing is left ----------------------------------------------------------------------------------------------------
@@ -130,6 +190,7 @@ async def test_a_hung_trial_is_stopped_with_all_its_children_in_whatever_session
     assert len(pids_in(tmp_path)) >= hard_cases.N_CHILDREN
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("then", ["die", "return"])
 async def test_what_a_worker_leaves_is_ended_after_it(tmp_path: Path, then: str) -> None:
     space = {"folder": str(tmp_path), "then": then}
@@ -138,6 +199,7 @@ async def test_what_a_worker_leaves_is_ended_after_it(tmp_path: Path, then: str)
     assert (len(pids_in(tmp_path)), survivors(tmp_path)) == (hard_cases.N_CHILDREN + 1, [])
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_what_a_worker_leaves_is_ended_before_its_trial_is_tried_again(tmp_path: Path) -> None:
     space = {"folder": str(tmp_path), "then": "die"}
     left: list[int] = []
@@ -149,6 +211,7 @@ async def test_what_a_worker_leaves_is_ended_before_its_trial_is_tried_again(tmp
     assert left == []
 
 
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_children_of_a_worker_whose_guard_was_killed_are_found_by_their_mark(tmp_path: Path) -> None:
     """All but the one that began with an empty environment: whoever kills a guard has to look for those."""
     space = {"folder": str(tmp_path), "then": "kill the guard"}

@@ -219,7 +219,7 @@ def test_a_text_without_a_meaning_is_refused(table: Path, domain: Any, text: str
         (b"lr,deep,opt,value\n0.01,3,adam,1\n", "the column 'deep' is neither a parameter nor a metric (did you mean 'depth'?)"),
         (b"lr,depth,opt,value\n0.01,3,\xff,1\n", "it cannot be read as CSV in UTF-8"),
         (b'lr,depth,opt,value\n0.01,3,"adam,1\n', "it cannot be read as CSV in UTF-8"),
-        (b"lr,depth,opt,value\n0.01,3," + b"a" * 200_000 + b",1\n", "it cannot be read as CSV in UTF-8: field larger"),
+        (b"lr,depth,opt,value\n0.01,3," + b"a" * (2**24 + 1) + b",1\n", "it cannot be read as CSV in UTF-8: field larger"),
         (b"lr;depth;opt;value\n0.01;3;adam;1\n", "'value'; the columns are separated by semicolons, and commas are needed"),
         (b"lr\tdepth\topt\tvalue\n", "'value'; the columns are separated by tabs, and commas are needed"),
         (b"\x89PNG\r\n\x1a\n\0\0", "it cannot be read as CSV in UTF-8"),

@@ -1,4 +1,7 @@
-"""Files that count their writes, and fail when they are told to."""
+"""Real files that count their writes, and fail when they are told to: for whole sweeps, whose other files are real, too.
+
+A journal alone is tried with `asyncsweep.testing.files`.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +17,17 @@ class FaultyFile:
 
     Attributes:
         appends: The size of each write, in order.
-        syncs: How often it was synced.
+        syncs: How often it was synced after it was begun or opened.
     """
 
     def __init__(self, file: OsFile, files: FaultyFiles) -> None:
         self._file = file
         self._files = files
         self.appends: list[int] = []
-        self.syncs = 0
+        self.syncs = -1
+
+    def size(self) -> int:
+        return self._file.size()
 
     def read(self) -> bytes:
         return self._file.read()
@@ -49,14 +55,14 @@ class FaultyFile:
         self._file.close()
 
 
-class FaultyFiles:
+class FaultyFiles(OsFiles):
     """Files that work `writes_left` times.
 
     Args:
         writes_left: After so many writes each further one fails, having written its first `partly` bytes.
         partly: See `writes_left`.
         error: How it fails.
-        syncs_left: After so many syncs each further one fails.
+        syncs_left: After so many syncs of a journal that was begun or opened each further one fails.
         cannot_truncate: A torn tail cannot be cut off either.
     """
 
@@ -75,13 +81,12 @@ class FaultyFiles:
         self.cannot_truncate = cannot_truncate
         self.made: list[FaultyFile] = []
         self.n_open = 0
-        self._files = OsFiles()
 
-    def create(self, path: Path) -> FaultyFile:
-        return self._made(self._files.create(path))
+    def create(self, path: Path) -> FaultyFile:  # type: ignore[override]  # it has all that an `OsFile` has
+        return self._made(super().create(path))
 
-    def open(self, path: Path, *, writing: bool) -> FaultyFile:
-        return self._made(self._files.open(path, writing=writing))
+    def open(self, path: Path, *, writing: bool) -> FaultyFile:  # type: ignore[override]  # the same
+        return self._made(super().open(path, writing=writing))
 
     def _made(self, file: OsFile) -> FaultyFile:
         self.n_open += 1

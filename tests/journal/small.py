@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import functools
+
+import msgspec
+
 from asyncsweep.core.events import Event
+from asyncsweep.core.snapshot import freeze
 from asyncsweep.journal import format as layout
 from asyncsweep.testing.events import Bench, finished, reported, spec, started, suggested, worker_joined
 
@@ -22,3 +27,16 @@ def records() -> list[bytes]:
 
 def journal() -> bytes:
     return b"".join(records())
+
+
+def snapshot(seq: int, n_kept: int = 1) -> list[Event]:
+    """A snapshot of the event with that number: some `Kept`, and a `Snapshot`."""
+    kept, end = _frozen()
+    return [msgspec.structs.replace(event, seq=seq) for event in [*[kept] * n_kept, end]]
+
+
+@functools.cache
+def _frozen() -> tuple[Event, ...]:
+    bench = Bench(spec(n_trials=2), worker_joined())
+    bench.send(suggested(0, x=0.25), started(0), finished(0, 1.0))
+    return tuple(freeze(bench.machine))

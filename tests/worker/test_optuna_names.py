@@ -25,6 +25,7 @@ LEFT_OUT = {
 }
 # What ours has beyond Optuna's.
 OURS = {
+    "checkpoint_dir",
     "attempt",
     "report_or_prune",
     "should_prune_async",

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from asyncsweep.driver.driver import SYNC_EVERY_S
+from asyncsweep.driver.syncing import SYNC_EVERY_S
 from asyncsweep.errors import JournalError
 from asyncsweep.journal.journal import Journal
 from asyncsweep.testing.files import Fault, MemoryFiles, Operation

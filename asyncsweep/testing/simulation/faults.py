@@ -78,9 +78,7 @@ class Planter:
     def __init__(self, faults: Faults, random: Random) -> None:
         self._random = random
         kinds = [name for name in faults.__struct_fields__ if name != "most"]
-        self._chances = {
-            kind: getattr(faults, kind) if random.random() < _SHARE_OF_KINDS else 0.0 for kind in kinds
-        }
+        self._chances = {kind: getattr(faults, kind) if random.random() < _SHARE_OF_KINDS else 0.0 for kind in kinds}
         self._left = faults.most
         self.planted: Counter[str] = Counter()
 

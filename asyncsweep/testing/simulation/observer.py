@@ -245,7 +245,10 @@ class Observer:
         for trial in machine.trials:
             if not trial.is_final:
                 raise Found(f"the sweep is over and trial {trial.number} is {trial.state}")
-            if self._rests_on.get(("TrialFinished", trial.number), 0) >= self._began_at and trial.number not in self._finals:
+            if (
+                self._rests_on.get(("TrialFinished", trial.number), 0) >= self._began_at
+                and trial.number not in self._finals
+            ):
                 raise Found(f"the sweep is over and the end of trial {trial.number} was never shown")
         if told is None:
             return
@@ -272,5 +275,3 @@ class Log(Watch):
 def _begins(params: dict[str, Any], launched: dict[str, Any]) -> bool:
     """Whether a trial has at least the parameters that it was launched with."""
     return all(params.get(name) == value for name, value in launched.items())
-
-

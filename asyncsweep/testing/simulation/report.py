@@ -36,14 +36,14 @@ class SimulationFailed(AssertionError):
 
     Attributes:
         seed: The seed of the simulation.
+        planted: How many faults of each kind struck until then.
         command: The command that has the same happen again.
     """
 
-    def __init__(
-        self, seed: int, what: str, planted: Mapping[str, int], last: Iterable[tuple[float, Event]]
-    ) -> None:
+    def __init__(self, seed: int, what: str, planted: Mapping[str, int], last: Iterable[tuple[float, Event]]) -> None:
         self.seed = seed
+        self.planted = dict(planted)
         self.command = f"python -m asyncsweep.testing.simulation --seeds 1 --from {seed}"
-        lines = [f"seed {seed}: {what}", f"again: {self.command}", f"faults: {dict(planted)}"]
+        lines = [f"seed {seed}: {what}", f"again: {self.command}", f"faults: {self.planted}"]
         lines += [f"{time_s:10.3f} s  {event}" for time_s, event in last]
         super().__init__("\n  ".join(lines))

@@ -169,5 +169,3 @@ class Simulation:
 
     def _failure(self, what: str) -> SimulationFailed:
         return SimulationFailed(self.seed, what, self._planter.planted, self._observer.last)
-
-

@@ -90,7 +90,11 @@ class User:
             self._world.after(self._random.random() * _THINKS_S, lambda: self._tell(controller, number))
 
     def _tell(self, controller: Controller, number: int) -> None:
-        if controller is not self._controller() or controller.driver.is_over or number >= len(controller.machine.trials):
+        if (
+            controller is not self._controller()
+            or controller.driver.is_over
+            or number >= len(controller.machine.trials)
+        ):
             return
         trial = controller.machine.trials[number]
         if not trial.external or trial.is_final:
