@@ -75,7 +75,8 @@ class Cells:
         self._meanings: dict[str, list[Any]] = {}
         for choice in self._choices:
             self._meanings.setdefault(self.text(choice), []).append(choice)
-        self.blank = next(filter(is_blank, self._choices), ABSENT)
+        empty = self._meanings.get("", [ABSENT])[0]
+        self.blank = next(filter(is_blank, self._choices), empty)
 
     def text(self, value: Any) -> str:
         """The cell of a value."""
@@ -83,7 +84,10 @@ class Cells:
         return json.dumps(value, ensure_ascii=False) if isinstance(value, str) and text in self._twins else text
 
     def from_blank(self, given: Any) -> Any:
-        """The value of a blank cell: what was given where that is a choice, else `blank`."""
+        """The value of a blank cell: the choice that is written as nothing, else what was given if it is one, else `blank`."""
+        written = self._meanings.get("", ()) if isinstance(given, str) else ()
+        if len(written) == 1:
+            return written[0]
         return given if self._domain.contains(given) else self.blank
 
     def from_text(self, text: str) -> Any:

@@ -377,3 +377,42 @@ def test_a_hundred_kills_lose_no_trial_and_tell_none_twice(tmp_path: Path, backe
         n_killed, words = killed_until_it_is_done(tmp_path / f"{part}", 10, backend)
         check_the_end(words)
         assert n_killed >= 5
+
+
+# -- a pause ----------------------------------------------------------------------------------------------------------
+
+
+async def paused(directory: Path) -> None:
+    """A sweep of four trials whose process ended while it was paused, after two."""
+
+    async def waiting(trial: Any) -> float:
+        if trial.number == 2:
+            await anyio.sleep_forever()
+        return 0.0
+
+    async with sw.Sweep(waiting, SPACE, n_trials=4, sampler="random", seed=1, directory=directory).start() as run:
+        async for update in run.updates():
+            if isinstance(update, sw.TrialStarted) and update.trial == 2:
+                run.pause()
+                break
+        assert run.is_paused
+        raise KeyError("the process ends")
+
+
+async def test_a_paused_sweep_is_still_paused_when_it_is_started_again(tmp_path: Path) -> None:
+    with pytest.raises(KeyError):
+        await paused(tmp_path)
+    async with sw.Sweep.open(tmp_path, square).start() as run:
+        assert run.is_paused
+        assert run.counts[sw.State.WAITING] == 1
+        run.unpause()
+        assert not run.is_paused
+        assert (await run.result()).counts[sw.State.COMPLETE] == 4
+
+
+async def test_run_and_resume_have_no_handle_so_they_go_on(tmp_path: Path) -> None:
+    with pytest.raises(KeyError):
+        await paused(tmp_path)
+    with anyio.fail_after(30):
+        result = await sw.Sweep.resume(tmp_path, square)
+    assert result.counts[sw.State.COMPLETE] == 4

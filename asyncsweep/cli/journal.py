@@ -20,6 +20,8 @@ from asyncsweep.journal import inspection, repair
 from asyncsweep.journal.journal import NAME
 from asyncsweep.progress.text import params_text, visible
 
+_encode = json.JSONEncoder(allow_nan=False).encode
+
 
 @click.group(
     name="journal",
@@ -138,12 +140,13 @@ def _documents(event: Event, trial: int | None) -> Iterator[dict[str, Any]]:
 
 def _print(document: Any) -> None:
     """One line of JSON, in which a terminal finds nothing to obey."""
-    text = json.dumps(_plain(document), allow_nan=False)
-    sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
+    sys.stdout.write(_encode(_plain(document)).replace("\x7f", "\\u007f") + "\n")
 
 
 def _plain(value: Any) -> Any:
     """A value for JSON; structs are dicts, with what tells the kinds of domains apart."""
+    if value is None or isinstance(value, str | int):
+        return value
     if isinstance(value, msgspec.Struct):
         tag = value.__struct_config__.tag
         kind = {"type": tag} if isinstance(tag, str) else {}

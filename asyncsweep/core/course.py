@@ -110,6 +110,8 @@ class Course:
                     return
                 self.life.requeue(trial, policy.INTERRUPTED)
             self.life.waiting.append(trial.number)
+            if self.life.deaths:
+                self.refuse_deadly(trial)
 
     def _fail(self, trial: TrialRecord, error: ErrorInfo) -> None:
         trial.error = error

@@ -16,7 +16,7 @@ from asyncsweep.journal.journal import Journal
 SYNC_EVERY_S = 0.05
 # A journal is compacted when what follows its snapshot is longer than this, and than twice the snapshot: so what has to be
 # replayed is bounded, and what is written again and again is a small share of what is written at all.
-COMPACT_FROM_BYTES = 64 * 2**20
+COMPACT_FROM_BYTES = 32 * 2**20
 COMPACT_FROM_SNAPSHOTS = 2
 
 log = logging.getLogger("asyncsweep")

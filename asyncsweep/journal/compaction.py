@@ -64,7 +64,7 @@ async def compact(journal: Journal, frozen: Iterable[Event]) -> Exception | None
     try:
         await in_thread(copy.write_snapshot, frozen)
         await in_thread(copy.append, journal.collected())
-        old = copy.replace(journal.collected())
+        copy.replace(journal.collected())
     except (OSError, TypeError, ValueError, OverflowError) as error:
         copy.abandon()
         return error
@@ -73,7 +73,11 @@ async def compact(journal: Journal, frozen: Iterable[Event]) -> Exception | None
         raise
     finally:
         journal.stop_collecting()
-    await in_thread(old.close)  # which frees the old file's space on the disk
+    try:
+        with anyio.CancelScope(shield=True):
+            await in_thread(copy.close_old)  # which frees its space on the disk, and may take a while
+    finally:
+        copy.close_old()  # asyncio's own cancellation may have come before the thread
     return None
 
 
@@ -93,6 +97,7 @@ class _Copy:
         self._seq = journal.seq
         self._path = journal.path.with_name(NEW_NAME)
         self._file: JournalFile | None = None
+        self._old: JournalFile | None = None
         self._size = 0
         self._synced_size = 0
         self._snapshot_bytes = 0
@@ -126,12 +131,19 @@ class _Copy:
             self._write(data)
             self._sync()
 
-    def replace(self, data: bytes) -> JournalFile:
-        """Write the rest and be the journal; gives its old file."""
+    def replace(self, data: bytes) -> None:
+        """Write the rest and be the journal."""
         assert self._file is not None
         mark = layout.mark(0) if self._journal.is_synced else b""
         self._write(mark + data)
-        return self._journal.switch(self._file, self._size, self._synced_size, self._snapshot_bytes)
+        self._old = self._journal.switch(self._file, self._size, self._synced_size, self._snapshot_bytes)
+
+    def close_old(self) -> None:
+        """Close what was the journal's file, once."""
+        with self._owning:
+            old, self._old = self._old, None
+        if old is not None:
+            old.close()
 
     def abandon(self) -> None:
         """Remove the file, now or as soon as the thread that is at work on it lets go."""

@@ -19,6 +19,7 @@ from asyncsweep.samplers import counter
 from asyncsweep.samplers.grid_points import GridPoints
 from asyncsweep.samplers.permutation import Permutation
 from asyncsweep.space import Constant, Domain, Space
+from asyncsweep.space.values import same
 
 
 class GridSampler:
@@ -112,7 +113,7 @@ class GridSampler:
 
     def _is_point(self, number: int, params: Params) -> bool:
         # Parameters outside the space (define-by-run) do not make another point.
-        return self._point(number) == {name: value for name, value in params.items() if name in self._space}
+        return same(self._point(number), {name: value for name, value in params.items() if name in self._space})
 
     def _point(self, number: int) -> Params:
         return self._grid.point(self._order[number])

@@ -23,4 +23,4 @@ def test_every_help_text_has_examples(name: str) -> None:
 def test_an_unknown_command_is_answered_with_the_nearest_one() -> None:
     answer = CliRunner().invoke(command, ["shwo", "x"])
     assert answer.exit_code == 2
-    assert "no command 'shwo' (did you mean 'show'?); there are: demo, plugins, run, show" in answer.output
+    assert "no command 'shwo' (did you mean 'show'?); there are: demo, journal, plugins, run, show" in answer.output

@@ -45,22 +45,18 @@ def holds_the_gil() -> None:
 
 
 def hard(trial: Trial) -> float:
-    """Starts children when the parameter `children` says so, tells where it is, and does what `then` says.
-
-    All process ids are in the file `trial number` of `folder`.
-    """
+    """Starts children, and does what the parameter `then` says. All process ids are in a file of `folder`, its own the last."""
     path = Path(trial.params["folder"]) / str(trial.number)
-    if trial.params.get("children", True):
-        start_children(path)
-    _tell(path)
-    then = trial.params["then"]
+    start_children(path)
     trial.report(float(os.getpid()), 0)
-    trial.should_prune()  # the report is on its way
+    then = trial.params["then"]
+    if then == "hold the GIL":
+        time.sleep(0.1)  # a report leaves within 50 ms, and nothing leaves later
+    _tell(path)
     if then == "hang":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(300)
     elif then == "hold the GIL":
-        time.sleep(0.1)  # a report leaves within 50 ms
         holds_the_gil()
     elif then == "die":
         os.kill(os.getpid(), signal.SIGKILL)

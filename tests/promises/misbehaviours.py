@@ -1,13 +1,12 @@
 """Parts of a sweep that misbehave once, each in one place: what promise R23 is tested with.
 
-A `Misbehaviour` wraps a method. At the third call it does something else than it should; before and after it is as it was.
+`Misbehaving` wraps a method. At its second call it does something else than it should; before and after it is as it was.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 import asyncsweep as sw
@@ -15,7 +14,7 @@ from asyncsweep.executors.inline import InlineExecutor
 from asyncsweep.pruners.percentile import MedianPruner
 from asyncsweep.samplers.random import RandomSampler
 
-AT_CALL = 3
+AT_CALL = 2
 BLOCKED_S = 0.02
 GARBAGE: Any = [object(), 1j]
 
@@ -65,20 +64,24 @@ MISBEHAVIOURS: dict[str, Callable[..., Any]] = {
 
 
 def spoil(thing: Any) -> None:
-    """Change whatever can be changed in it: emptied if it is a container, its attributes replaced otherwise."""
+    """Change whatever can be changed in it, as far as the contracts let it be reached."""
     if isinstance(thing, list | dict | set):
         thing.clear()
-    names = [*getattr(thing, "__struct_fields__", ()), *getattr(thing, "__dict__", ()), *getattr(thing, "_fields", ())]
-    for name in names:
-        value = getattr(thing, name)
-        if isinstance(value, list | dict | set):
-            value.clear()
-        with suppress(AttributeError, TypeError):
-            setattr(thing, name, GARBAGE)
+    elif isinstance(thing, sw.SweepRun):
+        thing.counts.clear()
+        for trial in thing.trials:
+            spoil(trial)
+    elif isinstance(thing, sw.TrialRecord):
+        for container in (thing.params, thing.metrics, thing.user_attrs, thing.sampler_attrs, thing.constraints):
+            spoil(container)
+    else:
+        for name in dir(thing):
+            if not name.startswith("_") and isinstance(getattr(thing, name), list | dict | set):
+                spoil(getattr(thing, name))
 
 
 class Misbehaving:
-    """Does `how` at the third call of whatever it is wrapped around, and nothing afterwards."""
+    """Does `how` at the second call of whatever it is wrapped around, and nothing afterwards."""
 
     def __init__(self, how: str) -> None:
         self.how = MISBEHAVIOURS[how]
@@ -94,27 +97,36 @@ class Misbehaving:
         return self(call, *args)
 
 
-def sampler(where: str, how: Misbehaving) -> dict[str, Any]:
-    part = RandomSampler()
-    _wrap(part, where, how)
-    return {"sampler": part}
+def sampler(where: str, how: Misbehaving, host: str) -> dict[str, Any]:
+    class Sampler(RandomSampler):
+        pass
+
+    return {"sampler": _hosted(Sampler(), where, how, host)}
 
 
-def pruner(where: str, how: Misbehaving) -> dict[str, Any]:
-    part = MedianPruner()
-    _wrap(part, where, how)
-    return {"pruner": part}
+def pruner(where: str, how: Misbehaving, host: str) -> dict[str, Any]:
+    class Pruner(MedianPruner):
+        pass
+
+    return {"pruner": _hosted(Pruner(), where, how, host)}
 
 
-def executor(where: str, how: Misbehaving) -> dict[str, Any]:
-    part = InlineExecutor()
-    _wrap(part, where, how)
-    return {"executor": part}
+def executor(where: str, how: Misbehaving, host: str) -> dict[str, Any]:
+    class Executor(InlineExecutor):
+        pass
+
+    return {"executor": _wrapped(Executor(), where, how)}
 
 
-def _wrap(part: Any, where: str, how: Misbehaving) -> None:
+def _hosted(part: Any, where: str, how: Misbehaving, host: str) -> Any:
+    part.host = host
+    return _wrapped(part, where, how)
+
+
+def _wrapped(part: Any, where: str, how: Misbehaving) -> Any:
     plain = getattr(part, where)
     setattr(part, where, lambda *args: how(plain, *args))
+    return part
 
 
 class Exporter:
@@ -129,14 +141,14 @@ class Exporter:
     async def __aexit__(self, *_: object) -> None: ...
 
     async def export(self, updates: Sequence[sw.Update]) -> Any:
-        return self._how(lambda _: None, updates)
+        return self._how.at_once(lambda _: None, updates)  # everything may come in one batch
 
 
-def exporter(where: str, how: Misbehaving) -> dict[str, Any]:
+def exporter(where: str, how: Misbehaving, host: str) -> dict[str, Any]:
     return {"exporters": [Exporter(how)]}
 
 
-def plugin(where: str, how: Misbehaving) -> dict[str, Any]:
+def plugin(where: str, how: Misbehaving, host: str) -> dict[str, Any]:
     """A plugin with one hook; all but `asyncsweep_on_updates` are called once."""
     once = where != "asyncsweep_on_updates"
 
@@ -156,11 +168,11 @@ def plugin(where: str, how: Misbehaving) -> dict[str, Any]:
     return {"plugins": [Plugin()]}
 
 
-def stop_when(where: str, how: Misbehaving) -> dict[str, Any]:
+def stop_when(where: str, how: Misbehaving, host: str) -> dict[str, Any]:
     return {"stop_when": lambda run: how(lambda _: False, run)}
 
 
-PLACES: dict[str, Callable[[str, Misbehaving], dict[str, Any]]] = {
+PLACES: dict[str, Callable[[str, Misbehaving, str], dict[str, Any]]] = {
     **dict.fromkeys(("sampler.ask", "sampler.tell", "sampler.suggest"), sampler),
     **dict.fromkeys(("pruner.report", "pruner.judge", "pruner.finish"), pruner),
     **dict.fromkeys(("executor.launch", "executor.kill", "executor.answer"), executor),
@@ -170,6 +182,6 @@ PLACES: dict[str, Callable[[str, Misbehaving], dict[str, Any]]] = {
 }
 
 
-def part(place: str, how: Misbehaving) -> dict[str, Any]:
-    """The argument of `Sweep` that misbehaves in this place."""
-    return PLACES[place](place.rpartition(".")[2], how)
+def part(place: str, how: Misbehaving, host: str) -> dict[str, Any]:
+    """The argument of `Sweep` that misbehaves in this place; samplers and pruners live where `host` says."""
+    return PLACES[place](place.rpartition(".")[2], how, host)

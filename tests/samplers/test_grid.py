@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -193,6 +194,20 @@ def test_a_left_over_point_that_a_trial_had_at_the_crash_is_not_handed_out_again
     before.ask(TrialRef(6))
     with pytest.raises(SpaceExhausted):
         after.ask(TrialRef(7))
+
+
+@pytest.mark.parametrize("odd", [float("nan"), [float("nan")]], ids=["NaN", "list"])
+def test_a_point_with_nan_is_known_again(odd: Any) -> None:
+    sampler = opened(Space({"x": Categorical([odd, 1])}))
+    # What was read from a journal is no object of the space.
+    sampler.tell(final(0, msgspec.msgpack.decode(msgspec.msgpack.encode({"x": odd}))))
+    assert list(rest(sampler, 1)) == [{"x": 1}]
+
+
+def test_true_is_not_the_point_1() -> None:
+    sampler = opened(Space({"x": Categorical([1, True])}))
+    sampler.tell(final(0, {"x": True}))
+    assert canonical(list(rest(sampler, 1))) == canonical([{"x": True}, {"x": 1}])
 
 
 def test_a_trial_cancelled_before_it_got_parameters_uses_no_point_up() -> None:

@@ -82,8 +82,13 @@ def test_a_guard_whose_controller_has_ended_already_starts_nothing(tmp_path: Pat
 def test_the_end_of_the_thread_that_started_a_guard_is_not_the_end_of_the_controller(tmp_path: Path) -> None:
     """The kernel sends the same signal for both."""
     guards: list[tuple[subprocess.Popen[bytes], socket.socket]] = []
-    context = guarded(tmp_path, "sock.sendall(sock.recv(1))\ntime.sleep(60)\n")
-    thread = threading.Thread(target=lambda: guards.append(context.__enter__()))
+    context = guarded(tmp_path, "sock.sendall(b'?')\nsock.sendall(sock.recv(1))\ntime.sleep(60)\n")
+
+    def start() -> None:
+        guards.append(context.__enter__())
+        assert guards[0][1].recv(1) == b"?"  # from here on it would hear the signal
+
+    thread = threading.Thread(target=start)
     thread.start()
     thread.join()
     ((guard, link),) = guards

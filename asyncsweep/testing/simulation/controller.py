@@ -107,10 +107,12 @@ class Controller:
         self._observer.process_began(machine)
         timers = VirtualTimers(world, self.post)
         clock = Clock(machine.at, self._wall.read, lambda: world.now)
-        self.driver = driver = Driver(machine, journal, self._shown, log, clock, timers)
-        self._syncing = Syncing(
-            world, self._disk, journal, lambda: machine.seq, self._observer.synced, driver.break_off
+        self.driver = driver = Driver(
+            machine, journal, self._shown, log, clock, timers, waits_for_sync=spec.fsync == "always"
         )
+        if spec.fsync == "never":
+            journal.never_synced()
+        self._syncing = Syncing(world, self._disk, journal, driver, spec.fsync, self._observer.synced)
         answerer, verdicts = self._answerer(spec)
         driver.search = Search(answerer, answerer if self._setting.pruner else None, machine.history, machine.trials)
         self._fleet = Fleet(
@@ -176,8 +178,9 @@ class Controller:
         """The sweep is over, as a session ends: everything is written, synced and closed."""
         assert self._journal is not None
         self._journal.commit()
-        self._journal.sync()
-        self._observer.synced(self.machine.seq)
+        if self.machine.spec.fsync != "never":
+            self._journal.sync()
+            self._observer.synced(self.machine.seq)
         self._journal.close()
         self.end()
 
@@ -195,6 +198,7 @@ class Controller:
         self._fleet.launch(job)
 
     def answer(self, job: JobId, answer: Answer) -> None:
+        self._observer.answered(answer)
         self._may_die("answer")
         assert self._fleet is not None
         self._fleet.answer(job, answer)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
+from asyncsweep.core.records import Fsync
+from asyncsweep.driver.driver import Driver, Due
 from asyncsweep.driver.syncing import SYNC_EVERY_S
 from asyncsweep.errors import JournalError
 from asyncsweep.journal.journal import Journal
@@ -68,15 +70,15 @@ class Disk:
 
 
 class Syncing:
-    """What `Driver.sync` does: commits when the loop turns, and has what was committed survive a power loss a little later.
+    """What `asyncsweep.driver.syncing` does, in virtual time: a sync begins when the loop turns, and returns a little later.
 
     Args:
         world: The world.
         disk: The disk.
         journal: The journal.
-        written: Gives the last event that was handled.
+        driver: The driver.
+        fsync: The policy.
         on_synced: Told the last event of each sync that has returned.
-        on_fault: Told what went wrong.
     """
 
     def __init__(
@@ -84,16 +86,16 @@ class Syncing:
         world: World,
         disk: Disk,
         journal: Journal,
-        written: Callable[[], int],
+        driver: Driver,
+        fsync: Fsync,
         on_synced: Callable[[int], None],
-        on_fault: Callable[[Exception], None],
     ) -> None:
         self._world = world
         self._disk = disk
         self._journal = journal
-        self._written = written
+        self._driver = driver
+        self._fsync = fsync
         self._on_synced = on_synced
-        self._on_fault = on_fault
         self._is_dirty = False
         self._is_busy = False
         self._is_over = False
@@ -114,24 +116,30 @@ class Syncing:
         if self._is_over:
             return
         self._is_dirty = False
+        due = self._driver.due() if self._fsync == "always" else None
         try:
             self._journal.commit()
         except JournalError as error:
-            self._on_fault(error)
+            self._driver.break_off(error)
             return
-        seq = self._written()
-        self._world.after(self._disk.sync_s(), lambda: self._sync(seq))
+        seq = self._driver.machine.seq
+        if self._fsync == "never":
+            self._world.after(SYNC_EVERY_S, self._rest_is_over)
+        else:
+            self._world.after(self._disk.sync_s(), lambda: self._sync(seq, due))
 
-    def _sync(self, seq: int) -> None:
+    def _sync(self, seq: int, due: Due | None) -> None:
         if self._is_over:
             return
         try:
             self._journal.sync()
         except JournalError as error:
-            self._on_fault(error)
+            self._driver.break_off(error)
             return
         self._on_synced(seq)
-        self._world.after(SYNC_EVERY_S, self._rest_is_over)
+        if due is not None:
+            self._driver.let_out(due)
+        self._world.after(0.0 if self._fsync == "always" else SYNC_EVERY_S, self._rest_is_over)
 
     def _rest_is_over(self) -> None:
         if self._is_dirty:

@@ -20,7 +20,7 @@ from asyncsweep.core import events as ev
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import State
-from asyncsweep.hooks.contracts import Job
+from asyncsweep.hooks.contracts import Answer, Job
 from asyncsweep.testing.simulation.faults import Found
 from asyncsweep.testing.simulation.objective import value_of
 from asyncsweep.testing.simulation.world import World
@@ -61,11 +61,13 @@ class Observer:
         self._rests_on: dict[tuple[object, ...], int] = {}
         self._finals: dict[int, Final] = {}
         self._launched: dict[tuple[int, int], tuple[int, dict[str, Any]]] = {}
-        self._may_start_at: dict[int, float] = {}
+        self._drops: list[tuple[int, int]] = []
+        self._may_start_at: dict[tuple[int, int], float] = {}
         self._started_at: dict[int, tuple[float, float]] = {}
         self._offset_s = 0.0
         self._machine: Machine | None = None
         self._power_failed = False
+        self._let_out = 0
         self._began_at = 1
 
     @property
@@ -86,10 +88,16 @@ class Observer:
         for effect in effects:
             if isinstance(effect, ef.Launch):
                 self._rests_on["launch", effect.trial, effect.attempt] = event.seq
+            elif isinstance(effect, ef.AnswerVerdict | ef.AnswerParam):
+                self._rests_on[_key_of(effect)] = event.seq
             elif isinstance(effect, ef.Publish):
                 update = effect.update
                 if isinstance(update, ef.TrialFinished | ef.TrialDropped | ef.TrialRetried):
                     self._rests_on[type(update).__name__, update.trial] = event.seq
+                if isinstance(update, ef.TrialRetried):
+                    self._retried(update)
+                elif isinstance(update, ef.TrialDropped):
+                    self._drops.append((event.seq, update.trial))
 
     def process_began(self, machine: Machine) -> None:
         """A process goes on, or begins."""
@@ -113,9 +121,14 @@ class Observer:
         """An order of the user was taken."""
         self.acknowledged = max(self.acknowledged, seq)
 
-    def answered(self, seq: int) -> None:
-        """An attempt got an answer."""
+    def answered(self, answer: Answer) -> None:
+        """An attempt got an answer, and goes on with it."""
+        self._leaves(self._rests_on[_key_of(answer)])
+
+    def _leaves(self, seq: int) -> None:
+        """Something that rests on this event leaves the controller."""
         self.acknowledged = max(self.acknowledged, seq)
+        self._let_out = max(self._let_out, seq)
 
     def launched(self, job: Job) -> None:
         """An attempt was given to a worker."""
@@ -125,11 +138,11 @@ class Observer:
             raise Found(f"attempt {job.attempt} of trial {job.trial} was launched twice")
         if job.trial in self._finals:
             raise Found(f"trial {job.trial} was launched, and is final: {self._finals[job.trial]}")
-        due = self._may_start_at.pop(job.trial, 0.0)
+        due = self._may_start_at.pop(key, 0.0)
         if self._world.now < due - _ROUNDING_S:
             raise Found(f"trial {job.trial} was tried again {due - self._world.now} s before its backoff was over")
         self._launched[key] = seq, job.params
-        self.acknowledged = max(self.acknowledged, seq)
+        self._leaves(seq)
 
     def shown(self, updates: Sequence[ef.Update]) -> None:
         """Users see these."""
@@ -137,9 +150,11 @@ class Observer:
             if isinstance(update, ef.TrialFinished):
                 self._finished(update)
             elif isinstance(update, ef.TrialRetried):
-                self._retried(update)
+                self._leaves(self._rests_on["TrialRetried", update.trial])
             elif isinstance(update, ef.TrialDropped):
-                self._dropped(update)
+                seq = self._rests_on["TrialDropped", update.trial]
+                self._leaves(seq)
+                self._forget(update.trial, seq)
 
     def _finished(self, update: ef.TrialFinished) -> None:
         seq = self._rests_on["TrialFinished", update.trial]
@@ -150,7 +165,7 @@ class Observer:
             raise Found(f"trial {update.trial} was shown as {before}, and again as {final}")
         self._check_result(update)
         self._finals[update.trial] = final
-        self.acknowledged = max(self.acknowledged, seq)
+        self._leaves(seq)
 
     def _check_result(self, update: ef.TrialFinished) -> None:
         """A result is that of an attempt that ran, with the parameters that it was launched with."""
@@ -167,10 +182,9 @@ class Observer:
             raise Found(f"trial {number} ran with {launched[1]} and has {update.metrics}")
 
     def _retried(self, update: ef.TrialRetried) -> None:
+        """An attempt is to be repeated: after the right error, not too often, and not too soon."""
         machine = self._machine
-        assert machine is not None
-        self.acknowledged = max(self.acknowledged, self._rests_on["TrialRetried", update.trial])
-        if update.error.type == "Interrupted" or update.trial >= len(machine.trials):
+        if machine is None or update.error.type == "Interrupted":
             return
         retries = machine.spec.retries
         kinds = (update.error.type, *update.error.bases)
@@ -181,14 +195,14 @@ class Observer:
             raise Found(f"trial {update.trial} is tried again after {n_failures} failures, and retries are {retries}")
         least_s, most_s = retries.backoff_s
         wait_s = min(most_s, least_s * 2 ** (n_failures - 1))
-        self._may_start_at[update.trial] = self._world.now + wait_s
+        self._may_start_at[update.trial, update.attempt + 1] = self._world.now + wait_s
 
-    def _dropped(self, update: ef.TrialDropped) -> None:
-        """The number may be another trial's from now on."""
-        self._finals.pop(update.trial, None)
-        for key in [key for key in self._launched if key[0] == update.trial]:
+    def _forget(self, number: int, seq: int) -> None:
+        """With this event a trial was no part of the sweep any more; from then on its number may be another one's."""
+        if number in self._finals and self._finals[number].seq <= seq:
+            del self._finals[number]
+        for key in [key for key, launch in self._launched.items() if key[0] == number and launch[0] <= seq]:
             del self._launched[key]
-        self.acknowledged = max(self.acknowledged, self._rests_on["TrialDropped", update.trial])
 
     # -- what is on disk --------------------------------------------------------------------------------------------------
 
@@ -202,8 +216,10 @@ class Observer:
 
     def reopened(self, events: Sequence[ev.Event], machine: Machine) -> None:
         """A new process has read the journal: nothing acknowledged may be missing."""
-        n_due = self.durable if self._power_failed else self.acknowledged
-        what = "synced" if self._power_failed else "acknowledged"
+        n_due, what = self.acknowledged, "acknowledged"
+        if self._power_failed:
+            always = self._machine is not None and self._machine.spec.fsync == "always"
+            n_due, what = max(self.durable, self._let_out if always else 0), "synced"
         if machine.seq < n_due:
             raise Found(f"the journal ends at event {machine.seq}, and event {n_due} was {what}")
         for event in events:
@@ -220,7 +236,12 @@ class Observer:
         del self._events[seq:]
         self._finals = {number: final for number, final in self._finals.items() if final.seq <= seq}
         self._launched = {key: launch for key, launch in self._launched.items() if launch[0] <= seq}
+        for dropped_at, number in self._drops:  # perhaps nobody lived to see it
+            if dropped_at <= seq:
+                self._forget(number, dropped_at)
+        self._drops.clear()
         self.acknowledged = min(self.acknowledged, seq)
+        self._let_out = min(self._let_out, seq)
         self.durable = min(self.durable, seq)
 
     def _compare(self, machine: Machine) -> None:
@@ -275,3 +296,7 @@ class Log(Watch):
 def _begins(params: dict[str, Any], launched: dict[str, Any]) -> bool:
     """Whether a trial has at least the parameters that it was launched with."""
     return all(params.get(name) == value for name, value in launched.items())
+
+
+def _key_of(answer: Answer) -> tuple[object, ...]:
+    return "answer", answer.trial, answer.attempt, getattr(answer, "step", getattr(answer, "name", None))

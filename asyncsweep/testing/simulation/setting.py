@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any, NamedTuple
 
-from asyncsweep.core.records import Retry, SweepSpec
+from asyncsweep.core.records import Fsync, Retry, SweepSpec
 from asyncsweep.pruners.asha import AshaPruner
 from asyncsweep.pruners.hyperband import HyperbandPruner
 from asyncsweep.pruners.percentile import MedianPruner
@@ -42,6 +42,7 @@ PRUNERS: dict[str, Any] = {
     "hyperband": lambda: HyperbandPruner(min_resource=1, max_resource=4, reduction_factor=2),
 }
 
+_FSYNCS: tuple[Fsync, ...] = ("batch", "batch", "batch", "always", "always", "never")
 _RETRIES = (
     Retry(),
     Retry(1),
@@ -72,6 +73,7 @@ def setting_of(seed: int) -> Setting:
         target=0.02 if chance() < 0.05 else None,
         patience=3 if chance() < 0.05 else None,
         seed=seed % 2**32,
+        fsync=random.choice(_FSYNCS),
     )
     landscape = Landscape(
         most_steps=random.randint(0, 3),

@@ -103,7 +103,7 @@ class Simulation:
         if self._controller is not None:
             self._controller.end()
             self._controller = None
-        if power_failed:
+        if power_failed and self._spec.fsync != "never":  # which promises nothing then
             self._disk.power_failed()
             self._observer.power_failed()
         else:

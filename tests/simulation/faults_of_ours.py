@@ -1,0 +1,146 @@
+"""Faults planted into the real code, one at a time: what a simulation has to find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from asyncsweep.core import events as ev
+from asyncsweep.core.course import Course
+from asyncsweep.core.records import Retry, State, SweepSpec, TrialRecord
+from asyncsweep.driver.clock import Clock
+from asyncsweep.driver.driver import Driver
+from asyncsweep.journal.journal import Journal
+from asyncsweep.search.retelling import Script, Step
+
+Fault = Callable[[pytest.MonkeyPatch], None]
+
+
+def updates_are_shown_before_they_are_written(patch: pytest.MonkeyPatch) -> None:
+    commit, show = Driver._commit, Driver._show
+
+    def late(self: Driver, updates: Any) -> None:
+        show(self, updates)
+        commit(self)
+
+    patch.setattr(Driver, "_commit", lambda self: None)
+    patch.setattr(Driver, "_show", late)
+
+
+def attempts_are_launched_before_they_are_written(patch: pytest.MonkeyPatch) -> None:
+    commit, act = Driver._commit, Driver._act
+
+    def late(self: Driver, outside: Any) -> None:
+        act(self, outside)
+        commit(self)
+
+    patch.setattr(Driver, "_commit", lambda self: None)
+    patch.setattr(Driver, "_act", late)
+
+
+def always_does_not_wait_for_the_sync(patch: pytest.MonkeyPatch) -> None:
+    init = Driver.__init__
+
+    def hasty(self: Driver, *args: Any, **options: Any) -> None:
+        init(self, *args, **{**options, "waits_for_sync": False})
+
+    patch.setattr(Driver, "__init__", hasty)
+
+
+def the_journal_leaves_out_a_record(patch: pytest.MonkeyPatch) -> None:
+    add = Journal.add
+
+    def skip(self: Journal, event: ev.Event) -> None:
+        if not (isinstance(event, ev.Reported) and event.step == 2):
+            add(self, event)
+
+    patch.setattr(Journal, "add", skip)
+
+
+def a_sync_is_acknowledged_and_never_happens(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Journal, "sync", lambda self: None)
+
+
+def a_stale_message_is_accepted(patch: pytest.MonkeyPatch) -> None:
+    def running(self: Course, number: int, attempt: int) -> TrialRecord | None:
+        trials = self.life.trials
+        return trials[number] if 0 <= number < len(trials) and trials[number].state is State.RUNNING else None
+
+    patch.setattr(Course, "running", running)
+
+
+def a_retry_does_not_wait(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Retry, "delay_s", lambda self, n_failures: 0.0)
+
+
+def every_error_is_retried(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Retry, "allows", lambda self, error, n_failures: n_failures < self.times)
+
+
+def deadly_parameters_are_tried_again(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Course, "refuse_deadly", lambda self, trial: False)
+
+
+def reopening_forgets_an_open_trial(patch: pytest.MonkeyPatch) -> None:
+    take_up = Course._take_up
+    patch.setattr(Course, "_take_up", lambda self, trial: None if trial.number == 1 else take_up(self, trial))
+
+
+def reopening_changes_a_result(patch: pytest.MonkeyPatch) -> None:
+    reopen = Course.reopen
+
+    def changed(self: Course, spec: SweepSpec) -> None:
+        if self.life.trials and self.life.trials[0].state is State.COMPLETE:
+            self.life.trials[0].metric_values = (0.123,)
+        reopen(self, spec)
+
+    patch.setattr(Course, "reopen", changed)
+
+
+def a_new_sampler_is_told_twice(patch: pytest.MonkeyPatch) -> None:
+    steps = Script._as_they_are
+
+    def twice(self: Script) -> Iterator[Step]:
+        for step in steps(self):
+            yield step
+            if step.what == "tell":
+                yield step
+
+    patch.setattr(Script, "_as_they_are", twice)
+
+
+def a_new_sampler_is_not_told_of_all(patch: pytest.MonkeyPatch) -> None:
+    steps = Script._as_they_are
+    patch.setattr(Script, "_as_they_are", lambda self: (step for step in steps(self) if step.trial.number != 1))
+
+
+def events_have_the_time_of_the_wall_clock(patch: pytest.MonkeyPatch) -> None:
+    def init(self: Any, not_before: float = 0.0, wall: Any = None, monotonic: Any = None) -> None:
+        self.now = wall
+
+    patch.setattr(Clock, "__init__", init)
+
+
+def nothing_is_killed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Driver, "_kill", lambda self, effect: None)
+
+
+FAULTS: tuple[Fault, ...] = (
+    updates_are_shown_before_they_are_written,
+    attempts_are_launched_before_they_are_written,
+    always_does_not_wait_for_the_sync,
+    the_journal_leaves_out_a_record,
+    a_sync_is_acknowledged_and_never_happens,
+    a_stale_message_is_accepted,
+    a_retry_does_not_wait,
+    every_error_is_retried,
+    deadly_parameters_are_tried_again,
+    reopening_forgets_an_open_trial,
+    reopening_changes_a_result,
+    a_new_sampler_is_told_twice,
+    a_new_sampler_is_not_told_of_all,
+    events_have_the_time_of_the_wall_clock,
+    nothing_is_killed,
+)
