@@ -1,8 +1,8 @@
 """A process of its own that opens one large search, and says how long that took and how much memory it needs.
 
-    python benchmarks/durability_open.py sweep|journal_storage|sqlite PATH
+    python benchmarks/durability_open.py sweep|journal_storage|sqlite PATH SMALL
 
-What opening needs was imported before, as far as it can be told. Opening is what a resumed search does before it can ask: a sweep reads its journal and replays it; Optuna loads the study with
+A small search of the same kind is opened first, so that what is imported and made once is in no figure. Opening is what a resumed search does before it can ask: a sweep reads its journal and replays it; Optuna loads the study with
 all of its trials. Memory is what the system counts for the process, so freed memory that Python keeps is in it.
 """
 
@@ -36,19 +36,19 @@ class Opened(NamedTuple):
     n_trials: int
 
 
-def opened(kind: str, path: Path, timeout_s: float) -> Opened:
-    """Open it in a fresh process."""
-    command = [sys.executable, __file__, kind, str(path)]
+def opened(kind: str, path: Path, small: Path, timeout_s: float) -> Opened:
+    """Open it in a fresh process, after a small one."""
+    command = [sys.executable, __file__, kind, str(path), str(small)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=timeout_s, check=True)
     return Opened(**json.loads(done.stdout.splitlines()[-1]))
 
 
-def _open_sweep(path: Path) -> Callable[[], int]:
+def _open_sweep() -> Callable[[Path], int]:
     import anyio
 
     from asyncsweep.driver.replay import Reopening
 
-    def open_it() -> int:
+    def open_it(path: Path) -> int:
         journal, machine = anyio.run(Reopening(path, None).opened)
         kept.append((journal, machine))
         return len(machine.trials)
@@ -56,7 +56,7 @@ def _open_sweep(path: Path) -> Callable[[], int]:
     return open_it
 
 
-def _open_study(path: Path, kind: str) -> Callable[[], int]:
+def _open_study(kind: str) -> Callable[[Path], int]:
     import optuna
     from durability_files import STUDY
     from optuna.storages import BaseStorage, JournalStorage, RDBStorage
@@ -64,7 +64,7 @@ def _open_study(path: Path, kind: str) -> Callable[[], int]:
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-    def open_it() -> int:
+    def open_it(path: Path) -> int:
         storage: BaseStorage
         if kind == "journal_storage":
             storage = JournalStorage(JournalFileBackend(str(path)))
@@ -89,20 +89,21 @@ def _memory(field: str) -> int:
     raise RuntimeError(f"{STATUS} has no {field}")
 
 
-def _measured(open_it: Callable[[], int]) -> Opened:
+def _measured(open_it: Callable[[Path], int], path: Path, small: Path) -> Opened:
+    open_it(small)
     gc.collect()
     before = _memory("VmRSS")
     began_at = time.perf_counter()
-    n_trials = open_it()
+    n_trials = open_it(path)
     seconds = time.perf_counter() - began_at
     gc.collect()
     return Opened(seconds, _memory("VmHWM") - before, _memory("VmRSS") - before, n_trials)
 
 
 def main() -> None:
-    kind, path = sys.argv[1], Path(sys.argv[2])
-    open_it = _open_sweep(path) if kind == "sweep" else _open_study(path, kind)
-    print(json.dumps(_measured(open_it)._asdict()))
+    kind = sys.argv[1]
+    open_it = _open_sweep() if kind == "sweep" else _open_study(kind)
+    print(json.dumps(_measured(open_it, *map(Path, sys.argv[2:]))._asdict()))
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ from tests.test_values import choosing, read_back, strict_json
 
 DEEP = os.environ.get("ASYNCSWEEP_DEEP") == "1"
 
+pytestmark = pytest.mark.timeout(1_800 if DEEP else 120)
+
 
 def examples(here: int, deep: int = 2_000) -> Callable[[Any], Any]:
     """How many examples the normal run has, and the deep one."""

@@ -219,6 +219,8 @@ class Course:
         self.life.end_attempt(trial, error, self.spec, may_retry=self.phase is Phase.RUNNING)
         if trial.is_final:
             self._see(trial)
+        elif self.life.deaths:
+            self.refuse_deadly(trial)
 
     def lose(self, trial: TrialRecord, error: ErrorInfo) -> None:
         """The worker died under an attempt. After some deaths nothing with these parameters is tried again."""

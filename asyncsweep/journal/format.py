@@ -25,6 +25,7 @@ import struct
 from collections.abc import Iterator
 from functools import reduce
 from operator import or_
+from pathlib import PurePath
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -182,7 +183,8 @@ class _Reading:
         if offset < end and is_damage(self._view, offset, self._may_be_torn):
             raise self._error(
                 f"damaged at byte {offset}: the record there is broken, and it was whole once; "
-                f"{len(events)} events before it are intact"
+                f"{len(events)} events before it are intact. "
+                f"Mend it with: asyncsweep journal repair {PurePath(self._path).parent}"
             )
         if events and isinstance(events[-1], Kept):
             raise self._error(f"damaged at byte {offset}: the snapshot that it begins with is cut off there")

@@ -224,7 +224,11 @@ def create(directory: Path, files: Files | None = None) -> Journal:
                 files.remove(left)
         file = _begun(files, path)
     except ConfigError:
-        held.release()
+        if made:
+            held.discard()
+            remove_folders(files, made)
+        else:
+            held.release()
         raise
     except OSError as error:
         _unmake(files, path, held, made)

@@ -140,7 +140,7 @@ def end(pid: int) -> None:
 
 
 def marked(mark: str) -> list[Process]:
-    """The processes of our user whose environment at their start had `mark` in it, wherever they descend from."""
+    """The processes of our user whose environment at their start had `mark` in it, wherever they descend from; no zombies."""
     found = []
     for pid in _all():
         try:
@@ -149,7 +149,7 @@ def marked(mark: str) -> list[Process]:
         except (*_GONE, PermissionError):
             continue
         stat = stat_of(pid) if has_mark else None
-        if stat is not None and stat.state not in "ZX":
+        if stat is not None:
             found.append(Process(pid, stat.started_at))
     return found
 

@@ -241,6 +241,14 @@ def test_what_waits_with_the_same_parameters_is_failed_as_well() -> None:
     assert (bench.trial(1).state, getattr(bench.trial(1).error, "type", "")) == (State.FAILED, "Quarantined")
 
 
+def test_a_running_trial_with_the_same_parameters_is_not_tried_again_when_it_fails() -> None:
+    bench = deadly(concurrency=2)
+    bench.send(worker_joined("u"), suggested(1), started(1), worker_lost("w''"))
+    assert bench.trial(1).state is State.RUNNING
+    bench.send(failed(1))
+    assert getattr(bench.trial(1).error, "type", "") == "Quarantined"
+
+
 def test_trials_with_the_same_parameters_count_together() -> None:
     bench = Bench(spec(n_trials=9), worker_joined("w"))
     worker = "w"

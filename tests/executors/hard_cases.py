@@ -140,6 +140,15 @@ def takes_time_for_ever(trial: Trial) -> float:
         pass
 
 
+def takes_time_and_ends_well(trial: Trial) -> float:
+    """Computes until SIGTERM, and returns."""
+    terminated: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, frame: terminated.append(number))
+    while not terminated:
+        pass
+    return 0.0
+
+
 def takes_a_little_time(trial: Trial) -> float:
     """Computes for `seconds` of processor time."""
     until = time.process_time() + trial.params["seconds"]

@@ -12,7 +12,7 @@ import pytest
 from asyncsweep.core.events import Event
 from asyncsweep.journal import format as layout
 from asyncsweep.journal import journal as journals
-from asyncsweep.testing.events import Bench, finished, reported, spec, started, suggested, worker_joined
+from asyncsweep.testing.events import Bench, attr_set, finished, reported, spec, started, suggested, worker_joined
 from asyncsweep.testing.files import MemoryFiles
 
 SWEEP = Path("/sweep")
@@ -24,18 +24,18 @@ def sweep(n_trials: int) -> list[Event]:
     bench = Bench(spec(n_trials=n_trials), worker_joined())
     for number in range(n_trials):
         bench.send(suggested(number, x=number / n_trials), started(number))
-        bench.send(*(reported(number, step, 1.0 / (step + 1)) for step in range(5)), finished(number, 0.2))
+        bench.send(attr_set(number, "note", "long " * 340 * number), reported(number, 0, 0.5), finished(number, 0.2))
     return bench.journal
 
 
-EVENTS = sweep(70)
+EVENTS = sweep(6)
 
 
 def written() -> tuple[bytes, list[int]]:
     """The journal of a sweep that synced from time to time, and where each event ends."""
     parts = [layout.beginning()]
     for number, event in enumerate(EVENTS):
-        parts.append(layout.encode(event) + (layout.mark(100) if number % 13 == 12 else b""))
+        parts.append(layout.encode(event) + (layout.mark(100) if number % 7 == 6 else b""))
     return b"".join(parts), list(accumulate(map(len, parts)))[1:]
 
 
@@ -44,7 +44,7 @@ DATA, ENDS = written()
 
 def found_in(size: int) -> list[Event]:
     """The events that are whole in so many bytes; a mark that is cut off behind one takes nothing from it."""
-    records = [end - len(layout.mark(0)) if n % 13 == 12 else end for n, end in enumerate(ENDS)]
+    records = [end - len(layout.mark(0)) if n % 7 == 6 else end for n, end in enumerate(ENDS)]
     return EVENTS[: bisect_right(records, size)]
 
 
@@ -118,7 +118,7 @@ def test_a_journal_of_nothing_but_zeros_was_never_begun(size: int) -> None:
 
 def test_what_was_cut_off_cannot_come_back_by_a_power_loss() -> None:
     """Records of the torn tail would be whole again, and follow what was written in the place of the broken one."""
-    whole = ENDS[20]
+    whole = ENDS[10]
     files = cut(0)
     torn = bytearray(DATA)
     torn[whole + 2] ^= 1

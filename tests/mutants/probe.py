@@ -27,6 +27,7 @@ UNIT_TESTS = (
     "test_history",
     "test_constraints",
     "test_retries",
+    "test_reopened_deadly",
     "test_snapshot",
 )
 N_WORLDS = 60

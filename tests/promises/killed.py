@@ -35,6 +35,12 @@ def note(*what: Any) -> None:
     os.close(fd)
 
 
+def say(line: str) -> None:
+    """Tell whoever started this process."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def value_of(params: dict[str, Any]) -> float:
     return float((params["x"] - 0.3) ** 2 + params["n"])
 
@@ -93,9 +99,9 @@ async def main(directory: Path, executor: str, sampler: str, interrupted: Any) -
         settings["retries"] = sw.Retry(interrupted=interrupted)
         sweep = sw.Sweep(objective, SPACE, n_trials=N_TRIALS, seed=7, directory=directory, **settings, **parts)
     async with sweep.start() as run:
-        print("running", flush=True)
+        say("running")
         result = await run.result()
-    print(json.dumps([[t.number, t.state.value, t.params, t.metrics, t.attempt] for t in result.trials]))
+    say(json.dumps([[t.number, t.state.value, t.params, t.metrics, t.attempt] for t in result.trials]))
 
 
 if __name__ == "__main__":

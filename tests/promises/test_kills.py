@@ -29,7 +29,12 @@ KILLS = int(os.environ.get("ASYNCSWEEP_KILLS", "1000" if DEEP else "10"))
 
 # executor, sampler, what becomes of interrupted attempts, share of the kills
 QUICK = (("inline", "random", "retry"), ("process", "sobol", "fail"), ("inline", "tpe", "retry"))
-MORE = (("process", "random", "retry"), ("inline", "sobol", "fail"), ("process", "tpe", "retry"), ("process", "tpe", "fail"))
+MORE = (
+    ("process", "random", "retry"),
+    ("inline", "sobol", "fail"),
+    ("process", "tpe", "retry"),
+    ("process", "tpe", "fail"),
+)
 KINDS = (*QUICK, *MORE) if DEEP else QUICK
 # So long a life ends before most sweeps do.
 LIFE_S = {"inline": 0.15, "process": 0.25}

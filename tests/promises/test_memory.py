@@ -58,7 +58,7 @@ async def grows_by(first: int, last: int, directory: Path | None) -> float:
     return (seen[last] - seen[first]) / (last - first)
 
 
-@pytest.mark.parametrize("where", ["directory", "memory"])
+@pytest.mark.parametrize("where", ["directory", pytest.param("memory", marks=pytest.mark.deep)])
 @pytest.mark.parametrize(
     "last", [2_000, pytest.param(100_000, marks=[pytest.mark.deep, pytest.mark.timeout(900)])], ids=str
 )

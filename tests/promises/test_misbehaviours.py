@@ -50,7 +50,13 @@ async def hangs(trial: Any) -> float:
 
 
 async def run(place: str, misbehaving: Misbehaving, host: str, directory: Path) -> sw.Result:
-    settings: dict[str, Any] = {"sampler": "random", "pruner": "median", "n_trials": N_TRIALS, "concurrency": 2, "seed": 1}
+    settings: dict[str, Any] = {
+        "sampler": "random",
+        "pruner": "median",
+        "n_trials": N_TRIALS,
+        "concurrency": 2,
+        "seed": 1,
+    }
     settings |= part(place, misbehaving, host)
     if place == "executor.kill":
         settings["trial_timeout"] = 0.05
@@ -78,10 +84,9 @@ def check(place: str, how: str, host: str, directory: Path) -> None:
         result = anyio.run(run, place, misbehaving, host, directory)
     except Exit:
         assert how == "exits"
-    except sw.PluginError as error:
+    except sw.PluginError:  # any other error fails the test
         assert how in ("raises", "gives garbage", "spoils its argument", "exits")
-        assert str(error)
-    assert misbehaving.calls >= AT_CALL or host == "process"
+    assert misbehaving.calls >= AT_CALL or host != "inline"  # a host has a copy
     if result is not None:
         harmed = [t for t in result.trials if t.error is not None and t.error.type != "TrialTimeout"]
         assert len(harmed) <= 1, [str(trial.error) for trial in harmed]

@@ -90,8 +90,8 @@ def test_the_same_seed_gives_the_same_sweep(sampler: str) -> None:
 
 def test_tpe_learns_from_the_table() -> None:
     found = simulate(SPACE, curve, sampler="tpe", n_trials=40, seed=1)
-    late = sorted(abs(trial.params["x"] - 0.3) for trial in found.result.trials[-20:])
-    assert late[10] < 0.1
+    away = [abs(trial.params["x"] - 0.3) for trial in found.result.trials]
+    assert sum(away[-20:]) < 0.6 * sum(away[:20])
 
 
 def test_a_reproducible_sweep_does_not_depend_on_its_concurrency() -> None:

@@ -81,7 +81,7 @@ class Controller:
     def begin(self, spec: SweepSpec) -> None:
         """Start a new sweep."""
         self._journal = journals.create(DIRECTORY, self._disk.files)
-        self._open(Log(Machine(), self._observer), spec, ev.SweepOpened(spec))
+        self._open(self._observer.new_log(), spec, ev.SweepOpened(spec))
 
     def resume(self, spec: SweepSpec) -> bool:
         """Go on with the sweep in the journal; False when there is none, because it never began or was never synced."""
@@ -89,14 +89,14 @@ class Controller:
             self._observer.reopened((), Machine())
             return False
         self._journal, events = journals.resume(DIRECTORY, self._disk.files)
-        log = Log(Machine(), self._observer)
-        for event, effects in zip(events, steps(log.machine, events, "the journal"), strict=True):
-            log.see(event, effects)
-        self._observer.reopened(events, log.machine)
+        machine = Machine()
+        for _ in steps(machine, events, "the journal"):
+            pass
+        self._observer.reopened(events, machine)
         if not events:
             self._journal.close()
             return False
-        self._open(log, spec, ev.Reopened(spec))
+        self._open(self._observer.log_of(machine, events), spec, ev.Reopened(spec))
         return True
 
     def _open(self, log: Log, spec: SweepSpec, first: ev.Event) -> None:

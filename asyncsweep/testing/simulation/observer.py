@@ -18,8 +18,10 @@ import msgspec
 from asyncsweep.core import effects as ef
 from asyncsweep.core import events as ev
 from asyncsweep.core.invariants import Watch
+from asyncsweep.core.invariants.watch import state_of
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import State
+from asyncsweep.driver.replay import steps
 from asyncsweep.hooks.contracts import Answer, Job
 from asyncsweep.testing.simulation.faults import Found
 from asyncsweep.testing.simulation.objective import value_of
@@ -63,10 +65,10 @@ class Observer:
         self._launched: dict[tuple[int, int], tuple[int, dict[str, Any]]] = {}
         self._drops: list[tuple[int, int]] = []
         self._may_start_at: dict[tuple[int, int], float] = {}
-        self._started_at: dict[int, tuple[float, float]] = {}
         self._offset_s = 0.0
         self._machine: Machine | None = None
         self._power_failed = False
+        self._log: Log | None = None
         self._let_out = 0
         self._began_at = 1
 
@@ -104,7 +106,6 @@ class Observer:
         self._machine = machine
         self._began_at = machine.seq + 1
         self._may_start_at.clear()
-        self._started_at.clear()
         self._offset_s = math.nan
 
     def _check_time(self, event: ev.Event) -> None:
@@ -258,6 +259,23 @@ class Observer:
             if trial is None or trial.attempt < attempt or not _begins(trial.params, params):
                 raise Found(f"attempt {attempt} of trial {number} ran with {params}, and the trial is now {trial}")
 
+    def new_log(self) -> Log:
+        """The invariants of a new sweep."""
+        self._log = Log(Machine(), self)
+        return self._log
+
+    def log_of(self, machine: Machine, events: Sequence[ev.Event]) -> Log:
+        """The invariants of a machine that a new process made from these events: it has to be what the former one was."""
+        log = self._log
+        if log is None or log.machine.seq != machine.seq:  # the end of the journal was lost
+            log = self.new_log()
+            for event, effects in zip(events, steps(log.machine, events, "the journal"), strict=True):
+                log.see(event, effects)
+        elif state_of(log.machine) != state_of(machine):
+            raise Found("the machine that was made from the journal is not what the former process had")
+        log.machine = machine
+        return log
+
     # -- the end ----------------------------------------------------------------------------------------------------------
 
     def ended(self, machine: Machine, told: dict[int, str] | None) -> None:
@@ -280,7 +298,11 @@ class Observer:
 
 
 class Log(Watch):
-    """The invariants of a machine, with an observer who hears of every event that is no replay."""
+    """The invariants of a machine, with an observer who hears of every event that is no replay.
+
+    Attributes:
+        is_live: False while it is shown what is in the journal already.
+    """
 
     def __init__(self, machine: Machine, observer: Observer) -> None:
         super().__init__(machine)
