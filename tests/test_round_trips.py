@@ -108,7 +108,7 @@ TELLINGS = st.fixed_dictionaries(
 )
 
 
-@examples(25)
+@examples(15)
 @given(told_of=st.lists(TELLINGS, min_size=1, max_size=5), params=PARAMS)
 def test_a_reopened_sweep_equals_the_live_one(told_of: list[Any], params: dict[str, Any]) -> None:
     async def live_and_reopened(directory: str) -> list[list[str]]:
@@ -148,7 +148,7 @@ def echoes(trial: sw.Trial) -> float:
     return 0.0
 
 
-@examples(3, deep=100)
+@examples(2, deep=100)
 @given(st.lists(VALUES, min_size=20, max_size=20))
 def test_values_come_back_from_a_worker_process_as_they_went_in(values: list[Any]) -> None:
     sweep = sw.Sweep(echoes, {"told": values}, sampler="random", seed=1, n_trials=1, executor="process")
@@ -208,6 +208,24 @@ def test_a_choice_is_read_from_csv_as_it_was_or_refused_because_two_look_the_sam
             read_back(result, tmp_path)
     else:
         assert told(read_back(result, tmp_path)) == told(picked)
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [
+        [None, ""],
+        [None, b""],
+        ["", b""],
+        [False, b""],
+        [None, "", b""],
+        [float("nan"), ""],
+        ["None", None],
+        [b"a", "61"],
+    ],
+    ids=str,
+)
+def test_choices_that_look_like_nothing_or_like_each_other_are_told_apart(choices: list[Any], tmp_path: Path) -> None:
+    assert told(read_back(choosing(choices, choices), tmp_path)) == told(choices)
 
 
 @examples(100)

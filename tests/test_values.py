@@ -104,7 +104,7 @@ def as_parameter(value: Any) -> Any:
         seen.append(trial.params["p"])
         return 0.0
 
-    choice, another = sw.Space({"p": sw.Categorical([value, "another"])}).domains["p"].choices
+    choice, another = sw.Categorical([value, "another"]).checked("parameter 'p'").choices
     seen.append(run(objective, {"p": value}).params["p"])
     seen.append(run(objective, enqueue=[{"p": value}]).params["p"])
     assert another == "another"
@@ -146,6 +146,36 @@ def hold_against_the_table(place: Callable[[Any], Any], value: Any, cell: str) -
     found = place(value)
     expected = cell if cell == "FAILED" else value if cell == "kept" else value_of(cell)
     assert (type(found), repr(found)) == (type(expected), repr(expected))
+
+
+@pytest.mark.parametrize(
+    ("domain", "value", "becomes"),
+    [
+        (sw.Float(0, 1e300), 7, "7.0"),
+        (sw.Float(0, 1e300), Fraction(1, 4), "0.25"),
+        (sw.Float(0, 1e300), numpy.float32(0.25), "0.25"),
+        (sw.Float(0, 1e300), numpy.array(0.25), "0.25"),
+        (sw.Float(-1, 1), -0.0, "-0.0"),
+        (sw.Int(0, 9), numpy.uint8(7), "7"),
+        (sw.Int(0, 9), numpy.array(7), "7"),
+    ],
+    ids=str,
+)
+def test_a_range_takes_numbers_and_makes_them_its_own(domain: sw.Domain, value: Any, becomes: str) -> None:
+    """Whatever makes NumPy warn, of a float32 beside a greater float for example, is an error here."""
+    assert repr(sw.Space({"x": domain}).check({"x": value})["x"]) == becomes
+
+
+@pytest.mark.parametrize("value", [True, "0.5", Decimal("0.5"), nan, None, numpy.bool_(True)], ids=repr)
+@pytest.mark.parametrize("domain", [sw.Float(0, 1), sw.Int(0, 1)], ids=["Float", "Int"])
+def test_a_range_refuses_what_is_no_number(domain: sw.Domain, value: Any) -> None:
+    with pytest.raises(sw.ConfigError, match=r"parameter 'x': .* is not accepted; give an? (number|integer) from"):
+        sw.Space({"x": domain}).check({"x": value})
+
+
+def test_int_takes_no_float() -> None:
+    with pytest.raises(sw.ConfigError, match="is not accepted; give an integer"):
+        sw.Space({"x": sw.Int(0, 9)}).check({"x": 7.0})
 
 
 NAMES: dict[str, Callable[[Any], Any]] = {

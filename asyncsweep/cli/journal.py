@@ -85,7 +85,7 @@ def dump(directory: str, first: int, trial: int | None) -> None:
                 _print(document)
     sys.stdout.flush()
     if reading.torn:
-        click.echo(f"note: {reading.torn} bytes follow of a write that never ended, or has not yet", err=True)
+        click.echo(f"note: {reading.torn} bytes follow of writes that never ended, or have not yet", err=True)
     if reading.damage is not None:
         raise JournalError(
             f"{path} is damaged at byte {reading.damage.offset}: {reading.damage.reason}; all before it is above. "
@@ -139,8 +139,8 @@ def _documents(event: Event, trial: int | None) -> Iterator[dict[str, Any]]:
 
 
 def _print(document: Any) -> None:
-    """One line of JSON, in which a terminal finds nothing to obey."""
-    sys.stdout.write(_encode(_plain(document)).replace("\x7f", "\\u007f") + "\n")
+    """One line of JSON in plain ASCII, in which a terminal finds nothing to obey."""
+    sys.stdout.write(_encode(_plain(document)) + "\n")
 
 
 def _plain(value: Any) -> Any:
@@ -193,7 +193,7 @@ def _report_lines(report: inspection.Report, directory: str) -> Iterator[str]:
         yield "It holds no event: the sweep never began."
     if report.torn:
         yield (
-            f"{report.torn:,} bytes at its end are of a write that never ended, or has not yet: they are cut off when the "
+            f"{report.torn:,} bytes at its end are of writes that never ended, or have not yet: they are cut off when the "
             "sweep is resumed."
         )
     if damage is not None:
@@ -210,6 +210,7 @@ def _plan_json(plan: repair.Plan | None, quarantine: Path | None) -> dict[str, A
         "kept_events": len(plan.kept),
         "moved_bytes": _size(plan.moved),
         "moved_records": plan.n_moved,
+        "moved_folders": plan.folders,
         "quarantine": None if quarantine is None else str(quarantine),
         "lost": [one._asdict() for one in plan.lost],
     }
@@ -226,6 +227,10 @@ def _plan_lines(plan: repair.Plan, quarantine: Path | None, directory: str) -> I
             f"{_size(plan.moved):,} bytes with {plan.n_moved:,} whole records {'were' if is_done else 'would be'} moved to "
             f"{quarantine or Path(directory) / 'journal.quarantine-N'}."
         )
+    if plan.folders:
+        numbers = ", ".join(map(str, plan.folders))
+        verb, suffix = ("were", quarantine.suffix) if quarantine is not None else ("would be", ".quarantine-N")
+        yield f"Logs and checkpoints {verb} moved to {Path(directory) / f'trials{suffix}'}, of trials: {numbers}."
     if plan.lost:
         n_lost = len(plan.lost)
         yield f"{n_lost:,} trial{'s' * (n_lost != 1)} ended there; what can still be read:"

@@ -5,12 +5,17 @@ are missing. So everything from the damage on is moved to a file `journal.quaran
 of trials that ended there is told. One case is better: where broken bytes stand between two events that follow one another
 nothing is missing, and only these bytes are moved. The same holds for a damaged header.
 
+After the repair the numbers of trials that were lost are given to new ones, which must not take the checkpoints of the lost for
+their own. So the folders of trials that the journal knows no more, or whose parameters it does not know for sure, are moved too,
+to `trials.quarantine-N`.
+
 The bytes that are moved are synced under their new name before the journal is replaced, which is one step. Whenever it is cut
 short, the old journal is still there, or the new one with its quarantine.
 """
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +58,7 @@ class Plan(NamedTuple):
         moved: Where the bytes that are moved begin and end, in order.
         n_moved: How many whole records are moved.
         lost: The trials whose end is moved, by number.
+        folders: The numbers of the trials whose folders are moved, in order.
     """
 
     damage: Damage
@@ -60,6 +66,7 @@ class Plan(NamedTuple):
     moved: list[tuple[int, int]]
     n_moved: int
     lost: list[Lost]
+    folders: list[int]
 
 
 def plan(directory: Path, files: Files | None = None) -> Plan | None:
@@ -69,7 +76,7 @@ def plan(directory: Path, files: Files | None = None) -> Plan | None:
         ConfigError: There is no sweep in the directory.
         JournalError: The journal cannot be read at all: no journal, of a newer format, or the system refuses.
     """
-    return _plan(content(directory, files), str(directory / NAME))
+    return _plan(content(directory, files), directory)
 
 
 def repair(directory: Path, files: Files | None = None) -> tuple[Plan, Path] | None:
@@ -91,7 +98,7 @@ def repair(directory: Path, files: Files | None = None) -> tuple[Plan, Path] | N
         raise JournalError(f"{path} cannot be locked: {error}", path=str(path)) from error
     try:
         data = content(directory, files)
-        found = _plan(data, str(path))
+        found = _plan(data, directory)
         if found is None:
             return None
         if not found.kept:
@@ -110,9 +117,9 @@ def repair(directory: Path, files: Files | None = None) -> tuple[Plan, Path] | N
         held.release()
 
 
-def _plan(data: bytes, path: str) -> Plan | None:
+def _plan(data: bytes, directory: Path) -> Plan | None:
     machine = Machine()
-    reading = Reading(data, path, machine=machine, over_gaps=True)
+    reading = Reading(data, str(directory / NAME), machine=machine, over_gaps=True)
     kept = [(record.offset, record.end) for record, _ in reading]
     damage = reading.gaps[0].damage if reading.gaps else reading.damage
     if damage is None:
@@ -121,24 +128,42 @@ def _plan(data: bytes, path: str) -> Plan | None:
         reading.offset = 0
         reading.gaps.clear()
         kept.clear()
-    lost, n_moved = _lost(reading, machine)
+    lost, n_moved, asks_late = _lost(reading, machine)
     moved = [(gap.damage.offset, gap.end) for gap in reading.gaps]
     if reading.offset < len(data):
         moved.append((reading.offset, len(data)))
-    return Plan(damage, kept, moved, n_moved, lost)
+    folders = _folders_in_doubt(directory, machine, asks_late) if reading.damage is not None and kept else []
+    return Plan(damage, kept, moved, n_moved, lost, folders)
 
 
-def _lost(reading: Reading, machine: Machine) -> tuple[list[Lost], int]:
-    """The trials that ended in the rest of a journal, and how many whole records that has."""
+def _folders_in_doubt(directory: Path, machine: Machine, asks_late: bool) -> list[int]:
+    """The trials whose folders may hold a checkpoint of other parameters than theirs will be."""
+    trials = machine.trials
+    # Where objectives ask for parameters while they run, some may be in the part that is lost.
+    asks_late = asks_late or not machine.spec.space or any(trial.domains for trial in trials)
+    sure = {t.number for t in trials if t.is_final or (t.param_names is not None and not asks_late)}
+    return [number for number in _folders(directory / "trials") if number not in sure]
+
+
+def _folders(path: Path) -> list[int]:
+    if path.is_symlink() or not path.is_dir():
+        return []
+    with os.scandir(path) as entries:
+        return sorted(int(e.name) for e in entries if e.name.isdecimal() and e.is_dir(follow_symlinks=False))
+
+
+def _lost(reading: Reading, machine: Machine) -> tuple[list[Lost], int, bool]:
+    """The trials that ended in the rest of a journal, how many whole records that has, and whether trials ask there."""
     trials = {trial.number: trial for trial in machine.trials} if machine.phase is not Phase.NEW else {}
     params = {number: dict(trial.params) for number, trial in trials.items()}
     ends: dict[int, Lost] = {}
-    n_records = 0
+    n_records, asks_late = 0, False
     for record in reading.rest():
         n_records += 1
+        asks_late = asks_late or isinstance(record.event, ParamSuggested)
         if record.event is not None:
             _note(record.event, trials, params, ends)
-    return [ends[number] for number in sorted(ends)], n_records
+    return [ends[number] for number in sorted(ends)], n_records, asks_late
 
 
 def _note(
@@ -176,6 +201,7 @@ def _carry_out(found: Plan, data: bytes, directory: Path, files: Files) -> Path:
     new_journal, new_quarantine = directory / _NEW_JOURNAL, directory / _NEW_QUARANTINE
     quarantine = _write_quarantine([data[a:b] for a, b in found.moved], directory, files)
     try:
+        _move_folders(found.folders, directory, quarantine.suffix)
         # All of it is synced before it becomes the journal: one mark at its end says so.
         records = b"".join(data[a:b] for a, b in found.kept)
         _write(new_journal, [layout.beginning() + records + layout.mark(0)], files)
@@ -188,6 +214,15 @@ def _carry_out(found: Plan, data: bytes, directory: Path, files: Files) -> Path:
         raise
     files.sync_folder(directory)
     return quarantine
+
+
+def _move_folders(numbers: list[int], directory: Path, suffix: str) -> None:
+    """Have the folders of trials out of the way before a journal is there that can be gone on with."""
+    if numbers:
+        aside = directory / f"trials{suffix}"
+        aside.mkdir(mode=0o700, exist_ok=True)
+        for number in numbers:
+            os.rename(directory / "trials" / str(number), aside / str(number))
 
 
 def _write_quarantine(pieces: list[bytes], directory: Path, files: Files) -> Path:

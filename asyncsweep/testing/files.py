@@ -22,6 +22,7 @@ import errno
 import os
 import threading
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Literal, NamedTuple
@@ -92,9 +93,12 @@ class MemoryFiles:
         self._lock = threading.RLock()
 
     def kill(self) -> MemoryFiles:
-        """What the process leaves behind when it is killed now: all that was written. Nothing is locked or open."""
+        """What the process leaves behind when it is killed now: all that was written, and nothing locked or open.
+
+        What was not synced is not durable by that: a power loss that follows can take it.
+        """
         with self._lock:
-            return self._successor({name: root.copied() for name, root in self._roots.items()})
+            return self._successor(deepcopy(self._roots))
 
     def crash(self, random: Random) -> MemoryFiles:
         """What a power loss now leaves behind. What is found there stays, as if it had been synced."""
@@ -262,10 +266,12 @@ class MemoryFile:
                 if files.fault is not None and files.fault.is_short:
                     self._content.write(data[:half])
                 raise
-            self._content.write(data[:half])
-            if half and files.on_step is not None:
+            if files.on_step is None or not half:
+                self._content.write(data)
+            else:
+                self._content.write(data[:half])
                 files.on_step(operation)
-            self._content.write(data[half:])
+                self._content.write(data[half:])
 
     def truncate(self, size: int) -> None:
         with self._files._lock:
@@ -332,9 +338,6 @@ class Content:
             self._durable = bytes(self.content)
             self._changes.clear()
 
-    def copied(self) -> Content:
-        return Content(bytes(self.content))
-
     def crashed(self, random: Random, block_bytes: int) -> Content:
         """The file after a power loss."""
         if not self._changes:
@@ -396,9 +399,6 @@ class Folder:
     def sync(self) -> None:
         self.durable = dict(self.entries)
         self._changes.clear()
-
-    def copied(self) -> Folder:
-        return Folder({name: node.copied() for name, node in self.entries.items()})
 
     def crashed(self, random: Random, block_bytes: int) -> Folder:
         """The folder after a power loss, and all that is left in it."""

@@ -47,9 +47,8 @@ _PR_SET_CHILD_SUBREAPER = 36
 def main(module: str, fd: int, controller: int) -> None:
     """Fork: the child runs `module`, the parent guards it and does not return."""
     prctl = ctypes.CDLL(None).prctl
-    signal.signal(
-        signal.SIGCHLD, signal.SIG_DFL
-    )  # one that is ignored, as by our parent, would lose the worker's exit code
+    # Where it is ignored, as it may have been in our parent, nobody hears of exit codes.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _HEARD)
     prctl(_PR_SET_PDEATHSIG, int(_PARENT_ENDED))
     parent = os.getppid()

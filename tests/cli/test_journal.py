@@ -9,9 +9,11 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from click.testing import CliRunner, Result
 
+import asyncsweep as sw
 from asyncsweep.cli.group import asyncsweep as command
 from asyncsweep.core.events import Event
 from asyncsweep.core.machine import Machine
@@ -74,7 +76,7 @@ def test_a_fine_journal_is_told_in_a_few_lines(tmp_path: Path) -> None:
 def test_a_torn_tail_is_fine_and_said(tmp_path: Path) -> None:
     answer = journal("check", put(tmp_path, small.events(), b"torn"))
     assert answer.exit_code == 0
-    assert "4 bytes at its end are of a write that never ended" in answer.stdout
+    assert "4 bytes at its end are of writes that never ended" in answer.stdout
 
 
 def test_damage_is_told_with_its_place_and_its_mend(tmp_path: Path) -> None:
@@ -112,6 +114,21 @@ def test_a_file_of_another_kind_is_an_error_without_a_traceback(tmp_path: Path) 
     (tmp_path / NAME).write_bytes(b"PK" + bytes(1000))
     answer = journal("check", str(tmp_path))
     assert (answer.exit_code, answer.stderr) == (1, f"error: {tmp_path / NAME} is no asyncsweep journal\n")
+
+
+def test_a_sweep_is_checked_and_dumped_while_it_runs(tmp_path: Path) -> None:
+    answers: list[Result] = []
+
+    async def look(x: float) -> float:
+        answers.extend(journal(which, str(tmp_path / "d")) for which in ("check", "dump"))
+        return x
+
+    space = {"x": sw.Float(0, 1)}
+    anyio.run(sw.Sweep(look, space, sampler="random", n_trials=1, directory=tmp_path / "d").run)
+    check, dump = answers
+    assert check.exit_code == dump.exit_code == 0
+    assert "is fine" in check.stdout and "; not ended." in check.stdout
+    assert [line["event"] for line in lines(dump)][:3] == ["SweepOpened", "WorkerJoined", "Suggested"]
 
 
 # -- dump --------------------------------------------------------------------------------------------------------------
@@ -169,7 +186,7 @@ def test_what_precedes_damage_is_printed_before_the_error(tmp_path: Path) -> Non
 def test_a_torn_tail_of_a_dump_is_a_note(tmp_path: Path) -> None:
     answer = journal("dump", put(tmp_path, small.events(), b"torn"))
     assert (answer.exit_code, len(lines(answer))) == (0, 9)
-    assert answer.stderr == "note: 4 bytes follow of a write that never ended, or has not yet\n"
+    assert answer.stderr == "note: 4 bytes follow of writes that never ended, or have not yet\n"
 
 
 @pytest.mark.parametrize("n_events", [9, 5000])
@@ -183,6 +200,7 @@ def test_a_reader_that_closes_the_pipe_ends_a_dump_quietly(
         bench.journal.append(bench.stamped(event))
         bench.machine.seq += 1
     put(tmp_path, bench.journal)
+    environment.pop("PYTHONUNBUFFERED", None)  # what is left in the buffer is written at the end, too
     reading, writing = os.pipe()
     with subprocess.Popen(
         [*COMMAND, "journal", "dump", str(tmp_path)], stdout=writing, stderr=subprocess.PIPE, env=environment
@@ -252,3 +270,11 @@ def test_names_in_a_lost_trial_are_not_obeyed_by_the_terminal(tmp_path: Path) ->
     answer = journal("repair", path)
     assert all(char == "\n" or " " <= char <= "~" or char == "\ud7ff" for char in answer.stdout)
     assert r"\x9b2J\x7f" in answer.stdout
+
+
+def test_the_name_of_a_folder_is_not_obeyed_by_the_terminal(tmp_path: Path) -> None:
+    directory = tmp_path / "\x1b[31mred"
+    directory.mkdir()
+    path, _ = put_damaged(directory)
+    shown = [journal(*command) for command in (("check", path), ("dump", path), ("repair", "--dry-run", path))]
+    assert all("\x1b" not in answer.output and r"\x1b[31mred" in answer.output for answer in shown)

@@ -334,7 +334,7 @@ def test_a_file_that_vanishes_meanwhile_is_no_fault(trials: Path, monkeypatch: p
         unlink(name, dir_fd=dir_fd)
         unlink(name, dir_fd=dir_fd)
 
-    monkeypatch.setattr(removal.os, "unlink", twice)
+    monkeypatch.setattr(os, "unlink", twice)
     removal.remove_trial(trials, 0)
     assert os.listdir(trials) == []
 
@@ -347,7 +347,7 @@ def test_what_can_be_deleted_is_when_something_cannot(trials: Path, monkeypatch:
             raise PermissionError(13, "Permission denied")
         unlink(name, dir_fd=dir_fd)
 
-    monkeypatch.setattr(removal.os, "unlink", refuse)
+    monkeypatch.setattr(os, "unlink", refuse)
     with pytest.raises(PermissionError):
         removal.remove_trial(trials, 0)
     assert os.listdir(trials / "0") == ["attempt-1.log"]

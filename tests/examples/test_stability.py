@@ -6,6 +6,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -44,7 +45,7 @@ def modes_on_the_disk(directory: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
 def test_a_sweep_leaves_the_files_of_the_table_with_their_modes(umask: int, tmp_path: Path) -> None:
-    def run(objective: object, directory: Path) -> dict[str, str]:
+    def run(objective: Callable[..., float], directory: Path) -> dict[str, str]:
         sweep = sw.Sweep(
             objective, {"x": sw.Float(0, 1)}, sampler="random", n_trials=2, executor="process", directory=directory
         )

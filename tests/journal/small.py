@@ -20,6 +20,11 @@ def events() -> list[Event]:
     return bench.journal
 
 
+def opened() -> Event:
+    """The first event of a sweep."""
+    return events()[0]
+
+
 def records() -> list[bytes]:
     """The header and each record."""
     return [layout.header(), *map(layout.encode, events())]

@@ -8,7 +8,7 @@ from zlib import crc32
 
 import pytest
 
-from asyncsweep.core.events import Reported
+from asyncsweep.core.events import AttrSet, Event, Paused, Reported
 from asyncsweep.errors import JournalError
 from asyncsweep.journal import format as layout
 from tests.journal import small
@@ -101,3 +101,130 @@ def test_a_record_over_the_limit_is_refused_when_it_is_written() -> None:
     event = Reported(0, 1, 0, 0.0, {"x" * layout.RECORD_LIMIT_BYTES: 0.0})
     with pytest.raises(ValueError, match="over the limit"):
         layout.encode(event)
+
+
+def snapshot_journal(*events: Event) -> bytes:
+    return layout.beginning() + b"".join(map(layout.encode, events))
+
+
+def following(seq: int) -> Event:
+    return Paused(seq=seq)
+
+
+def test_a_snapshot_stands_for_the_events_before_it() -> None:
+    kept, end = small.snapshot(7)
+    events = [kept, kept, end, following(8), following(9)]
+    content = decode(snapshot_journal(*events))
+    assert content.events == events
+    assert content.snapshot_bytes == sum(len(layout.encode(event)) for event in events[:3])
+
+
+def test_a_snapshot_without_trials_is_one() -> None:
+    end = small.snapshot(7)[-1]
+    assert decode(snapshot_journal(end)).events == [end]
+
+
+@pytest.mark.parametrize(
+    ("events", "wrong"),
+    [
+        ([*small.snapshot(7), following(9)], 9),
+        ([*small.snapshot(7), following(7)], 7),
+        ([*small.snapshot(7), *small.snapshot(7)], 7),
+        ([*small.snapshot(7), *small.snapshot(8)], 8),
+        ([small.snapshot(7)[0], small.snapshot(8)[1]], 8),
+        ([small.snapshot(7)[0], following(8)], 8),
+        ([small.snapshot(7)[0], following(7)], 7),
+        ([small.snapshot(7)[0], small.opened()], 1),
+        ([*small.snapshot(1), small.opened()], 1),
+        ([small.opened(), *small.snapshot(1)], 1),
+        ([small.opened(), *small.snapshot(2)], 2),
+        ([*small.snapshot(0)], 0),
+        ([following(1)], 1),
+        ([small.opened(), small.opened()], 1),
+    ],
+)  # fmt: skip
+def test_what_cannot_stand_beside_a_snapshot_is_out_of_order(events: list[Event], wrong: int) -> None:
+    with pytest.raises(JournalError, match=f"event {wrong} is out of order"):
+        decode(snapshot_journal(*events))
+
+
+def test_a_snapshot_that_is_cut_off_is_damage_and_no_torn_tail() -> None:
+    data = snapshot_journal(*small.snapshot(7))
+    kept = len(snapshot_journal(small.snapshot(7)[0]))
+    for size in range(kept, len(data)):
+        with pytest.raises(JournalError, match="the snapshot that it begins with is cut off there"):
+            decode(data[:size])
+
+
+def marked(*n_unsynced: int) -> tuple[bytes, list[int]]:
+    """The small journal with a mark behind each record that says how much before it was not synced; where records begin."""
+    data, begins = layout.beginning(), []
+    for record, unsynced in zip(small.records()[1:], n_unsynced, strict=True):
+        begins.append(len(data))
+        data += record + layout.mark(unsynced)
+    return data, begins
+
+
+def test_marks_are_no_events() -> None:
+    data, _ = marked(*[0] * len(small.events()))
+    assert decode(data) == layout.Content(small.events(), len(data), 0, 0)
+
+
+def test_a_broken_record_that_had_been_synced_is_damage() -> None:
+    data, begins = marked(*[0] * len(small.events()))
+    for n, begin in enumerate(begins):
+        broken = bytearray(data)
+        broken[begin + 9] ^= 1
+        with pytest.raises(JournalError, match=f"damaged at byte {begin}: .*; {n} events before it are intact"):
+            decode(bytes(broken))
+
+
+def test_a_broken_record_that_had_not_been_synced_is_torn_with_all_that_follows() -> None:
+    data, begins = marked(*[2**62] * len(small.events()))
+    for n, begin in enumerate(begins):
+        broken = bytearray(data)
+        broken[begin + 9] ^= 1
+        content = decode(bytes(broken))
+        assert content == layout.Content(small.events()[:n], begin, len(data) - begin, 0)
+
+
+def test_a_broken_mark_is_torn_as_a_record_is() -> None:
+    data, begins = marked(*[2**62] * len(small.events()))
+    broken = bytearray(data)
+    broken[begins[3] - 1] ^= 1
+    assert decode(bytes(broken)).events == small.events()[:3]
+
+
+def test_behind_a_writer_that_never_syncs_whole_records_are_a_sign_of_damage() -> None:
+    events = small.records()[1:]
+    data = layout.beginning() + layout.mark(layout.NEVER_SYNCED) + b"".join(events)
+    broken = bytearray(data)
+    broken[-len(events[-1]) - 1] ^= 1
+    with pytest.raises(JournalError, match="damaged at byte"):
+        decode(bytes(broken))
+
+
+def test_behind_a_writer_that_never_syncs_a_last_record_that_is_cut_off_is_torn() -> None:
+    data = layout.beginning() + layout.mark(layout.NEVER_SYNCED) + b"".join(small.records()[1:])
+    assert decode(data[:-1]).events == small.events()[:-1]
+
+
+def test_a_writer_that_syncs_again_is_believed_again() -> None:
+    events = small.records()[1:]
+    data = layout.beginning() + layout.mark(layout.NEVER_SYNCED) + events[0] + layout.mark(0) + b"".join(events[1:])
+    broken = bytearray(data)
+    broken[-len(events[-1]) - 1] ^= 1
+    assert decode(bytes(broken)).events == small.events()[:-2]
+
+
+@pytest.mark.parametrize("limit", [-1, 0])
+def test_a_record_may_be_as_large_as_the_limit_and_no_larger(limit: int) -> None:
+    room = (
+        layout.RECORD_LIMIT_BYTES - len(layout.encode(AttrSet(0, 1, "x", b""))) + 8 - 3
+    )  # a longer length takes 3 more
+    event = AttrSet(0, 1, "x", bytes(room - limit))
+    if limit:
+        with pytest.raises(ValueError, match="over the limit"):
+            layout.encode(event)
+    else:
+        assert len(layout.encode(event)) == layout.RECORD_LIMIT_BYTES + 8

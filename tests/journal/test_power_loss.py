@@ -47,26 +47,27 @@ async def live(writer: Writer, random: Random) -> None:
 
 
 async def history(seed: int) -> str:
-    """Up to four processes, each ended by a power loss; what went wrong, or nothing."""
+    """Up to four processes, most of them ended by a power loss, some killed; what went wrong, or nothing."""
     random = Random(seed)
     files = MemoryFiles(block_bytes=random.choice([64, 512]))
     writer: Writer | None = None
     for part in range(random.randrange(1, 5)):
         cut = Cut(files, random)
-        before, writer_now = writer, None
         try:
-            writer = writer_now = Writer(files, random, before)
+            writer = Writer(files, random, writer)
             await live(writer, random)
         except PowerCut:
             pass
         files.on_step = None
-        after = cut.after or files.crash(random)
+        is_killed = cut.after is None and random.random() < 0.5
+        after = files.kill() if is_killed else cut.after or files.crash(random)
         if writer is not None:
-            journal, found = opened(after)
+            journal, found = opened(after.kill())
             journal.close()
-            if not is_kept(found, writer.added, writer.synced):
-                return f"seed {seed}, part {part}: {writer.synced} events were synced, {last(found)} are there"
-        files = after.kill()
+            least = writer.committed if is_killed else writer.synced
+            if not is_kept(found, writer.added, least):
+                return f"seed {seed}, part {part}: {least} events were safe, {last(found)} are there"
+        files = after
     return ""
 
 

@@ -9,10 +9,11 @@ import stat
 from pathlib import Path
 
 import anyio
+import msgspec
 import pytest
 
 import asyncsweep as sw
-from asyncsweep.core.events import Event, WorkerLost
+from asyncsweep.core.events import Event, ParamAsked, ParamSuggested, WorkerLost
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.core.snapshot import freeze
@@ -177,6 +178,49 @@ def test_a_repaired_sweep_goes_on(tmp_path: Path) -> None:
     repair(put(tmp_path, broken_at(6)))
     result = anyio.run(sw.Sweep.resume, tmp_path, objective)
     assert [(trial.state, trial.value) for trial in result.trials] == [("COMPLETE", 1.0), *[("COMPLETE", 7.0)] * 4]
+
+
+def with_folders(directory: Path, data: bytes, *numbers: int) -> Path:
+    put(directory, data)
+    for number in numbers:
+        (directory / "trials" / str(number) / "checkpoint").mkdir(parents=True)
+        (directory / "trials" / str(number) / "checkpoint" / "of").write_text(str(number))
+    return directory
+
+
+def folders(directory: Path) -> list[str]:
+    return sorted(str(path.parent.parent.relative_to(directory)) for path in directory.glob("*/*/checkpoint/of"))
+
+
+def test_no_new_trial_finds_the_checkpoint_of_a_lost_one(tmp_path: Path) -> None:
+    directory = with_folders(tmp_path / "d", broken_at(6), 0, 1, 2, 7)
+    done = repair(directory)
+    assert done is not None and done[0].folders == [1, 2, 7]  # what trial 1 asked for while it ran is lost
+    assert folders(directory) == [
+        "trials.quarantine-1/1",
+        "trials.quarantine-1/2",
+        "trials.quarantine-1/7",
+        "trials/0",
+    ]
+    assert stat.S_IMODE((directory / "trials.quarantine-1").stat().st_mode) == 0o700
+
+
+def test_a_trial_whose_parameters_are_sure_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    kept = [event for event in events() if not isinstance(event, ParamAsked | ParamSuggested)]
+    kept = [msgspec.structs.replace(event, seq=number) for number, event in enumerate(kept, 1)]
+    data = bytearray(encoded(kept))
+    data[len(layout.beginning()) + sum(len(layout.encode(event)) for event in kept[:6]) + 9] ^= 1
+    directory = with_folders(tmp_path / "d", bytes(data), 0, 1, 2)
+    repair(directory)
+    assert folders(directory) == ["trials.quarantine-1/2", "trials/0", "trials/1"]
+
+
+def test_the_folder_of_trials_is_not_looked_for_through_a_symbolic_link(tmp_path: Path) -> None:
+    other = with_folders(tmp_path / "other", b"", 2)
+    put(tmp_path / "d", broken_at(6))
+    (tmp_path / "d" / "trials").symlink_to(other / "trials")
+    repair(tmp_path / "d")
+    assert folders(other) == ["trials/2"]
 
 
 # -- when nothing is done ----------------------------------------------------------------------------------------------

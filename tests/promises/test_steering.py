@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 DEEP = os.environ.get("ASYNCSWEEP_DEEP") == "1"
 N_SEQUENCES = 500
-N_SWEEPS = 40 if DEEP else 8
+N_SWEEPS = 40 if DEEP else 5
 
 # `seq`, `at` and `stale` come first in a state, and are what the journal's length and the clock make of it.
 _COUNTERS = 3

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from asyncsweep.core import events as ev
+from asyncsweep.core import snapshot
 from asyncsweep.core.course import Course
 from asyncsweep.core.records import Retry, State, SweepSpec, TrialRecord
 from asyncsweep.driver.clock import Clock
@@ -123,6 +124,27 @@ def events_have_the_time_of_the_wall_clock(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Clock, "__init__", init)
 
 
+def compaction_forgets_what_was_written_meanwhile(patch: pytest.MonkeyPatch) -> None:
+    collected = Journal.collected
+
+    def forgotten(self: Journal) -> bytes:
+        collected(self)
+        return b""
+
+    patch.setattr(Journal, "collected", forgotten)
+
+
+def a_snapshot_has_other_results(patch: pytest.MonkeyPatch) -> None:
+    record = snapshot._record
+
+    def changed(*args: Any) -> TrialRecord:
+        trial = record(*args)
+        trial.metric_values = tuple(0.123 for _ in trial.metric_values)
+        return trial
+
+    patch.setattr(snapshot, "_record", changed)
+
+
 def nothing_is_killed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Driver, "_kill", lambda self, effect: None)
 
@@ -142,5 +164,7 @@ FAULTS: tuple[Fault, ...] = (
     a_new_sampler_is_told_twice,
     a_new_sampler_is_not_told_of_all,
     events_have_the_time_of_the_wall_clock,
+    compaction_forgets_what_was_written_meanwhile,
+    a_snapshot_has_other_results,
     nothing_is_killed,
 )

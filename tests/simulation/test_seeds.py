@@ -19,7 +19,7 @@ from tests.simulation.faults_of_ours import FAULTS, Fault, a_retry_does_not_wait
 
 ROOT = Path(__file__).parents[2]
 PER_TEST = 250
-PER_DEEP_TEST = 2_500
+PER_DEEP_TEST = 3_000
 # Every fault that we planted shows itself within so many simulations.
 ENOUGH = 300
 
@@ -28,6 +28,7 @@ def simulated(first: int, count: int) -> list[Report]:
     return [Simulation(seed).run() for seed in range(first, first + count)]
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("first", range(0, 1_000, PER_TEST))
 def test_a_sweep_keeps_its_promises_whatever_goes_wrong(first: int) -> None:
     reports = simulated(first, PER_TEST)
@@ -37,7 +38,7 @@ def test_a_sweep_keeps_its_promises_whatever_goes_wrong(first: int) -> None:
 
 
 @pytest.mark.deep
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("first", range(1_000, 100_000, PER_DEEP_TEST))
 def test_a_hundred_thousand_sweeps_keep_their_promises(first: int) -> None:
     simulated(first, min(PER_DEEP_TEST, 100_000 - first))
@@ -49,6 +50,7 @@ def test_without_faults_one_process_does_it_all_unless_the_user_wants_more() -> 
         assert (report.planted, report.n_processes <= 2) == ({}, True)
 
 
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("plant", FAULTS, ids=lambda fault: fault.__name__)
 def test_a_fault_in_our_own_code_is_found(plant: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)

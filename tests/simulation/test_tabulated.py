@@ -143,6 +143,11 @@ def test_a_year_of_training_takes_no_time() -> None:
     assert time.monotonic() - before < 30
 
 
+@pytest.mark.anyio
+async def test_it_can_be_called_where_an_event_loop_runs() -> None:
+    assert simulate(SPACE, curve, sampler="random", pruner="median", n_trials=10).duration_s > 0
+
+
 # -- looking up ------------------------------------------------------------------------------------------------------------
 
 

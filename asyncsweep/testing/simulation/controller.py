@@ -22,11 +22,12 @@ from asyncsweep.search.parts import Setting as SearchSetting
 from asyncsweep.search.parts import desk_of
 from asyncsweep.search.retelling import Script
 from asyncsweep.space import Space
-from asyncsweep.testing.simulation.disk import DIRECTORY, Disk, Syncing
+from asyncsweep.testing.simulation.disk import DIRECTORY, Disk
 from asyncsweep.testing.simulation.faults import Planter, ProcessDied
 from asyncsweep.testing.simulation.observer import Log, Observer
 from asyncsweep.testing.simulation.search import HostModel, ModelSampler, retell
 from asyncsweep.testing.simulation.setting import PRUNERS, Setting
+from asyncsweep.testing.simulation.syncing import Syncing
 from asyncsweep.testing.simulation.workers import Fleet
 from asyncsweep.testing.simulation.world import VirtualTimers, WallClock, World
 
@@ -112,7 +113,7 @@ class Controller:
         )
         if spec.fsync == "never":
             journal.never_synced()
-        self._syncing = Syncing(world, self._disk, journal, driver, spec.fsync, self._observer.synced)
+        self._syncing = Syncing(world, self._random, self._disk, journal, driver, spec.fsync, self._observer.synced)
         answerer, verdicts = self._answerer(spec)
         driver.search = Search(answerer, answerer if self._setting.pruner else None, machine.history, machine.trials)
         self._fleet = Fleet(
@@ -176,7 +177,8 @@ class Controller:
 
     def finish(self) -> None:
         """The sweep is over, as a session ends: everything is written, synced and closed."""
-        assert self._journal is not None
+        assert self._journal is not None and self._syncing is not None
+        self._syncing.stop()
         self._journal.commit()
         if self.machine.spec.fsync != "never":
             self._journal.sync()

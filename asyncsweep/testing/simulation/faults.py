@@ -56,13 +56,13 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     objective_hangs: float = 0.1
     sampler_raises: float = 0.03
     host_dies: float = 0.1
-    process_dies: float = 0.02
-    process_killed: float = 0.05
+    process_dies: float = 0.012
+    process_killed: float = 0.03
     power_fails: float = 0.4
     clock_jumps: float = 0.1
     disk_is_slow: float = 0.1
     disk_is_full: float = 0.03
-    most: int = 12
+    most: int = 10
 
 
 NO_FAULTS = Faults(**dict.fromkeys((name for name in Faults.__struct_fields__ if name != "most"), 0.0), most=0)

@@ -11,6 +11,8 @@ import hashlib
 import math
 from collections import deque
 from collections.abc import Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import msgspec
@@ -31,6 +33,7 @@ _LAST_EVENTS = 25
 _ROUNDING_S = 1e-3
 
 _encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(reduce(or_, ev.EVENTS))
 
 
 class Final(msgspec.Struct, frozen=True):
@@ -269,9 +272,11 @@ class Observer:
         log = self._log
         if log is None or log.machine.seq != machine.seq:  # the end of the journal was lost
             log = self.new_log()
+            if isinstance(events[0], ev.Kept | ev.Snapshot):
+                events = [_decoder.decode(event) for event in self._events]
             for event, effects in zip(events, steps(log.machine, events, "the journal"), strict=True):
                 log.see(event, effects)
-        elif state_of(log.machine) != state_of(machine):
+        if state_of(log.machine) != state_of(machine):
             raise Found("the machine that was made from the journal is not what the former process had")
         log.machine = machine
         return log

@@ -143,7 +143,8 @@ class HostModel:
         self._question(("suggest", trial, attempt, name), lambda desk: desk.suggest(trial, attempt, name, domain))
 
     def judge(self, trial: int, attempt: int, step: int) -> None:
-        self._question(("judge", trial, attempt, step), lambda desk: desk.judge(self._trials[trial], step))
+        record = self._trials[trial].copied()  # a host knows what it was sent, not what became of the trial
+        self._question(("judge", trial, attempt, step), lambda desk: desk.judge(record, step))
 
     def tell(self, trial: TrialRecord) -> None:
         self._last_told = max(self._last_told, trial.number)
@@ -177,12 +178,11 @@ class HostModel:
     def _send(self, key: tuple[Any, ...], question: Callable[[Desk], Event]) -> None:
         life = self._life
         arrival = self._world.now + self._random.random() * _ANSWER_S
-        if self._window:  # such a host keeps the order
+        if self._window or key[0] != "ask":  # a host keeps the order, but lets asks wait when it may
             arrival = self._free_at = max(arrival, self._free_at)
-            answer = question(self._desk)
-            self._world.at(arrival, lambda: self._answers(life, key, _given(answer)))
-        else:
-            self._world.at(arrival, lambda: self._answers(life, key, question))
+        if self._window:
+            question = _given(question(self._desk))
+        self._world.at(arrival, lambda: self._answers(life, key, question))
 
     def _answers(self, life: int, key: tuple[Any, ...], question: Callable[[Desk], Event]) -> None:
         if self._is_over or life != self._life or not self._is_up or key not in self._open:

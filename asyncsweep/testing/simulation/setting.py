@@ -62,7 +62,7 @@ def setting_of(seed: int) -> Setting:
     spec = SweepSpec(
         space=SPACE,
         directions={"value": random.choice(("minimize", "maximize"))},
-        n_trials=random.randint(2, 8),
+        n_trials=random.randint(2, 6),
         concurrency=concurrency,
         timeout=random.uniform(20.0, 200.0) if chance() < 0.1 else None,
         trial_timeout=TRIAL_TIMEOUT_S if has_limit else None,
