@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from asyncsweep import arguments, checks, settings
-from asyncsweep.core.events import Adopted, Kept
 from asyncsweep.core.records import Direction, Fsync, Keep, PluginSpec, Retry, SweepSpec
 from asyncsweep.driver.objective import Objective
 from asyncsweep.errors import ConfigError
@@ -19,33 +18,13 @@ from asyncsweep.space import Space
 if TYPE_CHECKING:  # imported when they are needed: what a sweep in memory, or one that never runs, can do without
     from asyncsweep.history.admission import Past
     from asyncsweep.hooks.registry import Registry
-    from asyncsweep.journal.format import Content
+    from asyncsweep.reopening import Found
     from asyncsweep.result import Result
     from asyncsweep.run import SweepRun
 
 _NO_PARAMETERS = Space({})
 # Far beyond what one process can serve: a number above it is a mistake.
 MOST_CONCURRENT = 100_000
-# What may be changed when a sweep is opened again, and what is as the journal says.
-_CHANGEABLE = (
-    "n_trials",
-    "concurrency",
-    "timeout",
-    "trial_timeout",
-    "grace_s",
-    "retries",
-    "fsync",
-    "keep",
-    "max_failures",
-    "target",
-    "patience",
-    "executor",
-    "sampler",
-    "pruner",
-    "stop_when",
-    "exporters",
-    "plugins",
-)
 
 
 class Sweep:
@@ -231,10 +210,10 @@ class Sweep:
             ConfigError: There is no sweep, or a setting cannot be changed or must be given again.
             JournalError: The journal is damaged, or is of a newer version.
         """
-        from asyncsweep.journal import journal  # a sweep in memory never needs it
+        from asyncsweep import reopening  # a sweep in memory never needs it
 
         path = _present(directory)
-        return cls._reopened(path, journal.read(path), objective, changes)
+        return cls._reopened(path, reopening.read(path), objective, changes)
 
     @classmethod
     async def resume(cls, directory: str | Path, objective: Callable[..., Any] | str, **changes: Any) -> Result:
@@ -242,44 +221,17 @@ class Sweep:
         import anyio  # settings alone do not need it
         import anyio.to_thread
 
-        from asyncsweep.journal import journal
+        from asyncsweep import reopening
 
         path = _present(directory)
-        content = await anyio.to_thread.run_sync(journal.read, path, limiter=anyio.CapacityLimiter(1))
-        return await cls._reopened(path, content, objective, changes).run()
+        found = await anyio.to_thread.run_sync(reopening.read, path, limiter=anyio.CapacityLimiter(1))
+        return await cls._reopened(path, found, objective, changes).run()
 
     @classmethod
-    def _reopened(
-        cls, path: Path, content: Content, objective: Callable[..., Any] | str, changes: dict[str, Any]
-    ) -> Sweep:
+    def _reopened(cls, path: Path, found: Found, objective: Callable[..., Any] | str, changes: dict[str, Any]) -> Sweep:
         """The sweep of a journal with what the user wants different."""
-        if not content.events:
-            raise ConfigError(f"directory={str(path)!r}: that sweep never began; start a new one there with Sweep(...)")
-        unknown = [name for name in changes if name not in _CHANGEABLE]
-        if unknown:
-            raise ConfigError(
-                f"{unknown[0]}={changes[unknown[0]]!r}: it cannot be changed in a sweep that has begun"
-                f"{arguments.instead(unknown[0], _CHANGEABLE)}; can be changed: {', '.join(_CHANGEABLE)}"
-            )
-        spec = latest_spec(content.events)
-        if spec.n_history > _n_adopted(content.events):
-            raise ConfigError(
-                f"directory={str(path)!r}: the process ended while it took in the sweep's history, before the first trial; "
-                "delete the directory and start anew with Sweep(...)"
-            )
-        kept: dict[str, Any] = {
-            name: getattr(spec, name)
-            for name in _CHANGEABLE
-            if name in SweepSpec.__struct_fields__ and name not in changes
-        }
-        for kind in ("sampler", "pruner", "executor"):
-            if kind in kept:
-                kept[kind] = settings.restored(kind, getattr(spec, kind))
-        for name, attached in spec.attached.items():
-            if name not in changes:
-                kept[name] = [settings.restored(name, one) for one in attached]
-        kept["reproducible"] = spec.reproducible or False
-        sweep = cls(objective, spec.space, direction=spec.directions, seed=spec.seed, **kept, **changes)
+        spec = found.spec
+        sweep = cls(objective, spec.space, direction=spec.directions, seed=spec.seed, **found.settings(changes))
         sweep.directory = path
         sweep.is_resumed = True
         sweep.spec = msgspec.structs.replace(sweep.spec, n_history=spec.n_history)
@@ -376,18 +328,6 @@ def _load(history: Any, space: Space, directions: Mapping[str, Direction]) -> Pa
     from asyncsweep.history import load  # brings readers for all that there may be
 
     return load(history, space, directions)
-
-
-def latest_spec(events: Sequence[Any]) -> SweepSpec:
-    """The settings that hold at the end of a journal."""
-    spec: SweepSpec = next(event.spec for event in reversed(events) if hasattr(event, "spec"))
-    return spec
-
-
-def _n_adopted(events: Sequence[Any]) -> int:
-    """How many trials of earlier searches a journal has."""
-    kept = (trial for event in events if isinstance(event, Kept) for trial in event.trials.trials)
-    return sum(isinstance(event, Adopted) for event in events) + sum(trial.number < 0 for trial in kept)
 
 
 def _listed(enqueue: Any) -> tuple[Any, ...]:

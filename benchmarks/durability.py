@@ -11,7 +11,9 @@ from __future__ import annotations
 import argparse
 import gc
 import json
+import logging
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -118,6 +120,9 @@ class Durability:
         ):
             found = measure(self._folder, sizes.cuts, sizes.cut_trials)
             self._add(f"unreadable_{key}", f"unreadable of {sizes.cuts} cut, {label}", "files", found.unreadable)
+            if key == "sweep":
+                for error in found.errors:
+                    print(f"unreadable: {error}", file=sys.stderr)
             self._add(f"lossy_{key}", f"lossy of {sizes.cuts} cut, {label}", "files", found.lossy)
 
     def compare(self) -> list[Goal]:
@@ -153,6 +158,7 @@ class Durability:
 def main() -> None:
     options = _options()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    logging.getLogger("asyncsweep").setLevel(logging.ERROR)  # each torn tail is a warning
     began_at = time.monotonic()
     sizes = _QUICK if options.quick else _FULL
     with tempfile.TemporaryDirectory(prefix="durability-") as name:

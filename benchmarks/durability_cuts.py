@@ -22,7 +22,7 @@ from asyncsweep import ConfigError, Float, Sweep
 from asyncsweep.driver.replay import replay
 from asyncsweep.journal import format as layout
 from asyncsweep.journal import journal as journals
-from asyncsweep.journal.journal import NAME
+from asyncsweep.journal.writer import NAME
 
 _SPACE = {"momentum": Float(0.0, 1.0)}
 _STUDY = "cut"
@@ -35,10 +35,12 @@ class Cuts(NamedTuple):
     Attributes:
         unreadable: How many could not be gone on with, or not be read in the end.
         lossy: How many lost a trial whose end was in the file before the cut.
+        errors: What was said about the unreadable ones.
     """
 
     unreadable: int
     lossy: int
+    errors: tuple[str, ...] = ()
 
 
 def of_sweeps(folder: Path, n_cuts: int, n_trials: int) -> Cuts:
@@ -48,7 +50,7 @@ def of_sweeps(folder: Path, n_cuts: int, n_trials: int) -> Cuts:
     data = (whole / NAME).read_bytes()
 
     def go_on(place: int, cut: int) -> bool:
-        directory = folder / f"sweep-{place}"
+        directory = folder / f"cut-sweep-{place}"
         shutil.copytree(whole, directory)
         (directory / NAME).write_bytes(data[:cut])
         before = _final(layout.decode(data[:cut], "cut").events)
@@ -80,13 +82,15 @@ def of_journal_storage(folder: Path, n_cuts: int, n_trials: int) -> Cuts:
 
 
 def _cut(size: int, n_cuts: int, go_on: Callable[[int, int], bool]) -> Cuts:
-    random, unreadable, lossy = Random(1), 0, 0
+    random, lossy = Random(1), 0
+    errors: list[str] = []
     for place in range(n_cuts):
+        cut = random.randrange(size)
         try:
-            lossy += not go_on(place, random.randrange(size))
-        except Exception:  # whatever it says: the user cannot go on
-            unreadable += 1
-    return Cuts(unreadable, lossy)
+            lossy += not go_on(place, cut)
+        except Exception as error:  # whatever it says: the user cannot go on
+            errors.append(f"cut at {cut} of {size}: {type(error).__name__}: {error}")
+    return Cuts(len(errors), lossy, tuple(errors))
 
 
 async def _swept(directory: Path, n_trials: int) -> None:

@@ -31,7 +31,7 @@ from asyncsweep.core.records import PluginSpec, SweepSpec
 from asyncsweep.core.snapshot import freeze
 from asyncsweep.hooks.contracts import TrialRef
 from asyncsweep.journal import format as layout
-from asyncsweep.journal.journal import NAME
+from asyncsweep.journal.writer import NAME
 from asyncsweep.samplers.random import RandomSampler
 
 STUDY = "large"

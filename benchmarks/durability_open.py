@@ -46,10 +46,10 @@ def opened(kind: str, path: Path, small: Path, timeout_s: float) -> Opened:
 def _open_sweep() -> Callable[[Path], int]:
     import anyio
 
-    from asyncsweep.driver.replay import Reopening
+    from asyncsweep.driver.replay import earlier_one
 
     def open_it(path: Path) -> int:
-        journal, machine = anyio.run(Reopening(path, None).opened)
+        journal, machine = anyio.run(earlier_one(path, None).opened)
         kept.append((journal, machine))
         return len(machine.trials)
 

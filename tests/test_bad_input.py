@@ -14,7 +14,7 @@ import optuna
 import pytest
 
 import asyncsweep as sw
-from asyncsweep.journal.journal import NAME
+from asyncsweep.journal.writer import NAME
 from asyncsweep.pruners.nop import NopPruner
 
 SPACE = {"x": sw.Float(0.0, 1.0)}

@@ -19,7 +19,7 @@ from asyncsweep.core.events import Reopened
 from asyncsweep.driver.replay import replay
 from asyncsweep.journal import format as layout
 from asyncsweep.journal import journal as journals
-from asyncsweep.journal.journal import NAME
+from asyncsweep.journal.writer import NAME
 from asyncsweep.samplers.random import RandomSampler
 from tests.small_objectives import SPACE, curve, endless, failing, plain_curve, square
 

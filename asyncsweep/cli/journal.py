@@ -17,7 +17,7 @@ from asyncsweep.cli.group import EXIT_SWEEP_FAILED
 from asyncsweep.core.events import Event, Kept
 from asyncsweep.errors import JournalError
 from asyncsweep.journal import inspection, repair
-from asyncsweep.journal.journal import NAME
+from asyncsweep.journal.writer import NAME
 from asyncsweep.progress.text import params_text, visible
 
 _encode = json.JSONEncoder(allow_nan=False).encode

@@ -14,9 +14,8 @@ from rich.text import Text
 
 from asyncsweep.cli.cost import Cost, cost_of, size_text
 from asyncsweep.core.effects import Finish
-from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import SweepSpec, TrialRecord
-from asyncsweep.driver.replay import steps
+from asyncsweep.driver.replay import Replaying
 from asyncsweep.errors import ConfigError
 from asyncsweep.journal import journal
 from asyncsweep.journal.inspection import ending
@@ -88,12 +87,11 @@ def read(directory: Path) -> Story:
         ConfigError: There is no sweep.
         JournalError: The journal is damaged.
     """
-    content = journal.read(directory)
-    if not content.events:
+    replaying = Replaying(str(directory / journal.NAME))
+    content = journal.read(directory, take=replaying.take)
+    machine = replaying.machine
+    if not machine.seq:
         raise ConfigError(f"directory={str(directory)!r}: that sweep never began")
-    machine = Machine()
-    for _ in steps(machine, content.events, str(directory / journal.NAME)):
-        pass
     finish = ending(machine)
     result = Result(machine.spec, machine.trials, "" if finish is None else finish.reason)
     return Story(machine.spec, result, finish, machine.at, content.torn)

@@ -31,7 +31,7 @@ from asyncsweep.driver.search import Search
 from asyncsweep.driver.updates import Watchers
 from asyncsweep.errors import ConfigError, PluginError
 from asyncsweep.hooks.contracts import Executor, Job, JobId
-from asyncsweep.journal.journal import Journal
+from asyncsweep.journal.writer import Journal
 
 _UNHURRIED = frozenset((Started, Reported))
 

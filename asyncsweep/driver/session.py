@@ -26,15 +26,14 @@ from asyncsweep.driver.driver import Driver
 from asyncsweep.driver.in_use import claimed
 from asyncsweep.driver.objective import pickled
 from asyncsweep.driver.plan import INLINE, Plan
-from asyncsweep.driver.replay import Reopening
+from asyncsweep.driver.replay import earlier_one, new_one
 from asyncsweep.driver.search import Answerer, OnLoop, Search
 from asyncsweep.driver.syncing import keep_synced
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.driver.upkeep import trial_folders
 from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError
 from asyncsweep.hooks.contracts import Executor, Exporter, Setup, VerdictSteps
-from asyncsweep.journal import journal as journals
-from asyncsweep.journal.journal import Journal
+from asyncsweep.journal.writer import Journal
 from asyncsweep.search.desk import Desk
 from asyncsweep.search.hosted import Parts, SamplerHost
 from asyncsweep.search.parts import Setting, desk_of
@@ -158,8 +157,8 @@ async def _open_journal(plan: Plan, watch: Watch | None) -> tuple[Journal | None
     if plan.directory is None:
         return None, machine
     if not plan.is_resumed:
-        return journals.create(plan.directory), machine
-    return await Reopening(plan.directory, watch).opened()
+        return await new_one(plan.directory, machine).opened()
+    return await earlier_one(plan.directory, watch).opened()
 
 
 async def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: BaseException | None) -> None:

@@ -11,7 +11,7 @@ from asyncsweep.core.records import Fsync
 from asyncsweep.core.snapshot import freeze
 from asyncsweep.driver.driver import Driver
 from asyncsweep.journal.compaction import compact
-from asyncsweep.journal.journal import Journal
+from asyncsweep.journal.writer import Journal
 
 SYNC_EVERY_S = 0.05
 # A journal is compacted when what follows its snapshot is longer than this, and than twice the snapshot: so what has to be

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 
 from asyncsweep.core.records import Direction, State, TrialRecord
-from asyncsweep.driver.replay import replay
+from asyncsweep.driver.replay import Replaying
 from asyncsweep.errors import ConfigError
 from asyncsweep.history.admission import Candidate
 from asyncsweep.hooks.nearest import did_you_mean
@@ -23,10 +23,11 @@ def of_directory(path: Path) -> tuple[Mapping[str, Direction], list[TrialRecord]
         ConfigError: There is no sweep.
         JournalError: The journal is damaged, or is of a newer version.
     """
-    events = journal.read(path).events
-    if not events:
+    replaying = Replaying(str(path / journal.NAME))
+    journal.read(path, take=replaying.take)
+    machine = replaying.machine
+    if not machine.seq:
         raise ConfigError("that sweep never began; name another directory")
-    machine = replay(events, str(path / journal.NAME))
     return machine.spec.directions, machine.trials
 
 

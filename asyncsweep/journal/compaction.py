@@ -30,7 +30,7 @@ import anyio.to_thread
 from asyncsweep.core.events import Event, Kept, Snapshot
 from asyncsweep.journal import format as layout
 from asyncsweep.journal.files import JournalFile
-from asyncsweep.journal.journal import NEW_NAME, Journal
+from asyncsweep.journal.writer import NEW_NAME, Journal
 
 _WRITTEN_AT_ONCE_BYTES = 2**20
 

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import gc
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import or_
 from pathlib import PurePath
@@ -53,16 +53,18 @@ class Content(NamedTuple):
     """What a journal holds.
 
     Attributes:
-        events: Every whole event, in order.
+        events: Every whole event, in order; empty when they were taken one by one.
         size: The bytes up to the end of the last whole record.
         torn: How many bytes follow that, left by writes that never ended.
         snapshot_bytes: The bytes of the snapshot at its beginning, 0 when there is none.
+        seq: The number of the last event; 0 when there is none.
     """
 
     events: list[Event]
     size: int
     torn: int
     snapshot_bytes: int = 0
+    seq: int = 0
 
 
 class Record(NamedTuple):
@@ -109,8 +111,13 @@ def encode(event: Event) -> bytes:
     return _PREFIX.pack(length, crc32(payload, length)) + payload
 
 
-def decode(data: bytes, path: str) -> Content:
+def decode(data: bytes, path: str, take: Callable[[Event], object] | None = None) -> Content:
     """Read a journal; one that was cut off within its header holds nothing.
+
+    Args:
+        data: Its bytes.
+        path: Where it is, for errors.
+        take: Gets each event in turn, which is then in no list; None lists them.
 
     Raises:
         JournalError: It is no journal, of a newer format, or damaged.
@@ -120,7 +127,7 @@ def decode(data: bytes, path: str) -> Content:
     if not data.strip(b"\0"):
         return Content([], 0, len(data))
     _check_header(data, path)
-    reading = _Reading(data, path)
+    reading = _Reading(data, path, take)
     # Millions of small objects that all stay: looking for cycles among them would take most of the time.
     collecting = gc.isenabled()
     gc.disable()
@@ -135,18 +142,21 @@ def decode(data: bytes, path: str) -> Content:
 class _Reading:
     """The way through the records of one journal, up to the first broken one."""
 
-    def __init__(self, data: bytes, path: str) -> None:
+    def __init__(self, data: bytes, path: str, take: Callable[[Event], object] | None) -> None:
         self._view = memoryview(data)
         self._path = path
         self._events: list[Event] = []
+        self._take = take or self._events.append
+        self._before: Event | None = None
+        self._n_events = 0
         self._offset = _HEADER.size
         self._may_be_torn = False
         self._snapshot_bytes = 0
 
     def run(self) -> None:
-        view, end, events = self._view, len(self._view), self._events
-        unpack, decode_event, append, prefix_bytes = _PREFIX.unpack_from, _decoder.decode, events.append, _PREFIX.size
-        offset, following = self._offset, 0
+        view, end = self._view, len(self._view)
+        unpack, decode_event, take, prefix_bytes = _PREFIX.unpack_from, _decoder.decode, self._take, _PREFIX.size
+        offset, following, n_events = self._offset, 0, 0
         while end - offset >= prefix_bytes:
             length, checksum = unpack(view, offset)
             start = offset + prefix_bytes
@@ -169,9 +179,12 @@ class _Reading:
                 following = self._first(event, after)
             else:
                 following += 1
-            append(event)
+            take(event)
+            n_events += 1
+            self._before = event
             offset = after
         self._offset = offset
+        self._n_events = n_events
 
     def content(self) -> Content:
         """What was found.
@@ -179,16 +192,16 @@ class _Reading:
         Raises:
             JournalError: What stopped the reading is no torn tail.
         """
-        events, offset, end = self._events, self._offset, len(self._view)
+        offset, end, last = self._offset, len(self._view), self._before
         if offset < end and is_damage(self._view, offset, self._may_be_torn):
             raise self._error(
                 f"damaged at byte {offset}: the record there is broken, and it was whole once; "
-                f"{len(events)} events before it are intact. "
+                f"{self._n_events} events before it are intact. "
                 f"Mend it with: asyncsweep journal repair {PurePath(self._path).parent}"
             )
-        if events and isinstance(events[-1], Kept):
+        if isinstance(last, Kept):
             raise self._error(f"damaged at byte {offset}: the snapshot that it begins with is cut off there")
-        return Content(events, offset, end - offset, self._snapshot_bytes)
+        return Content(self._events, offset, end - offset, self._snapshot_bytes, 0 if last is None else last.seq)
 
     def _first(self, event: Event, after: int) -> int:
         """See that one of the first events is in its place; gives the number of the next one, -1 for one of a snapshot.
@@ -196,7 +209,7 @@ class _Reading:
         Raises:
             JournalError: It is not, or an event does not have the number that is next.
         """
-        before = self._events[-1] if self._events else None
+        before = self._before
         if isinstance(event, SweepOpened):
             if before is None and event.seq == 1:
                 return 2

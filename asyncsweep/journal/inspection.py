@@ -19,7 +19,7 @@ from asyncsweep.core.records import State
 from asyncsweep.errors import ConfigError, InvalidTransition, JournalError
 from asyncsweep.journal import format as layout
 from asyncsweep.journal.files import Files, OsFiles
-from asyncsweep.journal.journal import NAME
+from asyncsweep.journal.writer import NAME
 
 _HEADER_SIZE = len(layout.header())
 # A header may have lost or gained bytes; a damaged disk block takes the first record with it.

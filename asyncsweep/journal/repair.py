@@ -27,7 +27,7 @@ from asyncsweep.errors import JournalError
 from asyncsweep.journal import format as layout
 from asyncsweep.journal.files import Files, OsFiles
 from asyncsweep.journal.inspection import Damage, Reading, content
-from asyncsweep.journal.journal import NAME
+from asyncsweep.journal.writer import NAME
 
 _NEW_JOURNAL = "journal.repaired"
 _NEW_QUARANTINE = "journal.quarantined"

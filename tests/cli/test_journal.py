@@ -19,8 +19,8 @@ from asyncsweep.core.events import Event
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.snapshot import freeze
 from asyncsweep.journal import format as layout
-from asyncsweep.journal.journal import NAME
 from asyncsweep.journal.lock import Lock
+from asyncsweep.journal.writer import NAME
 from asyncsweep.testing.events import Bench, attr_set, finished, reported, spec, started, suggested, worker_joined
 from tests.cli.conftest import COMMAND
 from tests.journal import small

@@ -17,7 +17,7 @@ from asyncsweep.core.effects import TrialFinished, UpdatesSkipped
 from asyncsweep.core.records import Direction, Keep
 from asyncsweep.driver import removal, upkeep
 from asyncsweep.driver.upkeep import Keeper
-from asyncsweep.journal.journal import Journal
+from asyncsweep.journal.writer import Journal
 from asyncsweep.testing.events import spec
 from tests.checkpoint_objectives import where
 

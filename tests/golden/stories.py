@@ -16,7 +16,7 @@ from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.core.snapshot import freeze
 from asyncsweep.journal import format as layout
-from asyncsweep.journal.journal import NAME
+from asyncsweep.journal.writer import NAME
 from asyncsweep.testing.events import (
     Bench,
     adopted,

@@ -22,7 +22,7 @@ from asyncsweep.driver.replay import replay
 from asyncsweep.errors import JournalError
 from asyncsweep.journal import format as layout
 from asyncsweep.journal import inspection
-from asyncsweep.journal.journal import NAME
+from asyncsweep.journal.writer import NAME
 from tests.golden.expected import expected
 
 FOLDER = Path(__file__).parent

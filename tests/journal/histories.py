@@ -9,7 +9,7 @@ from asyncsweep.core.events import Enqueued, Event, Kept, Snapshot, SweepOpened
 from asyncsweep.errors import ConfigError
 from asyncsweep.journal import journal as journals
 from asyncsweep.journal.compaction import compact
-from asyncsweep.journal.journal import Journal
+from asyncsweep.journal.writer import Journal
 from asyncsweep.testing.events import spec
 from asyncsweep.testing.files import MemoryFiles
 from tests.journal import small

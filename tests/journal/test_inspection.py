@@ -20,7 +20,7 @@ from asyncsweep.core.snapshot import freeze
 from asyncsweep.errors import ConfigError, JournalError
 from asyncsweep.journal import format as layout
 from asyncsweep.journal.inspection import Damage, Reading, Report, check
-from asyncsweep.journal.journal import NAME
+from asyncsweep.journal.writer import NAME
 from asyncsweep.testing.events import Bench, finished, reported, spec, started, suggested, worker_joined
 from tests.journal import small
 

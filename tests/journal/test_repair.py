@@ -21,9 +21,9 @@ from asyncsweep.errors import ConfigError, JournalError
 from asyncsweep.journal import format as layout
 from asyncsweep.journal import inspection
 from asyncsweep.journal.inspection import Damage
-from asyncsweep.journal.journal import NAME
 from asyncsweep.journal.lock import Lock
 from asyncsweep.journal.repair import Lost, Plan, plan, repair
+from asyncsweep.journal.writer import NAME
 from asyncsweep.testing.events import (
     Bench,
     failed,

@@ -20,7 +20,7 @@ import pytest
 
 from asyncsweep.driver.replay import replay
 from asyncsweep.journal import journal as journals
-from asyncsweep.journal.journal import NAME
+from asyncsweep.journal.writer import NAME
 from tests.promises.killed import N_TRIALS, OUTSIDE, value_of
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ import pytest
 import asyncsweep as sw
 from asyncsweep.driver.replay import replay
 from asyncsweep.journal import journal as journals
-from asyncsweep.journal.journal import NAME
+from asyncsweep.journal.writer import NAME
 from tests.promises.misbehaviours import AT_CALL, MISBEHAVIOURS, PLACES, Exit, Misbehaving, part
 
 SPACE = {"x": sw.Float(0.0, 1.0)}

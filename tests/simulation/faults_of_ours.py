@@ -13,7 +13,7 @@ from asyncsweep.core.course import Course
 from asyncsweep.core.records import Retry, State, SweepSpec, TrialRecord
 from asyncsweep.driver.clock import Clock
 from asyncsweep.driver.driver import Driver
-from asyncsweep.journal.journal import Journal
+from asyncsweep.journal.writer import Journal
 from asyncsweep.search.retelling import Script, Step
 
 Fault = Callable[[pytest.MonkeyPatch], None]

@@ -15,9 +15,9 @@ from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import ErrorInfo, State, SweepSpec, TrialRecord
 
 
-def key_of(trial: TrialRecord) -> str:
+def key_of(number: int, params: Mapping[str, Any]) -> str:
     """What trials with equal parameters have in common."""
-    return repr(trial.params or trial.number)
+    return repr(params or number)
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Scene:
 
     def is_deadly(self, trial: TrialRecord) -> bool:
         """Whether so many workers died under these parameters that they are not to be tried again."""
-        return self.deaths.get(key_of(trial), 0) >= policy.DEADLY
+        return self.deaths.get(key_of(trial.number, trial.params), 0) >= policy.DEADLY
 
     @property
     def n_asked(self) -> int:

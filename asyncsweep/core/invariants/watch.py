@@ -206,8 +206,9 @@ class Watch:
         """A worker is lost: what ran on it, and was not to be ended, may be why."""
         ledger = self.ledger
         for number, attempt in (held for held, holder in ledger.held.items() if holder == worker):
-            if (number, attempt) not in ledger.kills and number < len(self.machine.trials):
-                key = key_of(self.machine.trials[number])
+            seen = self.onlooker.trials.get(number)  # the machine may have dropped the trial by now
+            if (number, attempt) not in ledger.kills and seen is not None:
+                key = key_of(number, seen.params)
                 self._deaths[key] = self._deaths.get(key, 0) + 1
 
     def _sort_records(self, scene: Scene) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.snapshot import freeze
 from asyncsweep.journal.compaction import _Copy  # its steps; what calls them needs an event loop
-from asyncsweep.journal.journal import Journal
+from asyncsweep.journal.writer import Journal
 from asyncsweep.testing.simulation.disk import Disk
 from asyncsweep.testing.simulation.world import World
 

@@ -16,7 +16,7 @@ from asyncsweep.driver.replay import steps
 from asyncsweep.driver.search import Answerer, OnLoop, Search
 from asyncsweep.hooks.contracts import Answer, Executor, Job, JobId
 from asyncsweep.journal import journal as journals
-from asyncsweep.journal.journal import Journal
+from asyncsweep.journal.writer import Journal
 from asyncsweep.search.desk import Desk
 from asyncsweep.search.parts import Setting as SearchSetting
 from asyncsweep.search.parts import desk_of

@@ -188,8 +188,8 @@ class Observer:
     def _retried(self, update: ef.TrialRetried) -> None:
         """An attempt is to be repeated: after the right error, not too often, and not too soon."""
         machine = self._machine
-        if machine is None or update.error.type == "Interrupted":
-            return
+        if machine is None or update.error.type == "Interrupted" or update.trial >= len(machine.trials):
+            return  # or the same event dropped it
         retries = machine.spec.retries
         kinds = (update.error.type, *update.error.bases)
         if retries.on and not any(kind in retries.on for kind in kinds):

@@ -9,7 +9,7 @@ from asyncsweep.core.records import Fsync
 from asyncsweep.driver.driver import Driver, Due
 from asyncsweep.driver.syncing import SYNC_EVERY_S
 from asyncsweep.errors import JournalError
-from asyncsweep.journal.journal import Journal
+from asyncsweep.journal.writer import Journal
 from asyncsweep.testing.simulation.compacting import Compacting
 from asyncsweep.testing.simulation.disk import Disk
 from asyncsweep.testing.simulation.world import World
