@@ -44,6 +44,8 @@ from asyncsweep.space import Domain
 
 # Reading a member off its class costs as much as a call.
 _WAITING, _RUNNING = State.WAITING, State.RUNNING
+# So many different steps are kept to be shared: trials with steps of their own must not cost twice the memory.
+_MOST_SHARED = 1_000
 
 
 class Lifecycle:
@@ -78,6 +80,7 @@ class Lifecycle:
         self.out: list[Effect] = []
         self.at = 0.0
         self._names: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._steps: dict[bytes, array[int]] = {}
         self._domains: dict[bytes, dict[str, Domain]] = {}
 
     # -- forward ------------------------------------------------------------------------------------------------------
@@ -186,9 +189,10 @@ class Lifecycle:
         self._leave_slot(trial)
         self._set_state(trial, state)
         trial.finished_at = self.at
-        # What an array keeps free for more is a tenth of a trial's memory.
-        if trial.steps is not None and trial.reported is not None:
-            trial.steps, trial.reported = trial.steps[:], trial.reported[:]
+        if (
+            trial.steps is not None and trial.reported is not None
+        ):  # what arrays keep free is a tenth of a trial's memory
+            trial.steps, trial.reported = self.shared_steps(trial.steps), trial.reported[:]
         self.n_open -= 1
         if not self.order.window:
             self.out.append(Tell(number))
@@ -273,6 +277,16 @@ class Lifecycle:
     def shared_domains(self, domains: dict[str, Domain]) -> dict[str, Domain]:
         """Trials that ask for the same share one dict, which nobody changes."""
         return self._domains.setdefault(msgspec.msgpack.encode(domains), domains)
+
+    def shared_steps(self, steps: array[int]) -> array[int]:
+        """Most trials report at the same steps: those that are final share one array of them, which nobody changes."""
+        key = steps.tobytes()
+        known = self._steps.get(key)
+        if known is None:
+            known = steps[:]
+            if len(self._steps) < _MOST_SHARED:
+                self._steps[key] = known
+        return known
 
     def shared(self, names: Any) -> tuple[str, ...]:
         """Names as a tuple, the same one for all who have them."""

@@ -56,6 +56,8 @@ def thaw_trials(machine: Machine, kept: KeptTrials) -> None:
     domains = [life.shared_domains(one) for one in kept.domains]
     for trial in kept.trials:
         record = _record(trial, names, domains)
+        if record.is_final and record.steps is not None:
+            record.steps = life.shared_steps(record.steps)
         if record.number < 0:
             life.history.append(record)
         else:

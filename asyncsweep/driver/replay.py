@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 
 from asyncsweep.core.effects import Effect
-from asyncsweep.core.events import Event, Kept, Snapshot
+from asyncsweep.core.events import Event
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine
 from asyncsweep.errors import InvalidTransition, JournalError
@@ -73,7 +73,7 @@ def new_one(directory: Path, machine: Machine) -> Opening:
 
 
 def earlier_one(directory: Path, watch: Watch | None) -> Opening:
-    """The journal of an earlier sweep, and a machine that is where it ends: that of `watch`, unless there is a snapshot."""
+    """The journal of an earlier sweep, and a machine that is where it ends."""
     return Opening(lambda: _resumed(directory, watch))
 
 
@@ -120,10 +120,7 @@ class Replaying:
             ) from error
         effects = machine.handle(event)
         if self._watch is not None:
-            if isinstance(event, Kept | Snapshot):
-                self._watch = None  # it has to see everything
-            else:
-                self._watch.see(event, effects)
+            self._watch.see(event, effects)
         return effects
 
 

@@ -87,8 +87,6 @@ async def _driven(
     fsync = plan.spec.fsync
     if journal is not None and fsync == "never":
         journal.never_synced()
-    if watch is not None and watch.machine is not machine:
-        watch = None  # it began with a snapshot, and a watch has to see everything
     driver: Driver = Driver(
         machine,
         journal,

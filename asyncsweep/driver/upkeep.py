@@ -52,15 +52,17 @@ async def trial_folders(plan: Plan, driver: Driver) -> AsyncIterator[str]:
         ConfigError: There are checkpoints that trials would take for their own, and they cannot be deleted, or must not be.
     """
     thread = anyio.CapacityLimiter(1)
-    folders = await anyio.to_thread.run_sync(_prepared, plan, len(driver.machine.trials), limiter=thread)
+    began = {trial.number for trial in driver.machine.trials if trial.attempt}
+    folders = await anyio.to_thread.run_sync(_prepared, plan, began, limiter=thread)
     keeper = Keeper(folders, plan.spec)
     finals = _Finals(driver, plan.spec.reproducible)
+    earlier = finals.all()
     try:
         if plan.spec.keep == "all":
             yield str(folders)
         else:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(_follow, keeper, finals, driver.watchers.add(_BUFFERED), thread)
+                tasks.start_soon(_follow, keeper, finals, earlier, driver.watchers.add(_BUFFERED), thread)
                 try:
                     yield str(folders)
                 finally:
@@ -73,9 +75,15 @@ async def trial_folders(plan: Plan, driver: Driver) -> AsyncIterator[str]:
                 await _in_thread(thread, keeper.tidy, finals.all(), len(driver.machine.trials))
 
 
-async def _follow(keeper: Keeper, finals: _Finals, watcher: Watcher, thread: anyio.CapacityLimiter) -> None:
+async def _follow(
+    keeper: Keeper,
+    finals: _Finals,
+    earlier: Sequence[TrialRecord],
+    watcher: Watcher,
+    thread: anyio.CapacityLimiter,
+) -> None:
     """Delete what is not kept, as trials end. What an earlier process left is the first."""
-    await _in_thread(thread, keeper.tidy, finals.all(), None)
+    await _in_thread(thread, keeper.tidy, earlier, None)
     while batch := await watcher.take():
         found = finals.among(batch)
         if found:
@@ -95,7 +103,9 @@ class _Finals:
         self._window = window
 
     def all(self) -> list[TrialRecord]:
-        """Every one that no stop can drop any more."""
+        """Every one that no stop can drop any more; none when the journal may not have them."""
+        if self._driver.fault is not None:
+            return []
         trials = self._driver.machine.trials
         if not self._window:
             return [trial for trial in trials if trial.is_final]
@@ -183,14 +193,14 @@ def _beats(one: int, first: tuple[float, ...], other: int, second: tuple[float, 
     return all(a <= b for a, b in zip(first, second, strict=True))
 
 
-def _prepared(plan: Plan, n_trials: int) -> Path:
-    """The folder of the trials' folders, without any that a trial which does not exist yet would take for its own."""
+def _prepared(plan: Plan, began: set[int]) -> Path:
+    """The folder of the trials' folders, without any that a trial which has not begun yet would take for its own."""
     if plan.directory is None:
         return _temporary()
     folders = plan.directory / "trials"
     for number in numbers_in(folders):
         checkpoint = folders / str(number) / CHECKPOINT
-        if number < n_trials or not os.path.lexists(checkpoint):
+        if number in began or not os.path.lexists(checkpoint):
             continue
         if not plan.is_resumed:
             raise ConfigError(
@@ -201,7 +211,7 @@ def _prepared(plan: Plan, n_trials: int) -> Path:
             remove_trial(folders, number)
         except OSError as error:
             raise ConfigError(
-                f"directory={str(plan.directory)!r}: {checkpoint} is of a trial that was dropped, and cannot be deleted: "
+                f"directory={str(plan.directory)!r}: {checkpoint} is of a trial that is not known any more, and cannot be deleted: "
                 f"{error}; delete it"
             ) from error
     return folders

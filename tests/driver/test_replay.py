@@ -36,8 +36,8 @@ class Held:
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[Held]:
-    held = Held(replaying.replay)
-    monkeypatch.setattr(replaying, "replay", held)
+    held = Held(replaying.Replaying)
+    monkeypatch.setattr(replaying, "Replaying", held)
     yield held
     held.go.set()
 
@@ -69,9 +69,9 @@ def test_resume_reads_the_journal_beside_the_loop(directory: Path, monkeypatch: 
     threads = []
     read = journal.read
 
-    def seen(path: Path) -> Any:
+    def seen(path: Path, **arguments: Any) -> Any:
         threads.append(threading.current_thread())
-        return read(path)
+        return read(path, **arguments)
 
     monkeypatch.setattr(journal, "read", seen)
     anyio.run(sw.Sweep.resume, directory, square)

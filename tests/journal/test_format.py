@@ -167,7 +167,7 @@ def marked(*n_unsynced: int) -> tuple[bytes, list[int]]:
 
 def test_marks_are_no_events() -> None:
     data, _ = marked(*[0] * len(small.events()))
-    assert decode(data) == layout.Content(small.events(), len(data), 0, 0)
+    assert decode(data) == layout.Content(small.events(), len(data), 0, 0, len(small.events()))
 
 
 def test_a_broken_record_that_had_been_synced_is_damage() -> None:
@@ -185,7 +185,7 @@ def test_a_broken_record_that_had_not_been_synced_is_torn_with_all_that_follows(
         broken = bytearray(data)
         broken[begin + 9] ^= 1
         content = decode(bytes(broken))
-        assert content == layout.Content(small.events()[:n], begin, len(data) - begin, 0)
+        assert content == layout.Content(small.events()[:n], begin, len(data) - begin, 0, n)
 
 
 def test_a_broken_mark_is_torn_as_a_record_is() -> None:
