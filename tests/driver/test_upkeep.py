@@ -252,6 +252,7 @@ def machine_with(states: list[str]) -> Any:
     class Stub:
         trials = [sw.TrialRecord(number, sw.State(state)) for number, state in enumerate(states)]  # noqa: RUF012
         machine: Any
+        fault = None
 
     Stub.machine = Stub
     return Stub
