@@ -14,6 +14,7 @@ from asyncsweep.core.retry_rules import MOST_TIMES
 from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.nearest import did_you_mean, listed
 from asyncsweep.space.values import shown
+from asyncsweep.worker.outcome import METRIC_NAME_LIMIT
 
 FSYNCS = get_args(Fsync)
 KEEPS = get_args(Keep)
@@ -85,6 +86,11 @@ def directions(value: Any) -> dict[str, Direction]:
     for metric, direction in value.items():
         if not isinstance(metric, str) or not metric or not _is_storable(metric):
             raise ConfigError(f"direction: the metric {metric!r} must be named by a text that is not empty")
+        if len(metric) > METRIC_NAME_LIMIT:
+            raise ConfigError(
+                f"direction: the metric {metric[:60]!r}... has a name of {len(metric)} characters; "
+                f"at most {METRIC_NAME_LIMIT} are allowed"
+            )
         if not isinstance(direction, str) or direction not in DIRECTIONS:
             start = str(direction)[:3].lower()
             hint = {"max": " (did you mean 'maximize'?)", "min": " (did you mean 'minimize'?)"}.get(start, "")

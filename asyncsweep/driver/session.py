@@ -305,7 +305,7 @@ def _show(plan: Plan, driver: Driver, updates: Sequence[Update], on_batch: Calla
             if isinstance(update, TrialFinished):
                 log.info("%s", line_of(driver.machine.trials[update.trial], driver.machine.best))
     if plan.registry.listens:
-        for source, error in plan.registry.on_updates(updates):
+        for source, error in plan.registry.on_updates(tuple(updates)):  # nobody empties it for the next
             log.error("the plugin %s failed in asyncsweep_on_updates: %r", source, error)
     on_batch(updates)
 

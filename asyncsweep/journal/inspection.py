@@ -272,9 +272,7 @@ def ending(machine: Machine) -> Finish | None:
     """How a sweep ended that was replayed, from a snapshot too; None when it did not."""
     if machine.phase is not Phase.FINISHED:
         return None
-    course = machine.course
-    reason = course.stop_reason or ("space exhausted" if course.exhausted else "n_trials reached")
-    return Finish(reason, course.error)
+    return Finish(machine.course.stop_reason, machine.course.error)
 
 
 def _fault(head: bytes, path: str) -> JournalError | None:

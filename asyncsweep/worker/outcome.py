@@ -15,7 +15,7 @@ Outcome = tuple[int, Any]
 
 _TEXT_LIMIT = 16_000
 _TYPE_NAME_LIMIT = 200
-_METRIC_NAME_LIMIT = 1_000
+METRIC_NAME_LIMIT = 1_000
 _MOST_BASES = 20
 
 
@@ -47,9 +47,9 @@ def metric_name(name: Any) -> str:
         TrialError: It cannot be stored, or is longer than 1,000 characters.
     """
     text = str(name)
-    if len(text) > _METRIC_NAME_LIMIT:
+    if len(text) > METRIC_NAME_LIMIT:
         raise TrialError(
-            f"the metric name {text[:80]!r}... has {len(text)} characters; at most {_METRIC_NAME_LIMIT} are allowed"
+            f"the metric name {text[:80]!r}... has {len(text)} characters; at most {METRIC_NAME_LIMIT} are allowed"
         )
     if not text.isascii():
         try:

@@ -342,3 +342,27 @@ async def test_an_executor_that_says_the_impossible_is_an_error_with_the_story()
 async def test_an_executor_that_speaks_of_strangers_is_ignored() -> None:
     result, _ = await run(executor=BrokenExecutor("stale"))
     assert states(result) == ["COMPLETE"] * 5
+
+
+async def test_a_plugin_that_empties_a_batch_hides_nothing_from_stop_when() -> None:
+    class Emptying:
+        @staticmethod
+        @sw.hookimpl
+        def asyncsweep_on_updates(updates: Any) -> None:
+            updates.clear()
+
+    sweep = sw.Sweep(square, SPACE, sampler="random", n_trials=9, plugins=[Emptying()], stop_when=lambda run: True)
+    assert len((await sweep.run()).trials) < 9
+
+
+def test_a_plugin_that_checks_a_sweep_cannot_change_it() -> None:
+    class Emptying:
+        @staticmethod
+        @sw.hookimpl
+        def asyncsweep_check(spec: Any) -> None:
+            spec.space.clear()
+            spec.directions.clear()
+
+    sweep = sw.Sweep(square, SPACE, sampler="random", plugins=[Emptying()])
+    assert list(sweep.spec.space) == list(SPACE)
+    assert sweep.spec.directions == {"value": "minimize"}
