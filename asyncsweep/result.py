@@ -164,7 +164,10 @@ class Result:
                 writer.writerow({key: texts[key].text(v) if key in texts else _text(v) for key, v in row.items()})
 
     def to_dict(self) -> dict[str, Any]:
-        """The trials with their reports as plain values for JSON. NaN and infinity become "NaN", "Infinity", "-Infinity"."""
+        """The trials with their reports, and the errors of attempts that were repeated, as plain values for JSON.
+
+        NaN and infinity become "NaN", "Infinity", "-Infinity".
+        """
         columns = self._columns()
         return {
             "directions": dict(self.directions),
@@ -177,6 +180,7 @@ class Result:
                     "constraints": json_value(trial.constraints or {}),
                     "reports": [[step, json_value(value)] for step, value in trial.reports],
                     "user_attrs": json_value(trial.user_attrs),
+                    "failures": [str(error) for error in trial.failures],
                 }
                 for trial in self.trials
             ],

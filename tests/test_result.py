@@ -413,3 +413,9 @@ def test_in_a_csv_file_choices_that_look_the_same_are_told_apart(tmp_path: Path)
     result(*trials, space={"x": sw.Categorical(choices)}).to_csv(tmp_path / "trials.csv")
     with open(tmp_path / "trials.csv", newline="") as file:
         assert [row["x"] for row in csv.DictReader(file)] == ["None", '"None"', "1", '"1"', "True", '"True"', "", "a"]
+
+
+def test_the_errors_of_earlier_attempts_are_in_the_json() -> None:
+    trial = sw.TrialRecord(0, sw.State.COMPLETE, 2, failures=(ErrorInfo("OSError", "no disk"), ErrorInfo("WorkerLost")))
+    (row,) = sw.Result(spec(), [trial], "").to_dict()["trials"]
+    assert (row["attempts"], row["failures"]) == (2, ["OSError: no disk", "WorkerLost"])

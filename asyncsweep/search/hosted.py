@@ -250,13 +250,17 @@ class SamplerHost:
                 self._ask_again(key, extra)
 
     def _ask_again(self, key: tuple[Any, ...], extra: Any) -> None:
-        """Ask a new host what the former one did not answer; of a trial that has ended meanwhile nobody waits for more."""
-        if key[0] == wire.ASK or not self._trials[key[1]].is_final:
+        """Ask a new host what the former one did not answer; of an attempt that has ended meanwhile nobody waits for more."""
+        if key[0] == wire.ASK or self._runs(*key[1:3]):
             self._send_question(key, extra)
         else:
             del self._open[key]
             kind: Any = JudgeFailed if key[0] == wire.JUDGE else SuggestFailed
-            self._post(kind(*key[1:], ErrorInfo("TrialError", "the trial has ended")))
+            self._post(kind(*key[1:], ErrorInfo("TrialError", "the attempt has ended")))
+
+    def _runs(self, number: int, attempt: int) -> bool:
+        trial = self._trials[number]
+        return not trial.is_final and trial.attempt == attempt
 
     def _is_asked(self, number: int) -> bool:
         return (wire.ASK, number) in self._open

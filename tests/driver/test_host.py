@@ -184,3 +184,36 @@ async def test_a_pruner_hears_every_report_of_the_attempt_at_hand_once(tmp_path:
     heard = (tmp_path / "notes").read_text().splitlines()
     first = ["report 0 0 0.0", "report 0 1 1.0", "judge 0 1"]
     assert heard == [*first, "restart 0", *first, "report 0 2 2.0", "report 0 3 3.0", "finish 0"]
+
+
+async def test_a_new_host_hears_nothing_of_a_question_that_an_earlier_attempt_left(tmp_path: Path) -> None:
+    """The host dies with a verdict open on an attempt that has failed meanwhile, when the next attempt runs."""
+    attempts = []
+
+    async def objective(trial: Any) -> float:
+        attempts.append(trial.attempt)
+        if trial.attempt == 1:
+            trial.report(1.0, 0)
+            for host in hosts():
+                host.send_signal(signal.SIGSTOP)  # it cannot answer any more
+            with anyio.move_on_after(0):
+                await trial.should_prune_async()
+            raise ValueError("nobody waits for the verdict")
+        (tmp_path / "notes").unlink(missing_ok=True)
+        trial.report(10.0, 0)
+        trial.report(11.0, 1)
+        for host in hosts():
+            host.send_signal(signal.SIGKILL)
+        await trial.should_prune_async()
+        return 1.0
+
+    pruner = NotingPruner(tmp_path / "notes", "process")
+    with anyio.fail_after(60):
+        await sw.Sweep(objective, SPACE, sampler="random", pruner=pruner, n_trials=1, retries=1).run()
+    assert attempts == [1, 2]
+    assert (tmp_path / "notes").read_text().splitlines() == [
+        "report 0 0 10.0",
+        "report 0 1 11.0",
+        "judge 0 1",
+        "finish 0",
+    ]
