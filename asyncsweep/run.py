@@ -197,10 +197,13 @@ class SweepRun:
         number = len(machine.trials)
         watcher = self._driver.watchers.add()
         self._driver.post(ExternalAsked())
-        # Each update may be about it; there are none any more once the sweep has ended.
+        # It is shown when it is in the journal; there are no updates any more once the sweep has ended.
         try:
-            while number < len(machine.trials) and machine.trials[number].state is State.WAITING:
-                if not await watcher.take():
+            while number < len(machine.trials) and (batch := await watcher.take()):
+                if (
+                    any(_settles(update, number) for update in batch)
+                    and machine.trials[number].state is not State.WAITING
+                ):
                     break
         except BaseException:
             self._driver.post(TrialCancelled(number))
@@ -276,6 +279,13 @@ class SweepRun:
                 raise PluginError(f"stop_when raised {type(error).__name__}: {error}", self.snapshot()) from error
             if enough:
                 self.stop("stop_when", now=True)
+
+
+def _settles(update: ef.Update, number: int) -> bool:
+    """Whether an update tells what became of a trial that waited for its parameters, or was among those that were missed."""
+    if isinstance(update, ef.TrialStarted | ef.TrialFinished | ef.TrialDropped):
+        return update.trial == number
+    return isinstance(update, ef.UpdatesSkipped)
 
 
 def _told_state(state: Any) -> State:

@@ -29,7 +29,7 @@ class Answers:
 
     def kept(self) -> tuple[list[int], int, int]:
         """For a snapshot: what is counted."""
-        return self.withdrawn, self._ask_failures, self._quarantined
+        return list(self.withdrawn), self._ask_failures, self._quarantined
 
     def restore(self, kept: tuple[list[int], int, int]) -> None:
         """Become what `kept` told."""
@@ -66,7 +66,9 @@ class Answers:
         """Withdrawn numbers vanish from the end of the sweep; earlier ones are CANCELLED."""
         trials = self._life.trials
         # A stop may have taken back the newest of them.
-        withdrawn = sorted(number for number in self.withdrawn if number < len(trials) and not trials[number].is_final)
+        withdrawn = sorted(
+            number for number in dict.fromkeys(self.withdrawn) if number < len(trials) and not trials[number].is_final
+        )
         self.withdrawn = []
         while withdrawn and withdrawn[-1] == len(trials) - 1:
             withdrawn.pop()

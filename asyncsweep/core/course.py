@@ -95,6 +95,7 @@ class Course:
 
     def _take_up(self, trial: TrialRecord) -> None:
         """Go on with a trial that was open when the former process ended."""
+        may_have_run = trial.worker is not None  # its `Started` may not have been written any more
         reason, trial.kill_reason, trial.worker = trial.kill_reason, None, None
         if trial.external:
             trial.error = ErrorInfo("WorkerLost", "the process that took this trial with run.ask() has ended")
@@ -104,10 +105,10 @@ class Course:
         elif trial.param_names is None:
             self.life.ask(trial)
         else:
+            if may_have_run and self.spec.retries.interrupted == "fail":
+                self._fail(trial, policy.INTERRUPTED)
+                return
             if trial.state is State.RUNNING:
-                if self.spec.retries.interrupted == "fail":
-                    self._fail(trial, policy.INTERRUPTED)
-                    return
                 self.life.requeue(trial, policy.INTERRUPTED)
             self.life.waiting.append(trial.number)
             if self.life.deaths:
@@ -227,22 +228,26 @@ class Course:
         if trial.kill_reason is not None or trial.external:
             self.end_attempt(trial, error)
             return
-        key = policy.key_of(trial)
+        key = policy.key_of(trial, self.spec)
         n_deaths = self.life.deaths[key] = self.life.deaths.get(key, 0) + 1
-        if n_deaths < policy.DEADLY:
+        limit = self.spec.retries.quarantine
+        if limit is None or n_deaths < limit:
             self.end_attempt(trial, error)
             return
-        self._fail(trial, error)
+        self._fail(trial, policy.last_straw(error, n_deaths))
         for other in self.life.trials if self.life.n_open else ():
             if not other.is_final and other.worker is None and other.param_names is not None and not other.external:
                 self.refuse_deadly(other)
 
     def refuse_deadly(self, trial: TrialRecord) -> bool:
         """Fail a trial that waits with parameters that are not tried again; True when it was one."""
-        n_deaths = self.life.deaths.get(policy.key_of(trial), 0)
-        if n_deaths >= policy.DEADLY:
+        limit = self.spec.retries.quarantine
+        if limit is None:
+            return False
+        n_deaths = self.life.deaths.get(policy.key_of(trial, self.spec), 0)
+        if n_deaths >= limit:
             self._fail(trial, policy.quarantined(n_deaths))
-        return n_deaths >= policy.DEADLY
+        return n_deaths >= limit
 
     def fail_sweep(self, error: ErrorInfo, reason: str) -> None:
         """End the sweep because it cannot go on."""

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from asyncsweep.core.events import WorkerLost
 from asyncsweep.core.records import Direction, ErrorInfo, State, SweepSpec, TrialRecord
+from asyncsweep.space.choices import Constant
 
 # After this many asks in a row that raised, the sampler counts as broken and the sweep ends.
 MAX_ASK_FAILURES = 3
 
-# After so many workers that died of them, parameters are not tried again.
-DEADLY = 3
 # After this many suggestions in a row that may not be tried again, there is no use in asking for more.
 MAX_QUARANTINED = 100
 
@@ -37,14 +34,24 @@ def outranks(reason: str, than: str | None) -> bool:
     return _RANK[reason] > _RANK[than]
 
 
-def key_of(trial: TrialRecord) -> bytes:
-    """What trials with equal parameters have in common; one without any is like no other."""
-    return msgspec.msgpack.encode(trial.params or trial.number)
+def key_of(trial: TrialRecord, spec: SweepSpec) -> bytes:
+    """What trials with equal parameters have in common. A trial whose parameters all have to be what they are is like no other."""
+    chosen = {name: value for name, value in trial.params.items() if not isinstance(spec.space.get(name), Constant)}
+    return repr(chosen or trial.number).encode()
 
 
 def quarantined(n_deaths: int) -> ErrorInfo:
     """The error of a trial whose parameters are not tried again."""
-    return ErrorInfo("Quarantined", f"these parameters ended {n_deaths} workers, and are not tried again")
+    return ErrorInfo(
+        "Quarantined",
+        f"these parameters ended {n_deaths} workers, and are not tried again; Retry(quarantine=None) would try them",
+    )
+
+
+def last_straw(error: ErrorInfo, n_deaths: int) -> ErrorInfo:
+    """The error of the trial that ended the last worker which its parameters may end."""
+    message = f"{error.message} (these parameters ended {n_deaths} workers, and are not tried again)"
+    return ErrorInfo(error.type, message, error.traceback, error.bases)
 
 
 def is_better(direction: Direction, value: float, than: float) -> bool:

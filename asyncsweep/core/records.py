@@ -73,13 +73,15 @@ class Retry(msgspec.Struct, frozen=True):
     """When a failed attempt is repeated.
 
     An attempt that ran when the sweep's own process ended is no failure: it is repeated when the sweep is resumed, and does
-    not count, unless `interrupted` is "fail". Parameters that ended three workers are not tried again, whatever is left.
+    not count, unless `interrupted` is "fail".
 
     Args:
         times: How often a trial is tried again, from 0.
         on: Exceptions, by class or by the name of one, after which it is; those that are derived from them too. Empty: after
             every one.
         backoff_s: Seconds (least, most) before an attempt is repeated: least, then twice as long each time, at most `most`.
+        quarantine: Parameters under which so many workers died are not tried again, whatever is left, nor launched in other
+            trials. None: they are, as often as `times` says.
         interrupted: "retry" or "fail": what becomes of an attempt that the end of the sweep's process cut short.
 
     Raises:
@@ -89,6 +91,7 @@ class Retry(msgspec.Struct, frozen=True):
     times: int = 0
     on: tuple[str, ...] = ()
     backoff_s: tuple[float, float] = (0.0, 0.0)
+    quarantine: int | None = 3
     interrupted: Literal["retry", "fail"] = "retry"
 
     def __post_init__(self) -> None:

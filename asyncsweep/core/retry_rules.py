@@ -29,6 +29,9 @@ def check(retry: Retry) -> None:
         raise ConfigError(f"Retry.times={times!r}: it must be a whole number from 0 to {MOST_TIMES:,}")
     msgspec.structs.force_setattr(retry, "on", _names(retry.on))
     msgspec.structs.force_setattr(retry, "backoff_s", _seconds(retry.backoff_s))
+    limit: Any = retry.quarantine
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
+        raise ConfigError(f"Retry.quarantine={limit!r}: it must be a whole number >= 1, or None for no quarantine")
     if retry.interrupted not in ("retry", "fail"):
         raise ConfigError(f"Retry.interrupted={retry.interrupted!r}: expected 'retry' or 'fail'")
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # The trials of one event: encoding them takes about a millisecond, in which nobody else computes.
 AT_A_TIME = 200
+REPORTS_AT_A_TIME = 10_000
 
 
 def freeze(machine: Machine) -> Iterator[Event]:
@@ -39,7 +40,7 @@ def freeze(machine: Machine) -> Iterator[Event]:
     trials = [trial if trial.is_final else trial.copied() for trial in machine.trials]
     end = Snapshot(_state(machine), seq=seq, at=at)
     groups = [[*machine.history], trials]
-    chunks = (group[start : start + AT_A_TIME] for group in groups for start in range(0, len(group), AT_A_TIME))
+    chunks = (chunk for group in groups for chunk in _chunks(group))
 
     def events() -> Iterator[Event]:
         for chunk in chunks:
@@ -47,6 +48,30 @@ def freeze(machine: Machine) -> Iterator[Event]:
         yield end
 
     return events()
+
+
+def halves(event: Kept) -> tuple[Kept, Kept]:
+    """The same in two events, for one that is too large for a record; it has at least two trials."""
+    kept = event.trials
+    middle = len(kept.trials) // 2
+    first, second = (
+        Kept(KeptTrials(kept.names, kept.domains, part), seq=event.seq, at=event.at)
+        for part in (kept.trials[:middle], kept.trials[middle:])
+    )
+    return first, second
+
+
+def _chunks(trials: Sequence[TrialRecord]) -> Iterator[list[TrialRecord]]:
+    chunk: list[TrialRecord] = []
+    n_reports = 0
+    for trial in trials:
+        chunk.append(trial)
+        n_reports += len(trial.steps or ())
+        if len(chunk) >= AT_A_TIME or n_reports >= REPORTS_AT_A_TIME:
+            yield chunk
+            chunk, n_reports = [], 0
+    if chunk:
+        yield chunk
 
 
 def thaw_trials(machine: Machine, kept: KeptTrials) -> None:

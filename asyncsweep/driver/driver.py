@@ -5,8 +5,9 @@ checked, encoded for the journal and handled; effects that are answered at once 
 the spot and post their answers into the same inbox; the others wait. When the inbox is empty everything is written to the
 journal at once, and only then the waiting effects touch the outside: launches, verdicts, kills, what users see. Launching
 may post (`Started`), so this goes round until nothing is left. There is no task, no queue hop and no write per event.
-`Started` and `Reported` alone are no reason to write: they go with the next write, at latest when the loop turns.
-With `fsync="always"` the waiting effects are carried out when what led to them is synced: `sync` lets them out.
+`Started` and `Reported` alone are no reason to write: they go with the next write, which comes with another event, with the
+first one of theirs after 50 ms, or before the next sync.
+With `fsync="always"` launches, kills, the end and all that users see wait until what led to them is synced (`let_out`).
 
 A fault of the journal or of our own code ends the sweep: `fault` is set, nothing more is handled, and the owner is told.
 """
@@ -34,6 +35,9 @@ from asyncsweep.hooks.contracts import Executor, Job, JobId
 from asyncsweep.journal.writer import Journal
 
 _UNHURRIED = frozenset((Started, Reported))
+_WRITTEN_AFTER_S = 0.05
+# With `fsync="always"` these wait until what led to them is synced; they stay in their order.
+_HELD = frozenset((ef.Launch, ef.Kill, ef.Finish))
 
 log = logging.getLogger("asyncsweep")
 
@@ -85,6 +89,7 @@ class Driver:
         self._thread = threading.get_ident()
         self._closed = False
         self._must_write = False
+        self._written_at = 0.0
         self._is_dirty = False
         self._dirty = anyio.Event()
         self._watch = watch
@@ -168,19 +173,23 @@ class Driver:
     def _work(self) -> None:
         """Handle what is in the inbox, and all that follows of it."""
         at = max(self._clock.now(), self.machine.at)
-        while self._inbox or self._updates:
-            while self._inbox or self._outside:
+        while self._inbox or (self._updates and not self._waits_for_sync):
+            while self._inbox or (self._outside and not self._waits_for_sync):
                 self._drain(at)
                 self._commit()
-                if self._waits_for_sync:
-                    return
-                self._act(self._taken_outside())
-            updates, self._updates = self._updates, []
-            self._show(updates)
+                self._act(self._may_go())
+            if not self._waits_for_sync:
+                updates, self._updates = self._updates, []
+                self._show(updates)
 
-    def _taken_outside(self) -> list[ef.Effect]:
-        outside, self._outside = self._outside, []
-        return outside
+    def _may_go(self) -> list[ef.Effect]:
+        """The effects that need not wait for a sync: what they change ends with this process, as what runs does."""
+        outside = self._outside
+        if not self._waits_for_sync:
+            self._outside = []
+            return outside
+        self._outside = [effect for effect in outside if type(effect) in _HELD]
+        return [effect for effect in outside if type(effect) not in _HELD]
 
     def _drain(self, at: float) -> None:
         """Handle everything in the inbox, and what is answered at once. All of one wake-up happens at one time."""
@@ -197,7 +206,7 @@ class Driver:
                 except (TypeError, OverflowError, ValueError) as error:
                     event = stand_in(event, error, "the journal cannot hold it")
                     journal.add(event)
-                if type(event) not in _UNHURRIED:
+                if type(event) not in _UNHURRIED or at - self._written_at > _WRITTEN_AFTER_S:
                     self._must_write = True
             effects = machine.handle(event)
             if self._watch is not None:
@@ -215,6 +224,7 @@ class Driver:
         if self._journal is not None:
             if self._must_write:
                 self._must_write = False
+                self._written_at = self.machine.at
                 self._journal.commit()
             if not self._is_dirty:
                 self._is_dirty = True

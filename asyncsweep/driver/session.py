@@ -174,7 +174,7 @@ async def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: 
             journal.commit()
         if driver.fault is None and plan.spec.fsync != "never":
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(journal.sync)
+                await anyio.to_thread.run_sync(journal.sync, limiter=anyio.CapacityLimiter(1))
     finally:
         journal.close()
 

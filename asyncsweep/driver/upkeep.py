@@ -10,7 +10,9 @@ journal: updates come after the write, and at the end nothing is deleted when th
 trial may be dropped until all before it are final; only then it counts. A dropped trial's files always go, before its number
 is used again: a checkpoint must not be taken for another trial's.
 
-Deciding and deleting is done in a thread, by one call at a time. What cannot be deleted is logged, and never fails a sweep.
+Deciding and deleting is done in threads, by one call at a time. What cannot be deleted is logged, and never fails a sweep. A
+disk may not answer, so the end waits for the threads with a limit. Those that are left then delete nothing more, but for the one
+file that the system is at: another process may have the directory by then.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ import logging
 import os
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +34,10 @@ from asyncsweep.core.effects import TrialFinished, Update, UpdatesSkipped
 from asyncsweep.core.records import State, SweepSpec, TrialRecord
 from asyncsweep.driver.driver import Driver
 from asyncsweep.driver.plan import Plan
-from asyncsweep.driver.removal import numbers_in, remove_tree, remove_trial
+from asyncsweep.driver.removal import Stopped, remove_tree, remove_trial
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.errors import ConfigError
-from asyncsweep.worker.folders import CHECKPOINT
+from asyncsweep.worker.folders import CHECKPOINT, numbers_in
 
 # How long the end of a sweep may wait for the last deletions.
 UPKEEP_GRACE_S = 10.0
@@ -68,11 +71,19 @@ async def trial_folders(plan: Plan, driver: Driver) -> AsyncIterator[str]:
                 finally:
                     tasks.cancel_scope.cancel()
     finally:
-        with anyio.move_on_after(UPKEEP_GRACE_S, shield=True):
-            if plan.directory is None:
-                await _in_thread(thread, _remove_all, folders)
-            elif driver.fault is None:
-                await _in_thread(thread, keeper.tidy, finals.all(), len(driver.machine.trials))
+        try:
+            with anyio.move_on_after(UPKEEP_GRACE_S, shield=True) as grace:
+                if plan.directory is None:
+                    await keeper.in_thread(thread, keeper.clear)
+                elif driver.fault is None:
+                    await keeper.in_thread(thread, keeper.tidy, finals.all(), len(driver.machine.trials))
+                else:
+                    keeper.stop.set()
+                    await keeper.in_thread(thread, keeper.settle)
+            if grace.cancelled_caught:
+                keeper.complain("files", f"it takes longer than {UPKEEP_GRACE_S} s; what is left is in {folders}")
+        finally:
+            keeper.stop.set()
 
 
 async def _follow(
@@ -83,16 +94,11 @@ async def _follow(
     thread: anyio.CapacityLimiter,
 ) -> None:
     """Delete what is not kept, as trials end. What an earlier process left is the first."""
-    await _in_thread(thread, keeper.tidy, earlier, None)
+    await keeper.in_thread(thread, keeper.tidy, earlier, None)
     while batch := await watcher.take():
         found = finals.among(batch)
         if found:
-            await _in_thread(thread, keeper.take, found)
-
-
-async def _in_thread(thread: anyio.CapacityLimiter, call: Callable[..., None], *args: Any) -> None:
-    """Have a thread of ours do it. A disk that never answers is not waited for at the end."""
-    await anyio.to_thread.run_sync(call, *args, limiter=thread, abandon_on_cancel=True)
+            await keeper.in_thread(thread, keeper.take, found)
 
 
 class _Finals:
@@ -122,11 +128,14 @@ class _Finals:
 
 
 class Keeper:
-    """Deletes what a sweep's policy does not keep. Every method may be called in a thread, one at a time.
+    """Deletes what a sweep's policy does not keep. Every method may be called in any thread; they take turns.
 
     Args:
         folders: The folder of the trials' folders.
         spec: Of the sweep.
+
+    Attributes:
+        stop: Once it is set nothing more is deleted.
     """
 
     def __init__(self, folders: Path, spec: SweepSpec) -> None:
@@ -134,23 +143,61 @@ class Keeper:
         self._keep = spec.keep
         self._signs = tuple(1.0 if direction == "minimize" else -1.0 for direction in spec.directions.values())
         self._front: dict[int, tuple[float, ...]] = {}
-        self._complained: set[int] = set()
+        self._complained: set[str] = set()
+        self._turn = threading.Lock()  # a call whose task was cancelled goes on, beside the next one
+        self.stop = threading.Event()
+
+    async def in_thread(self, thread: anyio.CapacityLimiter, call: Callable[..., None], *args: Any) -> None:
+        """Have a thread of ours call one of the methods below. A disk that never answers is not waited for at the end."""
+        try:
+            await anyio.to_thread.run_sync(call, *args, limiter=thread, abandon_on_cancel=True)
+        except Exception as error:  # there is no thread to be had
+            self.complain("files", error)
 
     def take(self, trials: Iterable[TrialRecord]) -> None:
         """These are final; some may have been given before."""
-        for trial in trials:
-            for number in self._losers(trial):
-                self._remove(number)
+        with self._in_turn():
+            for trial in trials:
+                for number in self._losers(trial):
+                    self._remove(number)
 
     def tidy(self, trials: Sequence[TrialRecord], n_trials: int | None) -> None:
         """Delete whatever is there and not kept: of these final trials and, if it is known, from number `n_trials` on."""
-        lost = set()
-        if self._keep != "all":
-            for trial in trials:
-                lost.update(self._losers(trial))
-        for number in numbers_in(self._folders):
-            if number in lost or (n_trials is not None and number >= n_trials):
-                self._remove(number)
+        with self._in_turn():
+            lost = set()
+            if self._keep != "all":
+                for trial in trials:
+                    lost.update(self._losers(trial))
+            for number in numbers_in(self._folders):
+                if number in lost or (n_trials is not None and number >= n_trials):
+                    self._remove(number)
+
+    def clear(self) -> None:
+        """Delete all of it."""
+        with self._in_turn():
+            remove_tree(self._folders, self.stop)
+
+    def settle(self) -> None:
+        """Return when the call that is at it has returned."""
+        with self._turn:
+            pass
+
+    @contextmanager
+    def _in_turn(self) -> Iterator[None]:
+        """Alone, until it is stopped. What fails is logged here, where it is also seen if nobody waits for the call any more."""
+        with self._turn:
+            try:
+                yield
+            except Stopped:
+                return
+            except Exception as error:  # upkeep is not worth a sweep
+                self.complain("files", error)
+
+    def complain(self, what: str, error: object) -> None:
+        """Log that something could not be deleted, once for each such thing."""
+        if what not in self._complained:
+            self._complained.add(what)
+            log.warning("keep=%r: %s cannot be deleted: %s", self._keep, what, error)
 
     def _losers(self, trial: TrialRecord) -> list[int]:
         """Whose files go now that this trial is final."""
@@ -179,11 +226,11 @@ class Keeper:
 
     def _remove(self, number: int) -> None:
         try:
-            remove_trial(self._folders, number)
-        except Exception as error:  # whatever a disk can raise: the sweep goes on
-            if number not in self._complained:
-                self._complained.add(number)
-                log.warning("keep=%r: files of trial %d cannot be deleted: %s", self._keep, number, error)
+            remove_trial(self._folders, number, self.stop)
+        except Stopped:
+            raise
+        except Exception as error:  # whatever a disk can raise: the others have their turn
+            self.complain(f"files of trial {number}", error)
 
 
 def _beats(one: int, first: tuple[float, ...], other: int, second: tuple[float, ...]) -> bool:
@@ -198,7 +245,11 @@ def _prepared(plan: Plan, began: set[int]) -> Path:
     if plan.directory is None:
         return _temporary()
     folders = plan.directory / "trials"
-    for number in numbers_in(folders):
+    try:
+        numbers = numbers_in(folders)
+    except OSError as error:
+        raise ConfigError(f"directory={str(plan.directory)!r}: {folders} cannot be read: {error}") from error
+    for number in numbers:
         checkpoint = folders / str(number) / CHECKPOINT
         if number in began or not os.path.lexists(checkpoint):
             continue
@@ -209,7 +260,7 @@ def _prepared(plan: Plan, began: set[int]) -> Path:
             )
         try:
             remove_trial(folders, number)
-        except OSError as error:
+        except Exception as error:  # of a disk, or of folders in one another, deeper than the interpreter goes
             raise ConfigError(
                 f"directory={str(plan.directory)!r}: {checkpoint} is of a trial that is not known any more, and cannot be deleted: "
                 f"{error}; delete it"
@@ -224,10 +275,3 @@ def _temporary() -> Path:
     except OSError:  # there is none: told to the objective that asks for a checkpoint, if one does
         above = os.path.join(os.sep, "tmp")
     return Path(os.path.realpath(above), f"asyncsweep-{secrets.token_hex(16)}")
-
-
-def _remove_all(folders: Path) -> None:
-    try:
-        remove_tree(folders)
-    except Exception as error:
-        log.warning("temporary files of the sweep cannot be deleted: %s", error)

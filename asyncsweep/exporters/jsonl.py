@@ -34,6 +34,7 @@ class JsonLinesExporter:
             raise ConfigError(f"exporter.path: expected the path of a file, got {path!r}")
         self.path = Path(path)
         self._file: io.FileIO | None = None
+        self._thread: anyio.CapacityLimiter | None = None
 
     async def __aenter__(self) -> Self:
         """Open the file.
@@ -41,8 +42,10 @@ class JsonLinesExporter:
         Raises:
             ConfigError: It cannot be opened for writing.
         """
+        # Its own, because the application may have taken every thread that the loop's limiter allows, and keep them.
+        self._thread = anyio.CapacityLimiter(1)
         try:
-            self._file = await anyio.to_thread.run_sync(_open, self.path)
+            self._file = await anyio.to_thread.run_sync(_open, self.path, limiter=self._thread)
         except OSError as error:
             raise ConfigError(f"exporter.path: cannot append to {str(self.path)!r}: {error}") from error
         return self
@@ -52,7 +55,7 @@ class JsonLinesExporter:
         if file is not None:
             # Shielded, so that a cancelled sweep closes it too; with an end, because a network disk may never answer.
             with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
-                await anyio.to_thread.run_sync(file.close, abandon_on_cancel=True)
+                await anyio.to_thread.run_sync(file.close, abandon_on_cancel=True, limiter=self._thread)
 
     async def export(self, updates: Sequence[Update]) -> None:
         """Write the updates; when it returns, the operating system has them.
@@ -62,7 +65,7 @@ class JsonLinesExporter:
         """
         if self._file is None:
             raise RuntimeError("export() is called inside `async with exporter`")
-        await anyio.to_thread.run_sync(_append, self._file, list(updates))
+        await anyio.to_thread.run_sync(_append, self._file, list(updates), limiter=self._thread)
 
 
 def _open(path: Path) -> io.FileIO:

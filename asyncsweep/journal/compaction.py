@@ -28,6 +28,7 @@ import anyio
 import anyio.to_thread
 
 from asyncsweep.core.events import Event, Kept, Snapshot
+from asyncsweep.core.snapshot import halves
 from asyncsweep.journal import format as layout
 from asyncsweep.journal.files import JournalFile
 from asyncsweep.journal.writer import NEW_NAME, Journal
@@ -81,6 +82,21 @@ async def compact(journal: Journal, frozen: Iterable[Event]) -> Exception | None
     return None
 
 
+def _records(event: Event) -> Iterator[bytes]:
+    """An event of a snapshot as one record, or as several where its trials are too large for one.
+
+    Raises:
+        ValueError: One trial alone is.
+    """
+    try:
+        yield layout.encode(event)
+    except ValueError:
+        if not isinstance(event, Kept) or len(event.trials.trials) < 2:
+            raise
+        for half in halves(event):
+            yield from _records(half)
+
+
 class _Abandoned(Exception):
     """Raised in the thread when nobody waits for it any more."""
 
@@ -113,9 +129,9 @@ class _Copy:
             self._file = self._journal.files.create(self._path)
             waiting = bytearray(layout.beginning())
             for event in self._checked(frozen):
-                record = layout.encode(event)
-                self._snapshot_bytes += len(record)
-                waiting += record
+                for record in _records(event):
+                    self._snapshot_bytes += len(record)
+                    waiting += record
                 if len(waiting) >= _WRITTEN_AT_ONCE_BYTES:
                     self._write(waiting)
                     waiting.clear()

@@ -28,6 +28,7 @@ from asyncsweep.journal import format as layout
 from asyncsweep.journal.files import Files, OsFiles
 from asyncsweep.journal.inspection import Damage, Reading, content
 from asyncsweep.journal.writer import NAME
+from asyncsweep.worker.folders import numbers_in
 
 _NEW_JOURNAL = "journal.repaired"
 _NEW_QUARANTINE = "journal.quarantined"
@@ -142,14 +143,13 @@ def _folders_in_doubt(directory: Path, machine: Machine, asks_late: bool) -> lis
     # Where objectives ask for parameters while they run, some may be in the part that is lost.
     asks_late = asks_late or not machine.spec.space or any(trial.domains for trial in trials)
     sure = {t.number for t in trials if t.is_final or (t.param_names is not None and not asks_late)}
-    return [number for number in _folders(directory / "trials") if number not in sure]
-
-
-def _folders(path: Path) -> list[int]:
-    if path.is_symlink() or not path.is_dir():
+    folders = directory / "trials"
+    if os.path.islink(folders):
         return []
-    with os.scandir(path) as entries:
-        return sorted(int(e.name) for e in entries if e.name.isdecimal() and e.is_dir(follow_symlinks=False))
+    try:
+        return [number for number in numbers_in(folders) if number not in sure]
+    except OSError as error:
+        raise JournalError(f"{folders} cannot be read: {error}", path=str(directory / NAME)) from error
 
 
 def _lost(reading: Reading, machine: Machine) -> tuple[list[Lost], int, bool]:

@@ -20,7 +20,7 @@ from asyncsweep.core.events import (
     SuggestFailed,
     TellFailed,
 )
-from asyncsweep.core.records import ErrorInfo, TrialRecord
+from asyncsweep.core.records import ErrorInfo, State, TrialRecord
 from asyncsweep.errors import ConfigError, PluginError
 from asyncsweep.hooks.contracts import VerdictSteps
 from asyncsweep.link.path import search_path
@@ -255,12 +255,15 @@ class SamplerHost:
             self._send_question(key, extra)
         else:
             del self._open[key]
-            kind: Any = JudgeFailed if key[0] == wire.JUDGE else SuggestFailed
-            self._post(kind(*key[1:], ErrorInfo("TrialError", "the attempt has ended")))
+            _, trial, attempt, about = key
+            if key[0] == wire.JUDGE:
+                self._post(Judged(trial, attempt, about, False))
+            else:
+                self._post(SuggestFailed(trial, attempt, about, ErrorInfo("TrialError", "the attempt has ended")))
 
     def _runs(self, number: int, attempt: int) -> bool:
         trial = self._trials[number]
-        return not trial.is_final and trial.attempt == attempt
+        return trial.state is State.RUNNING and trial.attempt == attempt
 
     def _is_asked(self, number: int) -> bool:
         return (wire.ASK, number) in self._open

@@ -1,15 +1,32 @@
 """A trial's folder: where its logs and its checkpoint are, made when it is first used.
 
-Each folder has the mode 0700, whatever the umask, and no symbolic link is taken for one.
+Its name is the trial's number, written in the one way in which we write numbers: "007" is somebody else's. Each folder has the
+mode 0700, whatever the umask, and no symbolic link is taken for one.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 
 CHECKPOINT = "checkpoint"
+
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")  # not \d, which other scripts' digits match too
+
+
+def numbers_in(folders: str | os.PathLike[str]) -> list[int]:
+    """The numbers of the trials that have a folder, in order; none when the folder of their folders is not there.
+
+    Raises:
+        OSError: They cannot be listed.
+    """
+    try:
+        with os.scandir(folders) as entries:
+            return sorted(int(e.name) for e in entries if _NUMBER.fullmatch(e.name) and e.is_dir(follow_symlinks=False))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def make(*parts: str) -> str:

@@ -8,9 +8,10 @@ import pytest
 
 from asyncsweep.core import events as ev
 from asyncsweep.core.effects import CancelTimer, Finish, Launch, Publish, SetTimer, Tell, TrialFinished, TrialRetried
-from asyncsweep.core.policy import DEADLY, MAX_QUARANTINED
+from asyncsweep.core.policy import MAX_QUARANTINED
 from asyncsweep.core.records import ErrorInfo, Retry, State
 from asyncsweep.errors import ConfigError, MemoryLimitExceeded, WorkerLost
+from asyncsweep.space.choices import Constant
 from asyncsweep.testing.events import (
     Bench,
     failed,
@@ -23,6 +24,7 @@ from asyncsweep.testing.events import (
     worker_lost,
 )
 
+DEADLY = 3
 NO_DISK = ErrorInfo("FileNotFoundError", "gone", bases=("OSError",))
 
 
@@ -95,6 +97,8 @@ def test_a_trial_timeout_is_an_error_like_others() -> None:
         ({"backoff_s": (0, float("inf"))}, "Retry.backoff_s"),
         ({"backoff_s": "soon"}, "Retry.backoff_s='soon'"),
         ({"backoff_s": (1, 2, 3)}, "Retry.backoff_s"),
+        ({"quarantine": 0}, "Retry.quarantine=0: it must be a whole number >= 1, or None for no quarantine"),
+        ({"quarantine": True}, "Retry.quarantine=True"),
         ({"interrupted": "maybe"}, "Retry.interrupted='maybe': expected 'retry' or 'fail'"),
     ],
 )
@@ -213,7 +217,7 @@ def test_the_third_worker_that_dies_ends_the_trial_whatever_retries_are_left() -
     bench.send(worker_lost("w''"))
     assert (bench.trial(0).state, bench.trial(0).error, len(bench.trial(0).failures)) == (
         State.FAILED,
-        ErrorInfo("WorkerLost", "killed by SIGKILL"),
+        ErrorInfo("WorkerLost", "killed by SIGKILL (these parameters ended 3 workers, and are not tried again)"),
         2,
     )
 
@@ -221,7 +225,10 @@ def test_the_third_worker_that_dies_ends_the_trial_whatever_retries_are_left() -
 def test_another_trial_with_the_same_parameters_is_not_launched() -> None:
     bench = deadly()
     bench.send(worker_lost("w''"), worker_joined("v"))
-    error = ErrorInfo("Quarantined", "these parameters ended 3 workers, and are not tried again")
+    error = ErrorInfo(
+        "Quarantined",
+        "these parameters ended 3 workers, and are not tried again; Retry(quarantine=None) would try them",
+    )
     assert Publish(TrialFinished(at=0.0, trial=1, state=State.FAILED, metrics={}, error=error)) in bench.send(
         suggested(1)
     )
@@ -312,3 +319,31 @@ def test_a_trial_that_is_evaluated_elsewhere_is_nobodys_to_refuse() -> None:
     number = max(trial.number for trial in bench.machine.trials)
     bench.send(suggested(number))
     assert bench.trial(number).state is State.RUNNING
+
+
+def test_without_quarantine_parameters_are_tried_as_often_as_retries_say() -> None:
+    bench = deadly(retries=Retry(9, quarantine=None))
+    bench.send(worker_lost("w''"), worker_joined("v"))
+    assert bench.trial(0).attempt == 4
+
+
+def test_a_quarantine_can_be_lifted_when_the_sweep_goes_on() -> None:
+    bench = deadly()
+    bench.send(worker_lost("w''"), ev.Reopened(spec(n_trials=4, retries=Retry(9, quarantine=None))), worker_joined("v"))
+    assert bench.send(suggested(1))[-1] == Launch(1, 1, "v")
+
+
+def test_parameters_that_cannot_be_different_are_not_to_blame_in_other_trials() -> None:
+    bench = Bench(spec(space={"epochs": Constant(30)}, n_trials=9), worker_joined("w"))
+    worker = "w"
+    for number in range(DEADLY + 1):
+        bench.send(suggested(number, epochs=30))
+        lose(bench, number, 1, worker)
+        worker += "'"
+    assert {getattr(trial.error, "type", "") for trial in bench.machine.trials[: DEADLY + 1]} == {"WorkerLost"}
+
+
+def test_an_attempt_that_was_launched_may_have_run_when_the_process_ended() -> None:
+    bench = Bench(spec(retries=Retry(5, interrupted="fail")), worker_joined("w"), suggested(0))
+    bench.send(ev.Reopened(bench.machine.spec))
+    assert (bench.trial(0).state, getattr(bench.trial(0).error, "type", "")) == (State.FAILED, "Interrupted")

@@ -13,7 +13,7 @@ from asyncsweep.core import events as ev
 from asyncsweep.core.invariants import state_of
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import PastTrial, State
-from asyncsweep.core.snapshot import AT_A_TIME, freeze
+from asyncsweep.core.snapshot import AT_A_TIME, REPORTS_AT_A_TIME, freeze, halves
 from asyncsweep.errors import InvalidTransition
 from asyncsweep.space import Float
 from asyncsweep.testing.events import Bench, finished, reported, spec, started, suggested, worker_joined
@@ -114,3 +114,35 @@ def test_it_knows_the_settings() -> None:
     *_, snapshot = freeze(Bench(settings).machine)
     assert isinstance(snapshot, ev.Snapshot)
     assert snapshot.spec == settings
+
+
+def test_an_answer_that_comes_before_it_is_encoded_is_not_in_it() -> None:
+    bench = Bench(spec(n_trials=9, concurrency=3), worker_joined("w", 3))
+    before = state_of(bench.machine)
+    kept = freeze(bench.machine)
+    bench.send(ev.SpaceExhausted(1))
+    other = Machine()
+    for event in kept:
+        other.handle(event)
+    assert state_of(other) == before
+
+
+def test_trials_with_many_reports_are_in_groups_of_fewer() -> None:
+    bench = Bench(spec(n_trials=3), worker_joined("w"))
+    for number in range(3):
+        bench.send(suggested(number), started(number))
+        bench.send(*(reported(number, step, 0.5) for step in range(REPORTS_AT_A_TIME // 2)), finished(number, 1.0))
+    groups = [len(event.trials.trials) for event in freeze(bench.machine) if isinstance(event, ev.Kept)]
+    assert groups == [2, 1]
+
+
+def test_an_event_can_be_halved() -> None:
+    machine = random_world(3).machine
+    whole = next(event for event in freeze(machine) if isinstance(event, ev.Kept))
+    halved = halves(whole)
+    assert [len(half.trials.trials) > 0 for half in halved] == [True, True]
+    first, second = Machine(), Machine()
+    first.handle(whole)
+    for half in halved:
+        second.handle(half)
+    assert repr(first.trials) == repr(second.trials)

@@ -28,6 +28,7 @@ VALUES = (0.0, 1.0, -1.0, 0.5, 2.0, -0.0, 3.5, math.inf, -math.inf, math.nan)
 RETRIES = (
     *(0, 1, 2),
     *(Retry(4), Retry(2, ("WorkerLost",)), Retry(3, (RuntimeError,), (1.0, 3.0)), Retry(1, interrupted="fail")),
+    *(Retry(9, quarantine=None), Retry(4, quarantine=1), Retry(9, quarantine=2)),
 )
 STEPS = (0, 1, 2, 3, 7, 2**62)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +22,7 @@ from asyncsweep.driver import removal, upkeep
 from asyncsweep.driver.upkeep import Keeper
 from asyncsweep.journal.writer import Journal
 from asyncsweep.testing.events import spec
+from asyncsweep.worker.folders import numbers_in
 from tests.checkpoint_objectives import where
 
 KEEPS: tuple[Keep, ...] = ("all", "failed", "best")
@@ -40,7 +44,7 @@ async def of_every_kind(trial: Any) -> float:
 
 
 def left(directory: Path) -> list[int]:
-    return sorted(removal.numbers_in(directory / "trials"))
+    return numbers_in(directory / "trials")
 
 
 def sweep(directory: Path, objective: Any = of_every_kind, **changes: Any) -> sw.Sweep:
@@ -138,7 +142,7 @@ async def test_nothing_is_deleted_when_the_journal_cannot_be_written(
 async def test_a_file_that_cannot_be_deleted_is_logged_once_and_harms_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(folders: Path, number: int) -> None:
+    def refuse(folders: Path, number: int, stop: threading.Event) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(upkeep, "remove_trial", refuse)
@@ -148,6 +152,193 @@ async def test_a_file_that_cannot_be_deleted_is_logged_once_and_harms_nobody(
     assert sorted(record.getMessage() for record in caplog.records) == [
         f"keep='failed': files of trial {n} cannot be deleted: [Errno 13] Permission denied" for n in (0, 1)
     ]
+
+
+# -- one at a time, and not after the end -------------------------------------------------------------------------------
+
+
+class Gate:
+    """A disk that does not answer when the first file is to be deleted."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()
+        self.opened = threading.Event()
+        self._unlink = os.unlink
+
+    def unlink(self, path: Any, *, dir_fd: int | None = None) -> None:
+        if dir_fd is not None:  # it is upkeep that deletes
+            self.reached.set()
+            self.opened.wait(60)
+        self._unlink(path, dir_fd=dir_fd)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    gate = Gate()
+    monkeypatch.setattr(os, "unlink", gate.unlink)
+    yield gate
+    gate.opened.set()
+
+
+async def saving(trial: Any) -> float:
+    (trial.checkpoint_dir / "file").write_text("saved")
+    return 0.0
+
+
+def saved(folder: Path, numbers: range) -> Path:
+    """A folder of trials of which each has saved something."""
+    for number in numbers:
+        (folder / "trials" / str(number) / "checkpoint").mkdir(parents=True)
+        (folder / "trials" / str(number) / "checkpoint" / "file").write_text("saved")
+    return folder / "trials"
+
+
+def test_one_call_waits_for_another_one_to_end(tmp_path: Path, gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    order = []
+    listed = threading.Event()
+
+    def listing(folders: Path) -> list[int]:
+        listed.set()
+        return numbers_in(folders)
+
+    monkeypatch.setattr(upkeep, "numbers_in", listing)
+    keeper = Keeper(saved(tmp_path, range(2)), spec(keep="best"))
+    trials = [record(0, (1.0,)), record(1, (0.0,))]
+
+    def call(name: str, *args: Any) -> None:
+        getattr(keeper, name)(*args)
+        order.append(name)
+
+    first = threading.Thread(target=call, args=("take", trials))
+    second = threading.Thread(target=call, args=("tidy", trials, 2))
+    first.start()
+    assert gate.reached.wait(60)
+    second.start()
+    began_beside = listed.wait(0.2)
+    gate.opened.set()
+    first.join(60)
+    second.join(60)
+    assert (began_beside, order, left(tmp_path)) == (False, ["take", "tidy"], [1])
+
+
+def test_a_call_that_is_stopped_deletes_nothing_but_the_file_it_is_at(tmp_path: Path, gate: Gate) -> None:
+    keeper = Keeper(saved(tmp_path, range(3)), spec(keep="failed"))
+    thread = threading.Thread(target=keeper.take, args=([record(number, (0.0,)) for number in range(3)],))
+    thread.start()
+    assert gate.reached.wait(60)
+    keeper.stop.set()
+    gate.opened.set()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert sorted(str(path.relative_to(tmp_path / "trials")) for path in tmp_path.glob("trials/*/checkpoint/**")) == [
+        "0/checkpoint",
+        "1/checkpoint",
+        "2/checkpoint",
+    ]
+    assert len(list(tmp_path.glob("trials/*/checkpoint/file"))) == 2
+
+
+@pytest.fixture
+def keepers(monkeypatch: pytest.MonkeyPatch) -> list[Keeper]:
+    """Those that sweeps make."""
+    made: list[Keeper] = []
+
+    class Noted(Keeper):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            made.append(self)
+
+    monkeypatch.setattr(upkeep, "Keeper", Noted)
+    return made
+
+
+@pytest.mark.anyio
+async def test_nothing_is_deleted_after_a_sweep_whose_disk_did_not_answer(
+    tmp_path: Path, gate: Gate, keepers: list[Keeper], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(upkeep, "UPKEEP_GRACE_S", 0.1)
+    result = await sweep(tmp_path, saving, n_trials=3, keep="failed").run()
+    saved(tmp_path, range(7, 9))  # as a later process does
+    gate.opened.set()
+    (keeper,) = keepers
+    await anyio.to_thread.run_sync(keeper.tidy, result.trials, 3)
+    assert left(tmp_path) == [0, 1, 2, 7, 8]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"keep='failed': files cannot be deleted: it takes longer than 0.1 s; what is left is in {tmp_path / 'trials'}"
+    ]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("place", "name"), [(Keeper, "_losers"), (upkeep, "remove_tree")], ids=["kept", "temporary"])
+async def test_whatever_fails_in_upkeep_is_logged_once_and_harms_nobody(
+    place: Any, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*args: Any) -> None:
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(place, name, fail)
+    directory = tmp_path if place is Keeper else None
+    settings: dict[str, Any] = {"sampler": "random", "n_trials": 3, "directory": directory, "keep": "best"}
+    result = await sw.Sweep(saving, {"x": sw.Float(0, 1)}, **settings).run()
+    assert [trial.state for trial in result.trials] == ["COMPLETE"] * 3
+    assert [record.getMessage() for record in caplog.records] == ["keep='best': files cannot be deleted: no such luck"]
+
+
+def test_what_fails_in_a_call_that_nobody_waits_for_is_logged_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*args: Any) -> None:
+        raise RuntimeError("no such luck")
+
+    monkeypatch.setattr(Keeper, "_losers", fail)
+    Keeper(saved(tmp_path, range(1)), spec(keep="best")).take([record(0, (0.0,))])
+    assert [record.getMessage() for record in caplog.records] == ["keep='best': files cannot be deleted: no such luck"]
+
+
+@pytest.mark.anyio
+async def test_a_thread_that_cannot_be_had_is_logged_once_and_harms_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_sync = anyio.to_thread.run_sync
+
+    async def refuse(call: Any, *args: Any, **options: Any) -> Any:
+        if isinstance(getattr(call, "__self__", None), Keeper):
+            raise RuntimeError("can't start new thread")
+        return await run_sync(call, *args, **options)
+
+    monkeypatch.setattr(anyio.to_thread, "run_sync", refuse)
+    result = await sweep(tmp_path, saving, n_trials=3, keep="failed").run()
+    assert [trial.state for trial in result.trials] == ["COMPLETE"] * 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "keep='failed': files cannot be deleted: can't start new thread"
+    ]
+
+
+@pytest.mark.anyio
+async def test_a_checkpoint_in_the_way_that_cannot_be_deleted_is_told_whatever_the_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sweep(tmp_path, where, n_trials=1).run()
+    saved(tmp_path, range(5, 6))
+
+    def fail(*args: Any) -> None:
+        raise RecursionError("folders in folders")
+
+    monkeypatch.setattr(upkeep, "remove_trial", fail)
+    with pytest.raises(
+        sw.ConfigError, match="is not known any more, and cannot be deleted: folders in folders; delete it"
+    ):
+        await sw.Sweep.resume(tmp_path, where, n_trials=2)
+
+
+@pytest.mark.anyio
+async def test_folders_that_cannot_be_listed_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(folders: Path) -> list[int]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(upkeep, "numbers_in", fail)
+    with pytest.raises(sw.ConfigError, match=r"trials cannot be read: .*Permission denied"):
+        await sweep(tmp_path, where).run()
 
 
 # -- numbers that are used again ---------------------------------------------------------------------------------------
@@ -318,7 +509,8 @@ def test_numbers_are_those_of_folders_alone(trials: Path) -> None:
     (trials / "8").write_text("a file")
     (trials / "-1").mkdir()
     (trials / "09").mkdir()
-    assert removal.numbers_in(trials) == [0]
+    (trials / "1\N{ARABIC-INDIC DIGIT TWO}").mkdir()
+    assert numbers_in(trials) == [0]
 
 
 def test_what_is_gone_already_is_no_fault(trials: Path) -> None:

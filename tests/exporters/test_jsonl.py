@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from asyncsweep.core.effects import SweepFinished, TrialReported, TrialSuggested
@@ -90,6 +91,24 @@ async def test_a_cancelled_sweep_closes_the_file(tmp_path: Path) -> None:
             scope.cancel()
     assert file is not None
     assert file.closed
+
+
+async def test_an_application_that_has_taken_every_thread_does_not_hold_it_up(tmp_path: Path) -> None:
+    application = anyio.to_thread.current_default_thread_limiter()
+    borrowers = [object() for _ in range(int(application.available_tokens))]
+    for borrower in borrowers:
+        application.acquire_on_behalf_of_nowait(borrower)
+    exporter = JsonLinesExporter(tmp_path / "updates.jsonl")
+    try:
+        with anyio.fail_after(30):
+            async with exporter:
+                file = exporter._file
+                await exporter.export([FINISHED])
+    finally:
+        for borrower in borrowers:
+            application.release_on_behalf_of(borrower)
+    assert file is not None and file.closed
+    assert len(lines(tmp_path / "updates.jsonl")) == 1
 
 
 async def test_a_path_that_cannot_be_opened_is_a_config_error(tmp_path: Path) -> None:

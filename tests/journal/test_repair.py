@@ -215,6 +215,30 @@ def test_a_trial_whose_parameters_are_sure_goes_on_from_its_checkpoint(tmp_path:
     assert folders(directory) == ["trials.quarantine-1/2", "trials/0", "trials/1"]
 
 
+@pytest.mark.parametrize("name", ["007", "00", "1\N{ARABIC-INDIC DIGIT TWO}", "\N{SUPERSCRIPT TWO}", "9" * 200])
+def test_a_folder_that_is_no_trials_stays(name: str, tmp_path: Path) -> None:
+    directory = with_folders(tmp_path / "d", broken_at(6), 7)
+    other = directory / "trials" / name
+    other.mkdir()
+    done = repair(directory)
+    assert done is not None and done[0].folders == [7]
+    assert other.is_dir()
+
+
+def test_folders_that_cannot_be_listed_are_an_error_and_the_journal_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    put(tmp_path, broken_at(6))
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(JournalError, match=r"trials cannot be read: .*Permission denied"):
+        repair(tmp_path)
+    monkeypatch.undo()
+    assert content(tmp_path) == {NAME: broken_at(6)}
+
+
 def test_the_folder_of_trials_is_not_looked_for_through_a_symbolic_link(tmp_path: Path) -> None:
     other = with_folders(tmp_path / "other", b"", 2)
     put(tmp_path / "d", broken_at(6))
@@ -318,7 +342,8 @@ def test_a_symbolic_link_in_the_way_is_not_written_through(tmp_path: Path) -> No
 
 def steps_of_a_repair(data: bytes) -> int:
     """At how many moments a process could end."""
-    files, seen = in_memory(data), []
+    files = in_memory(data)
+    seen: list[Operation] = []
     files.on_step = seen.append
     repair(FOLDER, files)
     return len(seen)

@@ -123,7 +123,7 @@ def what_is_deadly_is_not_tried_again(scene: Scene) -> Iterator[str]:
         launched_now = any(launch.trial == trial.number for launch in scene.did(Launch))
         waits = trial.state is State.WAITING and trial.worker is None
         if (launched_now or waits) and trial.param_names and not trial.external and scene.is_deadly(trial):
-            yield f"trial {trial.number} has the parameters {trial.params}, which ended {policy.DEADLY} workers"
+            yield f"trial {trial.number} has the parameters {trial.params}, which ended too many workers"
     for trial in scene.ended:
         told = trial.error is not None and trial.error.type == "Quarantined"
         if told and not scene.is_deadly(trial):

@@ -7,17 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asyncsweep.core import events as ev
-from asyncsweep.core import policy
 from asyncsweep.core.effects import Effect
 from asyncsweep.core.invariants.ledger import Ledger
 from asyncsweep.core.invariants.onlooker import Onlooker
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import ErrorInfo, State, SweepSpec, TrialRecord
+from asyncsweep.space.choices import Constant
 
 
-def key_of(number: int, params: Mapping[str, Any]) -> str:
-    """What trials with equal parameters have in common."""
-    return repr(params or number)
+def key_of(spec: SweepSpec, number: int, params: Mapping[str, Any]) -> str:
+    """What trials with equal parameters have in common; parameters that cannot be different leave each trial to itself."""
+    fixed = [name for name, domain in spec.space.items() if isinstance(domain, Constant)]
+    return repr([params[name] for name in params if name not in fixed] or number)
 
 
 @dataclass
@@ -102,7 +103,8 @@ class Scene:
 
     def is_deadly(self, trial: TrialRecord) -> bool:
         """Whether so many workers died under these parameters that they are not to be tried again."""
-        return self.deaths.get(key_of(trial.number, trial.params), 0) >= policy.DEADLY
+        limit = self.spec.retries.quarantine
+        return limit is not None and self.deaths.get(key_of(self.spec, trial.number, trial.params), 0) >= limit
 
     @property
     def n_asked(self) -> int:

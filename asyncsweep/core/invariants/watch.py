@@ -213,7 +213,7 @@ class Watch:
         for number, attempt in (held for held, holder in ledger.held.items() if holder == worker):
             seen = self.onlooker.trials.get(number)  # the machine may have dropped the trial by now
             if (number, attempt) not in ledger.kills and seen is not None:
-                key = key_of(number, seen.params)
+                key = key_of(self.machine.spec, number, seen.params)
                 self._deaths[key] = self._deaths.get(key, 0) + 1
 
     def _sort_records(self, scene: Scene) -> Iterator[tuple[str, str]]:
