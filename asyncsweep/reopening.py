@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from asyncsweep import arguments, settings
+from asyncsweep import arguments, checks, settings
 from asyncsweep.core.events import Adopted, Event, Kept, Reopened, Snapshot, SweepOpened
 from asyncsweep.core.records import SweepSpec
 from asyncsweep.errors import ConfigError
 from asyncsweep.journal import journal
+from asyncsweep.space import Space
 
 # What may be changed when a sweep is opened again, and what is as the journal says.
 CHANGEABLE = (
@@ -31,6 +32,17 @@ CHANGEABLE = (
     "exporters",
     "plugins",
 )
+
+
+_ANEW = "; make a new sweep in another directory, which can learn from this one: Sweep(..., history=directory)"
+_MENDS = {
+    "space": _ANEW,
+    "direction": _ANEW,
+    "seed": _ANEW,
+    "reproducible": _ANEW,
+    "history": "; it is read before the first trial",
+    "enqueue": "; use run.enqueue(...) of `async with sweep.start() as run`",
+}
 
 
 class Found:
@@ -61,14 +73,13 @@ class Found:
         Raises:
             ConfigError: A setting cannot be changed, or has to be given again.
         """
+        changes = {name: value for name, value in changes.items() if not self._is_so(name, value)}
         unknown = [name for name in changes if name not in CHANGEABLE]
         if unknown:
-            hint = ""
-            if unknown[0] == "space":
-                hint = "; for another space make a new sweep that learns from this one: Sweep(..., history=directory)"
+            mend = _MENDS.get(unknown[0]) or arguments.instead(unknown[0], CHANGEABLE)
             raise ConfigError(
-                f"{unknown[0]}={changes[unknown[0]]!r}: it cannot be changed in a sweep that has begun"
-                f"{arguments.instead(unknown[0], CHANGEABLE)}; can be changed: {', '.join(CHANGEABLE)}{hint}"
+                f"{unknown[0]}={changes[unknown[0]]!r}: it cannot be changed in a sweep that has begun{mend}; "
+                f"can be changed: {', '.join(CHANGEABLE)}"
             )
         spec = self.spec
         kept: dict[str, Any] = {
@@ -84,6 +95,18 @@ class Found:
                 kept[name] = [settings.restored(name, one) for one in attached]
         kept["reproducible"] = spec.reproducible or False
         return kept | changes
+
+    def _is_so(self, name: str, value: Any) -> bool:
+        """Whether this is no change, of a setting that cannot be changed."""
+        if name == "seed":
+            return bool(value == self.spec.seed)
+        if name == "direction":
+            return checks.directions(value) == self.spec.directions
+        if name == "reproducible":
+            return bool(value == self.spec.reproducible) and not isinstance(value, bool)
+        if name == "space":
+            return (value if isinstance(value, Space) else Space(value)).domains == self.spec.space
+        return False
 
 
 def read(path: Path) -> Found:

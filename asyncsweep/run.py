@@ -29,6 +29,7 @@ from asyncsweep.driver.session import session
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError, TooManyFailures, TrialError
 from asyncsweep.result import Result
+from asyncsweep.worker.loading import refuse_while_loading
 from asyncsweep.worker.outcome import metrics_of
 
 log = logging.getLogger("asyncsweep")
@@ -50,6 +51,7 @@ class SweepRun:
     async def __aenter__(self) -> SweepRun:
         if self._session is not None:
             raise ConfigError("this run was started already: each `async with` needs a start() of its own")
+        refuse_while_loading()
         self._session = session(self._plan, self._on_ready, self._on_batch)
         await self._session.__aenter__()
         return self

@@ -416,3 +416,30 @@ async def test_run_and_resume_have_no_handle_so_they_go_on(tmp_path: Path) -> No
     with anyio.fail_after(30):
         result = await sw.Sweep.resume(tmp_path, square)
     assert result.counts[sw.State.COMPLETE] == 4
+
+
+# -- what is the same, and what cannot be changed ------------------------------------------------------------------------
+
+
+async def test_settings_that_are_as_they_were_may_be_given_again(tmp_path: Path) -> None:
+    await sweep(tmp_path, n_trials=2).run()
+    again = sw.Sweep.open(tmp_path, square, seed=1, direction="minimize", space=SPACE, n_trials=3)
+    assert len((await again.run()).trials) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "mend"),
+    [
+        ("seed", 2, r"make a new sweep in another directory, .* Sweep\(..., history=directory\)"),
+        ("direction", "maximize", "make a new sweep in another directory"),
+        ("space", {"x": sw.Float(0, 9)}, "make a new sweep in another directory"),
+        ("reproducible", True, "make a new sweep in another directory"),
+        ("enqueue", [{"x": 0.5}], r"use run.enqueue\(...\)"),
+    ],
+)
+async def test_a_setting_that_cannot_be_changed_names_another_way(
+    tmp_path: Path, name: str, value: Any, mend: str
+) -> None:
+    await sweep(tmp_path, n_trials=2).run()
+    with pytest.raises(sw.ConfigError, match=f"{name}=.*it cannot be changed in a sweep that has begun; {mend}"):
+        sw.Sweep.open(tmp_path, square, **{name: value})

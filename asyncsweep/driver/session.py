@@ -42,6 +42,9 @@ from asyncsweep.search.rest import Rest
 # How long exporters may take to write what is left when the sweep has ended.
 EXPORT_GRACE_S = 10.0
 
+# After so many attempts that were cut short a trial is worth a word.
+_MANY_INTERRUPTIONS = 3
+
 # So many share one write of the journal.
 _ADOPTED_AT_A_TIME = 16
 
@@ -112,6 +115,7 @@ async def _driven(
                     driver.executor = plan.executor
                     if plan.is_resumed:
                         await driver.search.retell(spec.reproducible)
+                        _warn_of_deadly(machine)
                         driver.post(Reopened(spec))
                     else:
                         await _begin(plan, driver)
@@ -138,6 +142,18 @@ async def _driven(
     failure = failure or driver.fault
     if failure is not None:
         raise failure
+
+
+def _warn_of_deadly(machine: Machine) -> None:
+    """A trial that was cut short again and again may be what ends the process, with executors that run it there."""
+    for trial in machine.trials:
+        n_interrupted = trial.attempt - len(trial.failures)
+        if not trial.is_final and trial.worker is not None and n_interrupted >= _MANY_INTERRUPTIONS:
+            log.warning(
+                "trial %d ran when the process ended, %d times by now, and is tried again; if it is the cause, cancel it by "
+                "run.cancel_trial(%d), or resume with retries=Retry(interrupted='fail')",
+                *(trial.number, n_interrupted, trial.number),
+            )
 
 
 async def _begin(plan: Plan, driver: Driver) -> None:
@@ -172,7 +188,9 @@ async def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: 
     try:
         if driver.fault is None:
             journal.commit()
-        if driver.fault is None and plan.spec.fsync != "never":
+        if driver.fault is None and plan.spec.fsync == "never":
+            journal.look()
+        elif driver.fault is None:
             with anyio.CancelScope(shield=True):
                 await anyio.to_thread.run_sync(journal.sync, limiter=anyio.CapacityLimiter(1))
     finally:

@@ -35,7 +35,9 @@ async def keep_synced(driver: Driver, journal: Journal, fsync: Fsync) -> None:
         try:
             due = driver.due() if fsync == "always" else None
             journal.commit()
-            if fsync != "never":
+            if fsync == "never":
+                journal.look()
+            else:
                 await anyio.to_thread.run_sync(journal.sync, limiter=limiter)
             if due is not None:
                 driver.let_out(due)

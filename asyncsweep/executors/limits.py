@@ -45,9 +45,16 @@ def limits_of(memory_limit: object, cpu_time_limit: object) -> Limits:
         ConfigError: One has a wrong type or value, or cannot be kept on this system.
     """
     limits = Limits(_memory(memory_limit), _seconds(cpu_time_limit))
-    if limits != UNLIMITED and sys.platform != "linux":
-        name = "memory_limit" if limits.cpu_s is None else "cpu_time_limit"
+    if limits == UNLIMITED:
+        return limits
+    name = "memory_limit" if limits.cpu_s is None else "cpu_time_limit"
+    if sys.platform != "linux":
         raise ConfigError(f"executor.{name}: only Linux tells what processes take; leave it out on {sys.platform}")
+    if not tree.is_visible():
+        raise ConfigError(
+            f"executor.{name}: /proc tells what processes take, and here it is missing or shows another PID namespace; "
+            f"mount this one's (`unshare --mount-proc`), or leave the limit out"
+        )
     return limits
 
 

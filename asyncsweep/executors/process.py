@@ -4,10 +4,14 @@ A *slot* is a place for one trial and, while all goes well, one worker to the ma
 replaced between two trials (`fresh`, `max_trials_per_worker`) without the machine knowing. A process that ends in any other
 way is a lost worker: `WorkerLost` names its exit code or signal, and the slot comes back under a new name when its
 replacement is ready.
+
+A process that cannot be started, or ends before it is ready, has run nothing: its slot keeps its name and the job that waits, and
+tries again after a while.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,8 +29,12 @@ from asyncsweep.executors.supervision import Supervision
 from asyncsweep.executors.worker import WorkerProcess
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
 
-# After this many processes in a row that ended before they had a trial, starting more is no use.
+# Before the first process was ready: after this many that ended before they were, starting more is no use.
 MAX_FAILED_STARTS = 3
+# Later, what is short (memory, processes, open files) may be there again soon: how long a slot waits before each further try.
+_PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0, 5.0)
+
+log = logging.getLogger("asyncsweep")
 
 
 class ProcessExecutor:
@@ -129,16 +137,25 @@ class ProcessExecutor:
         self._inbox.post(WorkerLost(name, reason, kind))
 
     def done(self, job: JobId) -> None:
-        self._failed_starts = 0
         self._jobs.pop(job, None)
 
-    def failed_start(self, error: ErrorInfo, *, final: bool) -> bool:
-        """Count a process that was never ready; False when starting more is no use."""
-        self._failed_starts += 1
-        if (final and not self._was_ready) or self._failed_starts >= MAX_FAILED_STARTS:
-            self._inbox.post(ExecutorFailed(error))
-            return False
-        return True
+    def failed_start(self, error: ErrorInfo, tries: int, *, final: bool) -> float | None:
+        """The seconds until a slot, which tried so often in a row, should try again; None when that is no use."""
+        if not self._was_ready:
+            self._failed_starts += 1
+            if not final and self._failed_starts < MAX_FAILED_STARTS:
+                return 0.0
+        elif tries <= len(_PAUSES_S):
+            if tries == 1:
+                log.warning("no worker process can be started now: %s; it is tried again", error)
+            return _PAUSES_S[tries - 1]
+        elif any(slot.is_running for slot in self._jobs.values()):
+            return _PAUSES_S[-1]  # the sweep goes on with the other slots
+        else:
+            message = f"no worker process can be started any more: {error.message} ({tries} tries in a row)"
+            error = ErrorInfo(error.type, message, error.traceback, error.bases)
+        self._inbox.post(ExecutorFailed(error))
+        return None
 
 
 class _Slot:
@@ -160,9 +177,16 @@ class _Slot:
         self.process: WorkerProcess | None = None
         self._job: Job | None = None
         self._killing: list[JobId] = []
+        self._tries = 0
         self._closing = False
+        self._closed = anyio.Event()
         self._serving = False
         self._ended = anyio.Event()
+
+    @property
+    def is_running(self) -> bool:
+        """True while a process runs a job here."""
+        return self._job is not None and self.process is not None and self.process.is_ready
 
     async def serve(self) -> None:
         """Keep a process here until the executor closes."""
@@ -175,32 +199,41 @@ class _Slot:
                 try:
                     reason = await process.run()
                 except OSError as error:
-                    reason, process.fault = f"no process can be started: {error}", ErrorInfo("OSError", str(error))
+                    what = "its link broke" if process.was_ready else "no process can be started"
+                    reason, process.fault = f"{what}: {error}", ErrorInfo("OSError", str(error))
                 self.process = None
-                if not self._after(process, reason):
+                pause_s = self._after(process, reason)
+                if pause_s is None:
                     return
+                if pause_s:
+                    with anyio.move_on_after(pause_s):
+                        await self._closed.wait()
         finally:
             self._ended.set()
 
-    def _after(self, process: WorkerProcess, reason: str) -> bool:
-        """The process has ended; True when another one should take its place."""
+    def _after(self, process: WorkerProcess, reason: str) -> float | None:
+        """The process has ended: the seconds until another one should take its place, None when none should."""
         if self._closing:
-            return False
+            return None
         if process.retired and not self._killing:
-            return True
+            return 0.0
+        if process.was_ready and self._lose(process.kind, reason):
+            return 0.0
+        self._tries += 1
+        error = process.fault or ErrorInfo("WorkerLost", f"a worker process ended before it had a trial: {reason}")
+        return self._executor.failed_start(error, self._tries, final=process.fault is not None)
+
+    def _lose(self, kind: str, reason: str) -> bool:
+        """The worker is lost; True when a job was lost with it, or had to end."""
         job, self._job = self._job, None
         killing, self._killing = self._killing, []
-        if self._name:
-            name, self._name = self._name, ""
-            self._executor.left(name, reason, process.kind)
-            if job is not None:
-                self._executor.done(JobId(job.trial, job.attempt))
-            for killed in killing:
-                self._inbox.post(Killed(*killed))
-        if job is not None or killing:
-            return not self._closing
-        error = process.fault or ErrorInfo("WorkerLost", f"a worker process ended before it had a trial: {reason}")
-        return self._executor.failed_start(error, final=process.fault is not None)
+        name, self._name = self._name, ""
+        self._executor.left(name, reason, kind)
+        if job is not None:
+            self._executor.done(JobId(job.trial, job.attempt))
+        for killed in killing:
+            self._inbox.post(Killed(*killed))
+        return job is not None or bool(killing)
 
     def _ready(self) -> None:
         if not self._name:
@@ -216,6 +249,7 @@ class _Slot:
 
     def _start(self, job: Job) -> None:
         assert self.process is not None
+        self._tries = 0
         self.process.start_job(job)
         self._inbox.post(Started(job.trial, job.attempt))
 
@@ -240,6 +274,7 @@ class _Slot:
     def close(self) -> None:
         """No more processes; what runs is ended politely."""
         self._closing = True
+        self._closed.set()
         if self.process is not None:
             self.process.close()
 

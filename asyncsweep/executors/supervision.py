@@ -57,7 +57,7 @@ class Supervision:
 
     async def run(self, workers: Callable[[], Sequence[WorkerProcess]]) -> None:
         """Look at those of the workers that have a job, until cancelled. Does nothing where there is nothing to see."""
-        if sys.platform != "linux":
+        if sys.platform != "linux" or not tree.is_visible():
             return
         limiter = anyio.CapacityLimiter(1)
         while True:

@@ -298,7 +298,12 @@ def _synced_from(view: memoryview, start: int) -> Iterator[int]:
 
 def _check_header(data: bytes, path: str) -> None:
     if len(data) < _HEADER.size or data[: len(MAGIC)] != MAGIC:
-        raise JournalError(f"{path} is no asyncsweep journal", path=path, offset=0)
+        raise JournalError(
+            f"{path} is no asyncsweep journal, or its first bytes are damaged, which this would tell: "
+            f"asyncsweep journal check {PurePath(path).parent}",
+            path=path,
+            offset=0,
+        )
     _, version, checksum = _HEADER.unpack_from(data)
     if checksum != crc32(data[: len(MAGIC) + _LENGTH.size]):
         raise JournalError(f"{path}: its header is damaged", path=path, offset=0)

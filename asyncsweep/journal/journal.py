@@ -183,7 +183,11 @@ def _settled(files: Files, path: Path, file: JournalFile, take: Take | None) -> 
 
 
 def _see(files: Files, directory: Path) -> None:
-    if not files.exists(directory / NAME):
+    try:
+        is_there = files.exists(directory / NAME)
+    except OSError as error:
+        raise ConfigError(f"directory={str(directory)[:200]!r} cannot be looked into: {reason(error)}") from error
+    if not is_there:
         raise ConfigError(f"directory={str(directory)!r} holds no sweep ({NAME} is not there)")
 
 

@@ -173,8 +173,12 @@ def _note(
     if isinstance(event, Kept):
         for kept in event.trials.trials:
             if kept.state in FINAL_STATES and kept.number >= 0:
-                names = () if kept.param_names is None else event.trials.names[kept.param_names]
-                metrics = dict(zip(event.trials.names[kept.metric_names], kept.metric_values, strict=False))
+                try:
+                    names = () if kept.param_names is None else event.trials.names[kept.param_names]
+                    metric_names = event.trials.names[kept.metric_names]
+                except IndexError:  # nobody has checked what is behind the damage
+                    continue
+                metrics = dict(zip(metric_names, kept.metric_values, strict=False))
                 known = dict(zip(names, kept.param_values, strict=False))
                 ends[kept.number] = Lost(kept.number, kept.state, metrics, known)
         return

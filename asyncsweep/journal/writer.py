@@ -115,6 +115,20 @@ class Journal:
         self._must_sync_folder = False
         self._synced_size = size
 
+    def look(self) -> None:
+        """See that the file is still there, where no `sync` does.
+
+        Raises:
+            JournalError: Somebody deleted it.
+        """
+        try:
+            is_there = self.files.exists(self.path)
+        except OSError:
+            is_there = False
+        if not is_there:
+            self._broken = True
+            raise JournalError(f"{self.path} was deleted while the sweep ran", path=str(self.path))
+
     def never_synced(self) -> None:
         """Note that `sync` will not be called from here on: so whole records behind a broken one mean that it was damaged."""
         self.is_synced = False

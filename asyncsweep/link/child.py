@@ -3,10 +3,15 @@
 On Linux a child has a guard between it and us (`asyncsweep.worker.guard`), which is what we start, watch and signal: it ends when
 the child has ended and nothing is left of what that started, in whatever session. It ends all when we are gone. Elsewhere we are
 the parent, and what left the child's process group is left alone.
+
+The application may reap children that are ours, by `waitpid(-1)` or by ignoring `SIGCHLD`: then a child has ended, and how is not
+known.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import secrets
 import signal
@@ -42,6 +47,7 @@ class Child:
     def __init__(self, process: subprocess.Popen[bytes], sock: socket.socket, mark: str | None = None) -> None:
         self._process = process
         self._parent = os.getpid()
+        self._was_reaped_by_others = False
         # By this its descendants can be found when its guard was killed; None when it has no guard.
         self._mark = mark
         self.pid = process.pid
@@ -53,6 +59,8 @@ class Child:
             return
         try:
             fd = os.pidfd_open(self.pid)
+        except ProcessLookupError:
+            pass  # it has ended, and somebody else has reaped it
         except (AttributeError, OSError):  # not Linux, or an old kernel
             await anyio.to_thread.run_sync(self._wait_blocking, abandon_on_cancel=True, limiter=_one_thread())
         else:
@@ -70,11 +78,11 @@ class Child:
         """
         if self._process.returncode is not None or os.getpid() != self._parent:
             return
-        if self._mark is not None:
-            self._signal_guard(number)
-            return
         try:
-            os.killpg(self.pid, number)
+            if self._mark is not None:
+                self._signal_guard(number)
+            else:
+                os.killpg(self.pid, number)
         except ProcessLookupError:
             return  # it ended, and so did all that it started
         except PermissionError:
@@ -82,11 +90,15 @@ class Child:
 
     def reap(self) -> str:
         """End what the process left, after `wait`, and tell how it ended: "exit code 3", "killed by SIGKILL"."""
-        self.signal_group(signal.SIGKILL)
-        code = self._process.wait()
-        if code < 0:
-            self._end_escaped()
-        self.sock.close()
+        try:
+            self.signal_group(signal.SIGKILL)
+            code = self._exit_code()
+            if code is None or code < 0:
+                self._end_escaped()
+        finally:
+            self.sock.close()
+        if code is None:
+            return "exit code unknown"
         if code >= 0:
             return f"exit code {code}"
         try:
@@ -101,11 +113,25 @@ class Child:
         else:
             os.kill(self.pid, number)
 
+    def _exit_code(self) -> int | None:
+        """Wait for the end and reap; None when somebody else did."""
+        if self._process.returncode is None:
+            try:
+                _, status = os.waitpid(self.pid, 0)
+            except ChildProcessError:  # of which `Popen.wait` makes an exit code 0
+                self._process.returncode, self._was_reaped_by_others = 0, True
+            else:
+                self._process.returncode = os.waitstatus_to_exitcode(status)
+        return None if self._was_reaped_by_others else self._process.returncode
+
     def _was_killed(self) -> bool:
-        """Whether it ended by a signal. That may have been meant for its guard, which then could not do its work."""
+        """Whether it may have ended by a signal. That may have been meant for its guard, which then could not do its work."""
         if self._mark is None or self._process.returncode is not None:
             return False
-        end = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        try:
+            end = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG)
+        except ChildProcessError:
+            return True
         return end is not None and end.si_code != os.CLD_EXITED
 
     def _end_escaped(self) -> None:
@@ -114,7 +140,8 @@ class Child:
             end_marked(mark)
 
     def _wait_blocking(self) -> None:
-        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        with contextlib.suppress(ChildProcessError):  # somebody else has reaped it
+            os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
 
 
 async def start(module: str, output: IO[bytes] | int | None = None) -> Child:
@@ -133,6 +160,8 @@ async def start(module: str, output: IO[bytes] | int | None = None) -> Child:
     start = _Start(module, output)
     try:
         await anyio.to_thread.run_sync(start.run, limiter=_one_thread())
+    except RuntimeError as error:  # no thread can be started, for want of what processes are made of, too
+        raise OSError(errno.EAGAIN, str(error)) from error
     except BaseException:  # asyncio's own cancellation leaves the thread alone with what it starts
         start.abandon()
         raise

@@ -10,6 +10,7 @@ kept to the letter.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import socket
@@ -28,6 +29,7 @@ from asyncsweep.search import wire
 from asyncsweep.search.parts import Setting, desk_of
 from asyncsweep.space import Domain, Space
 from asyncsweep.worker.link import Link
+from asyncsweep.worker.loading import loading
 from asyncsweep.worker.outcome import describe
 from asyncsweep.worker.watch import Watch
 
@@ -53,7 +55,9 @@ def serve(sock: socket.socket, *, is_process: bool) -> None:
             opening = msgspec.convert(message[1], wire.Opening)
             if is_process:
                 sys.path[:] = opening.path
-            host = Host(opening)
+            # In a thread nothing is imported that the application has not imported.
+            with loading() if is_process else contextlib.nullcontext():
+                host = Host(opening)
             steps = host.verdict_steps()
             if is_process and "optuna" in sys.modules:  # every trial is logged by us
                 sys.modules["optuna"].logging.set_verbosity(sys.modules["optuna"].logging.ERROR)

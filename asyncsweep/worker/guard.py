@@ -5,9 +5,9 @@ group; the parent keeps nothing of the link and waits for one of these:
 
 - The worker ends. Then whatever it left is ended, and the guard ends as the worker did: with its exit code, or by its signal.
 - The controller, whose process id it was told, is gone. Then all is ended.
-- The signal `tree.FORCE`. The same.
+- The signal `tree.FORCE`. The same, and also when anything goes wrong here.
 
-`SIGTERM`, `SIGINT` and `SIGHUP` are handed on to the worker's group.
+`SIGTERM`, `SIGINT` and `SIGHUP` are handed on to the worker's group, and to a worker that has left it.
 
 A thread of the worker could see the controller's end too, and one does (`watch`), but no thread runs while an objective holds the
 GIL. And only an ancestor that still lives sees all of it: the guard is the *subreaper* of the worker, so that what an objective
@@ -23,6 +23,7 @@ The guard is forked before the worker imports anything, and is 2 MB of memory.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -81,12 +82,27 @@ class _Guard:
 
     def run(self) -> None:
         """Wait for a reason to end, end everything, and end."""
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:  # our own fault: shown, and no reason to leave anything
+            sys.excepthook(*sys.exc_info())
+        finally:
+            self._end_all()
+            self._end_like_the_worker()
+
+    def _end_all(self) -> None:
         until = time.monotonic() + tree.END_S
         while self._reap() and time.monotonic() < until:
-            tree.end(os.getpid())
+            try:
+                sees_all = tree.is_visible()
+                if sees_all:
+                    tree.end(os.getpid())
+            except Exception:  # no file descriptor left, say
+                sees_all = False
+                sys.excepthook(*sys.exc_info())
+            if not sees_all:
+                self._signal_worker(signal.SIGKILL)
             signal.sigtimedwait((signal.SIGCHLD,), _LOOK_AGAIN_S)
-        self._end_like_the_worker()
 
     def _wait(self) -> None:
         while os.getppid() == self._controller:
@@ -94,10 +110,18 @@ class _Guard:
             if heard is not None and heard.si_signo == _FORCE:
                 return
             if heard is not None and heard.si_signo in _HANDED_ON:
-                os.killpg(self._worker, heard.si_signo)
+                self._signal_worker(heard.si_signo)
             self._reap()
             if self._status is not None:
                 return
+
+    def _signal_worker(self, number: int) -> None:
+        """Send a signal to the worker's group, and to the worker if it has left that."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):  # the group is empty, or of another user now
+            os.killpg(self._worker, number)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if self._status is None and os.getpgid(self._worker) != self._worker:
+                os.kill(self._worker, number)
 
     def _reap(self) -> bool:
         """Take leave of children that have ended, be it the worker or somebody's orphans; False when none is left."""

@@ -1,10 +1,16 @@
-"""The worker's stdout and stderr. Wherever an objective sends or closes them, the next attempt finds them as they were."""
+"""The worker's stdout and stderr. Wherever an objective sends or closes them, the next attempt finds them as they were.
+
+What Python prints on a full disk is lost, and is no error of the objective. (What other programs print they write themselves.)
+"""
 
 from __future__ import annotations
 
 import contextlib
+import errno
+import io
 import os
 import sys
+from typing import Any
 
 
 class Output:
@@ -13,8 +19,9 @@ class Output:
     def __init__(self) -> None:
         self._kept = [(fd, name, _kept(fd)) for fd, name in ((1, "stdout"), (2, "stderr"))]
         self.restore()
-        for _, name, _ in self._kept:
-            getattr(sys, name).reconfigure(line_buffering=True)
+        for fd, name, _ in self._kept:
+            getattr(sys, name).flush()
+            setattr(sys, name, _stream(fd))
 
     def flush(self) -> None:
         for _, name, _ in self._kept:
@@ -29,7 +36,27 @@ class Output:
             os.dup2(kept, fd)
             stream = getattr(sys, name)
             if stream is None or getattr(stream, "closed", False):
-                setattr(sys, name, open(fd, "w", buffering=1, errors="backslashreplace", closefd=False))  # noqa: SIM115
+                setattr(sys, name, _stream(fd))
+
+
+class _Lenient(io.FileIO):
+    """A file descriptor whose disk may be full."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data) or 0
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            return len(memoryview(data).cast("B"))
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _stream(fd: int) -> io.TextIOWrapper:
+    raw = io.BufferedWriter(_Lenient(fd, "w", closefd=False))
+    return io.TextIOWrapper(raw, errors="backslashreplace", line_buffering=True)
 
 
 def _kept(fd: int) -> int:

@@ -14,6 +14,7 @@ from asyncsweep.worker import outcome as ends
 from asyncsweep.worker.capture import Capture
 from asyncsweep.worker.current import CURRENT
 from asyncsweep.worker.link import Link, LinkPort
+from asyncsweep.worker.loading import loading
 from asyncsweep.worker.objective import Call, load
 from asyncsweep.worker.output import Output
 from asyncsweep.worker.port import Steps
@@ -55,7 +56,8 @@ def main(fd: int) -> None:
 
 def _load(target: str, pickled: bytes, names: Sequence[str], required: Sequence[str]) -> Call:
     # The controller's own launch message: the one place of the worker where bytes are unpickled.
-    objective = load(target) if target else pickle.loads(pickled)  # noqa: S301  our parent's bytes
+    with loading():
+        objective = load(target) if target else pickle.loads(pickled)  # noqa: S301  our parent's bytes
     call = Call(objective, names, required)
     call.build()
     return call

@@ -1,11 +1,15 @@
 """Processes that descend from one, as /proc shows them. Linux alone.
 
 A process is named by its id and the time of its start, so that a signal never hits another one that got the same id since.
+
+In a PID namespace of its own with the /proc of another one, a process would take others for its children: `is_visible` tells, and
+where it is False nothing here may be asked.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import time
@@ -47,6 +51,15 @@ class Stat(NamedTuple):
     used: int
     waited: int
     resident: int
+
+
+@functools.cache
+def is_visible() -> bool:
+    """Whether there is a /proc, and its process ids are those that we use."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())
+    except OSError:
+        return False
 
 
 def stat_of(pid: int) -> Stat | None:
@@ -140,8 +153,13 @@ def end(pid: int) -> None:
 
 
 def marked(mark: str) -> list[Process]:
-    """The processes of our user whose environment at their start had `mark` in it, wherever they descend from; no zombies."""
-    found = []
+    """The processes of our user whose environment at their start had `mark` in it, wherever they descend from; no zombies.
+
+    Nobody is found where /proc does not show us.
+    """
+    found: list[Process] = []
+    if not is_visible():
+        return found
     for pid in _all():
         try:
             with open(f"/proc/{pid}/environ", "rb") as file:

@@ -171,10 +171,16 @@ class Noting(FaultyFiles):
         made.sync = noted  # type: ignore[method-assign]
         return made
 
+    def _events(self) -> list[Event]:
+        return layout.decode(self._path.read_bytes()[: self.synced], "").events
+
     def has(self, kind: type[Event], number: int) -> bool:
         """Whether such an event of the trial is synced."""
-        events = layout.decode(self._path.read_bytes()[: self.synced], "").events
-        return any(isinstance(event, kind) and getattr(event, "trial", None) == number for event in events)
+        return any(isinstance(event, kind) and getattr(event, "trial", None) == number for event in self._events())
+
+    def count(self, kind: type[Event]) -> int:
+        """How many such events are synced."""
+        return sum(isinstance(event, kind) for event in self._events())
 
 
 @pytest.fixture
@@ -199,6 +205,62 @@ async def test_always_launches_and_shows_nothing_that_is_not_synced(tmp_path: Pa
     result = await sweep(tmp_path, objective, n_trials=6, concurrency=2, fsync="always", plugins=[Showing()]).run()
     assert [trial.value for trial in result.trials] == [1.0] * 6
     assert shown == [True] * 6
+
+
+async def test_always_shows_no_report_that_is_not_synced(tmp_path: Path, noting: Noting) -> None:
+    shown: list[bool] = []
+
+    async def reporting(trial: Any) -> float:
+        for step in range(10):
+            trial.report(1.0, step)
+            await anyio.lowlevel.checkpoint()
+        return 0.0
+
+    class Showing:
+        @staticmethod
+        @sw.hookimpl
+        def asyncsweep_on_updates(updates: Any) -> None:
+            n_reports = sum(isinstance(update, sw.TrialReported) for update in updates)
+            if n_reports:
+                n_shown = len(shown)
+                shown.extend([noting.count(Reported) >= n_shown + n_reports] * n_reports)
+
+    await sweep(tmp_path, reporting, n_trials=3, concurrency=3, fsync="always", plugins=[Showing()]).run()
+    assert shown == [True] * 30
+
+
+async def test_always_answers_an_objective_on_the_loop_at_once(tmp_path: Path) -> None:
+    async def asking(trial: Any) -> float:
+        for step in range(3):
+            trial.report(float(trial.number), step)
+            if trial.should_prune():
+                raise sw.TrialPruned
+        return float(trial.suggest_float("more", 0.0, 1.0) + trial.number)
+
+    settings: dict[str, Any] = {"pruner": {"name": "median", "n_startup_trials": 2}, "n_trials": 6}
+    result = await sweep(tmp_path, asking, fsync="always", **settings).run()
+    assert [trial.state.value for trial in result.trials] == ["COMPLETE", "COMPLETE", *["PRUNED"] * 4]
+
+
+async def test_always_gives_a_trial_to_ask_when_it_is_synced(tmp_path: Path, noting: Noting) -> None:
+    async with sweep(tmp_path, endless, n_trials=2, fsync="always").start() as run:
+        trial = await run.ask()
+        assert noting.has(Suggested, trial.number)
+        run.stop(now=True)
+
+
+async def test_a_backoff_is_not_cut_short_by_the_time_limit_of_the_attempt_before(tmp_path: Path) -> None:
+    times: list[float] = []
+
+    async def failing(trial: Any) -> float:
+        times.append(anyio.current_time())
+        if trial.attempt == 1:
+            raise ValueError("once")
+        return 0.0
+
+    retries = sw.Retry(1, backoff_s=(0.5, 0.5))
+    await sweep(tmp_path, failing, n_trials=1, fsync="always", retries=retries, trial_timeout=0.2).run()
+    assert times[1] - times[0] >= 0.49
 
 
 async def test_batch_does_not_wait_for_a_sync(tmp_path: Path, noting: Noting) -> None:
@@ -236,6 +298,15 @@ async def test_a_sweep_is_steered_and_resumed_whatever_the_policy(tmp_path: Path
     resumed = sw.Sweep.open(tmp_path, square)
     assert resumed.spec.fsync == fsync
     assert len((await resumed.run()).trials) == 4
+
+
+async def test_never_notices_that_the_journal_is_gone(tmp_path: Path) -> None:
+    async def deleting(trial: Any) -> float:
+        (tmp_path / journals.NAME).unlink(missing_ok=True)
+        return 0.0
+
+    with pytest.raises(sw.JournalError, match="was deleted while the sweep ran"):
+        await sweep(tmp_path, deleting, n_trials=1, fsync="never").run()
 
 
 # -- compaction -------------------------------------------------------------------------------------------------------
@@ -330,3 +401,36 @@ async def test_a_journal_that_cannot_be_compacted_is_kept_as_it_is(
     warnings = [record.message for record in caplog.records if "is not compacted" in record.message]
     assert 1 <= len(warnings) < 5
     assert "No space left on device" in warnings[0]
+
+
+@pytest.mark.usefixtures("early")
+async def test_trials_that_are_too_large_together_are_compacted_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(layout, "RECORD_LIMIT_BYTES", 3_000)  # some trials of 20 reports
+    result = await sweep(tmp_path, leisurely(tmp_path), n_trials=60).run()
+    assert is_compacted(tmp_path)
+    assert replay(journals.read(tmp_path).events, "").trials == list(result.trials)
+
+
+async def test_a_trial_that_ran_whenever_the_process_ended_is_named_in_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def waiting(trial: Any) -> float:
+        await anyio.sleep_forever()
+        return 0.0
+
+    async def cut_short(opened: sw.Sweep) -> None:
+        async with opened.start() as run:
+            async for update in run.updates():
+                if isinstance(update, sw.TrialStarted):
+                    raise KeyError("the process ends")
+
+    for life in range(4):
+        with pytest.raises(KeyError):
+            await cut_short(sw.Sweep.open(tmp_path, waiting) if life else sweep(tmp_path, waiting, n_trials=1))
+    warnings = [record.getMessage() for record in caplog.records if "ran when the process ended" in record.message]
+    assert warnings == [
+        "trial 0 ran when the process ended, 3 times by now, and is tried again; if it is the cause, cancel it by "
+        "run.cancel_trial(0), or resume with retries=Retry(interrupted='fail')"
+    ]

@@ -112,3 +112,21 @@ async def test_logs_are_for_their_owner_only_whatever_the_umask(directory: Path)
 async def test_a_log_that_cannot_be_written_costs_no_trial(directory: Path) -> None:
     result = await sweep(objectives.removes_its_log_folder, {"directory": str(directory)}, directory)
     assert result.counts[sw.State.COMPLETE] == 1
+
+
+async def test_what_is_printed_on_a_full_disk_is_no_error_of_the_objective(directory: Path) -> None:
+    def objective(trial: Any) -> float:
+        import os
+        import sys
+
+        if trial.number == 0:
+            for fd in (1, 2):
+                os.dup2(os.open("/dev/full", os.O_WRONLY), fd)
+        print("it is lost", flush=True)
+        print("this, too", file=sys.stderr)
+        print("x" * 100_000)
+        return 1.0
+
+    result = await sweep(objective, {}, directory, n_trials=2)
+    assert [(trial.state.value, trial.error) for trial in result.trials] == [("COMPLETE", None)] * 2
+    assert len(log(directory, 1)) > 100_000

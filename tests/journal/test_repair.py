@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 import asyncsweep as sw
-from asyncsweep.core.events import Event, ParamAsked, ParamSuggested, WorkerLost
+from asyncsweep.core.events import Event, Kept, ParamAsked, ParamSuggested, WorkerLost
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.core.snapshot import freeze
@@ -298,6 +298,14 @@ def test_a_snapshot_that_is_damaged_cannot_be_gone_on_from_and_its_trials_are_to
         Lost(2, sw.State.PRUNED, {}, {"x": 0.75}),
         Lost(3, sw.State.FAILED, {}, {"x": 1.0}),
     ]
+
+
+def test_a_snapshot_behind_the_damage_that_makes_no_sense_is_moved_with_the_rest(tmp_path: Path) -> None:
+    kept = small.snapshot(3)[0]
+    assert isinstance(kept, Kept)
+    odd = msgspec.structs.replace(kept, trials=msgspec.structs.replace(kept.trials, names=[]))
+    found = plan(put(tmp_path, encoded([*events(), odd])))
+    assert found is not None and (found.lost, found.n_moved) == ([], 1)
 
 
 def test_a_directory_without_a_sweep_is_bad_usage_and_gets_no_lock(tmp_path: Path) -> None:
