@@ -55,6 +55,9 @@ class ProcessExecutor:
 
     Raises:
         ConfigError: An option has a wrong type or value, or cannot be had on this system.
+
+    Attributes:
+        n_started: How many jobs it has started.
     """
 
     remote = True
@@ -78,10 +81,12 @@ class ProcessExecutor:
             raise ConfigError(f"executor.max_trials_per_worker={limit}: with fresh=True it can only be 1 or left out")
         self._max_trials = 1 if fresh else limit
         self._limits = limits_of(memory_limit, cpu_time_limit)
+        self._all: list[_Slot] = []
         self._slots: dict[str, _Slot] = {}
         self._jobs: dict[JobId, _Slot] = {}
         self._failed_starts = 0
         self._was_ready = False
+        self.n_started = 0
 
     @asynccontextmanager
     async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
@@ -91,7 +96,7 @@ class ProcessExecutor:
         self._jobs.clear()
         self._failed_starts, self._was_ready = 0, False
         async with anyio.create_task_group() as tasks:
-            slots = [_Slot(self, setup, inbox, self._max_trials, self._limits) for _ in range(setup.slots)]
+            slots = self._all = [_Slot(self, setup, inbox, self._max_trials, self._limits) for _ in range(setup.slots)]
             for slot in slots:
                 tasks.start_soon(slot.serve)
             supervision = Supervision(self._limits, setup.grace_s)
@@ -139,7 +144,7 @@ class ProcessExecutor:
     def done(self, job: JobId) -> None:
         self._jobs.pop(job, None)
 
-    def failed_start(self, error: ErrorInfo, tries: int, *, final: bool) -> float | None:
+    def failed_start(self, slot: _Slot, error: ErrorInfo, tries: int, *, final: bool) -> float | None:
         """The seconds until a slot, which tried so often in a row, should try again; None when that is no use."""
         if not self._was_ready:
             self._failed_starts += 1
@@ -149,13 +154,20 @@ class ProcessExecutor:
             if tries == 1:
                 log.warning("no worker process can be started now: %s; it is tried again", error)
             return _PAUSES_S[tries - 1]
-        elif any(slot.is_running for slot in self._jobs.values()):
-            return _PAUSES_S[-1]  # the sweep goes on with the other slots
+        elif self._gets_on_without(slot):
+            return _PAUSES_S[-1]
         else:
             message = f"no worker process can be started any more: {error.message} ({tries} tries in a row)"
             error = ErrorInfo(error.type, message, error.traceback, error.bases)
         self._inbox.post(ExecutorFailed(error))
         return None
+
+    def _gets_on_without(self, slot: _Slot) -> bool:
+        """Whether the other slots do something, or could and nothing waits for this one."""
+        if not slot.has_job:
+            return any(other.is_ready for other in self._all)
+        has_news, slot.n_started_seen = slot.n_started_seen != self.n_started, self.n_started
+        return has_news or any(other.has_job and other.is_ready for other in self._all)
 
 
 class _Slot:
@@ -163,6 +175,7 @@ class _Slot:
 
     Attributes:
         process: What serves it now; None while there is nothing.
+        n_started_seen: How many jobs the executor had started at the last look whether it gets on without this slot.
     """
 
     def __init__(
@@ -178,15 +191,21 @@ class _Slot:
         self._job: Job | None = None
         self._killing: list[JobId] = []
         self._tries = 0
+        self.n_started_seen = 0
         self._closing = False
         self._closed = anyio.Event()
         self._serving = False
         self._ended = anyio.Event()
 
     @property
-    def is_running(self) -> bool:
-        """True while a process runs a job here."""
-        return self._job is not None and self.process is not None and self.process.is_ready
+    def is_ready(self) -> bool:
+        """True while a process here runs a job, or could."""
+        return self.process is not None and self.process.is_ready
+
+    @property
+    def has_job(self) -> bool:
+        """True while a job runs or waits here."""
+        return self._job is not None
 
     async def serve(self) -> None:
         """Keep a process here until the executor closes."""
@@ -221,7 +240,7 @@ class _Slot:
             return 0.0
         self._tries += 1
         error = process.fault or ErrorInfo("WorkerLost", f"a worker process ended before it had a trial: {reason}")
-        return self._executor.failed_start(error, self._tries, final=process.fault is not None)
+        return self._executor.failed_start(self, error, self._tries, final=process.fault is not None)
 
     def _lose(self, kind: str, reason: str) -> bool:
         """The worker is lost; True when a job was lost with it, or had to end."""
@@ -250,6 +269,7 @@ class _Slot:
     def _start(self, job: Job) -> None:
         assert self.process is not None
         self._tries = 0
+        self._executor.n_started += 1
         self.process.start_job(job)
         self._inbox.post(Started(job.trial, job.attempt))
 

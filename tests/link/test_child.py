@@ -54,6 +54,34 @@ async def test_the_end_of_a_child_is_named(tmp_path: Path, code: str, end: str) 
         assert child.reap() == end
 
 
+async def test_a_child_that_the_application_reaped_has_ended_and_its_link_is_closed(tmp_path: Path) -> None:
+    async with nothing_left():
+        child = await started(tmp_path, "sys.exit(3)")
+        await anyio.to_thread.run_sync(os.waitpid, child.pid, 0)
+        with anyio.fail_after(10):
+            await child.wait()
+        assert (child.reap(), child.reap(), child.sock.fileno()) == ("exit code unknown", "exit code unknown", -1)
+
+
+@pytest.mark.parametrize("has_pidfds", [True, False])
+async def test_a_child_ends_while_the_application_ignores_sigchld(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_pidfds: bool
+) -> None:
+    if not has_pidfds:
+        monkeypatch.delattr(os, "pidfd_open")
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        async with nothing_left():
+            child = await started(tmp_path, "sock.recv(1)")
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(child.wait)
+                await anyio.wait_all_tasks_blocked()
+                child.sock.sendall(b"!")
+            assert child.reap() == "exit code unknown"
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
 async def test_a_child_and_its_parent_talk(tmp_path: Path) -> None:
     async with nothing_left():
         child = await started(tmp_path, "sock.sendall(sock.recv(100).upper())")

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,16 +26,16 @@ SAYS_WHO_IT_IS = "sock.sendall(b'%d' % os.getpid())\ntime.sleep(60)\n"
 
 @contextmanager
 def guarded(
-    tmp_path: Path, code: str, controller: int | None = None
+    tmp_path: Path, code: str, controller: int | None = None, module: str = "asyncsweep.worker.guard", **settings: Any
 ) -> Iterator[tuple[subprocess.Popen[bytes], socket.socket]]:
     """A guard whose worker runs `code`, and the link to the worker."""
     (tmp_path / "the_worker.py").write_text(HEAD + code)
     ours, theirs = socket.socketpair()
     ours.settimeout(10)
     fd = str(theirs.fileno())
-    command = [sys.executable, "-m", "asyncsweep.worker.guard", "the_worker", fd, str(controller or os.getpid())]
+    command = [sys.executable, "-m", module, "the_worker", fd, str(controller or os.getpid())]
     env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
-    with ours, subprocess.Popen(command, pass_fds=[int(fd)], env=env) as guard:
+    with ours, subprocess.Popen(command, pass_fds=[int(fd)], env=env, **settings) as guard:
         theirs.close()
         yield guard, ours
         guard.send_signal(signal.SIGUSR1)
@@ -156,3 +157,37 @@ def test_a_worker_that_cannot_be_politely_ended_is_ended_by_force(tmp_path: Path
         guard.terminate()
         guard.send_signal(signal.SIGUSR1)
         assert (guard.wait(10), has_ended(worker, 0)) == (-signal.SIGKILL, True)
+
+
+LEAVES_ITS_GROUP = (
+    "child = os.fork()\nif not child:\n    time.sleep(60)\n    os._exit(0)\n"
+    "os.setpgid(0, os.getpgid(os.getppid())); os.setpgid(child, os.getpgrp())\n"
+    "sock.sendall(b'%d %d' % (os.getpid(), child))\ntime.sleep(60)\n"
+)
+
+
+def test_a_worker_that_left_its_group_is_signalled_too_and_leaves_nothing(tmp_path: Path) -> None:
+    # The guard has to lead a group that is not the test's own.
+    with guarded(tmp_path, LEAVES_ITS_GROUP, process_group=0) as (guard, link):
+        worker, child = map(int, link.recv(100).split())
+        guard.terminate()
+        assert (guard.wait(10), has_ended(worker, 0), has_ended(child, 0)) == (-signal.SIGTERM, True, True)
+
+
+BROKEN = """
+import sys
+import asyncsweep.worker.guard as guard, asyncsweep.worker.tree as tree
+def broken(*_): raise RuntimeError("broken")
+{breaks} = broken
+guard.main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("breaks", ["guard._Guard._signal_worker", "tree.end", "tree.os.readlink"])
+def test_whatever_breaks_in_a_guard_its_worker_ends(tmp_path: Path, breaks: str) -> None:
+    (tmp_path / "broken_guard.py").write_text(BROKEN.format(breaks=breaks))
+    code = "signal.signal(15, signal.SIG_IGN)\n" + SAYS_WHO_IT_IS
+    with guarded(tmp_path, code, module="broken_guard", stderr=subprocess.DEVNULL) as (guard, link):
+        worker = int(link.recv(100))
+        guard.send_signal(signal.SIGTERM if "signal" in breaks else signal.SIGUSR1)
+        assert (guard.wait(10), has_ended(worker)) == (-signal.SIGKILL, True)

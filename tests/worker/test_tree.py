@@ -105,3 +105,31 @@ def test_processes_are_found_by_their_mark_and_ended() -> None:
         tree.end_marked("b9a1c3")
         assert [has_ended(pid) for pid in sorted(marked)] == [True] * 3
         assert not has_ended(other.pid, within_s=0)
+
+
+IN_ANOTHER_NAMESPACE = """
+import subprocess
+from asyncsweep.errors import ConfigError
+from asyncsweep.executors.limits import limits_of
+from asyncsweep.worker import tree
+try:
+    limits_of("1GiB", None)
+except ConfigError as error:
+    print(tree.is_visible(), tree.marked(""), error)
+"""
+
+
+def test_the_processes_of_another_pid_namespace_are_left_alone_and_limits_refused() -> None:
+    unshared = ["unshare", "--user", "--map-root-user", "--pid", "--fork"]
+    try:
+        subprocess.run([*unshared, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no PID namespaces for us here")
+    done = subprocess.run(
+        [*unshared, sys.executable, "-c", IN_ANOTHER_NAMESPACE], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("False [] executor.memory_limit: /proc tells what processes take")
+
+
+def test_our_own_processes_are_visible() -> None:
+    assert tree.is_visible()
