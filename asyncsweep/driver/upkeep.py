@@ -245,6 +245,11 @@ def _prepared(plan: Plan, began: set[int]) -> Path:
     if plan.directory is None:
         return _temporary()
     folders = plan.directory / "trials"
+    if folders.is_symlink():
+        raise ConfigError(
+            f"directory={str(plan.directory)!r}: its folder 'trials' is a symbolic link, which is never followed: nothing could "
+            "be kept there; remove the link"
+        )
     try:
         numbers = numbers_in(folders)
     except OSError as error:

@@ -544,3 +544,18 @@ def test_what_can_be_deleted_is_when_something_cannot(trials: Path, monkeypatch:
     with pytest.raises(PermissionError):
         removal.remove_trial(trials, 0)
     assert os.listdir(trials / "0") == ["attempt-1.log"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("is_resumed", [False, True])
+async def test_a_symbolic_link_in_the_place_of_the_trials_folder_is_refused(tmp_path: Path, is_resumed: bool) -> None:
+    directory = tmp_path / "sweep"
+    directory.mkdir()
+    if is_resumed:
+        await sweep(directory, "tests.small_objectives:square", n_trials=1).run()
+    (tmp_path / "elsewhere").mkdir()
+    (directory / "trials").symlink_to(tmp_path / "elsewhere")
+    objective = "tests.small_objectives:square"
+    refused = sw.Sweep.open(directory, objective, n_trials=2) if is_resumed else sweep(directory, objective, n_trials=1)
+    with pytest.raises(sw.ConfigError, match="'trials' is a symbolic link, which is never followed"):
+        await refused.run()

@@ -122,9 +122,10 @@ async def test_what_is_printed_on_a_full_disk_is_no_error_of_the_objective(direc
         if trial.number == 0:
             for fd in (1, 2):
                 os.dup2(os.open("/dev/full", os.O_WRONLY), fd)
-        print("it is lost", flush=True)
-        print("this, too", file=sys.stderr)
-        print("x" * 100_000)
+        sys.stdout.write("it is lost\n")
+        sys.stdout.flush()
+        sys.stderr.write("this, too\n")
+        sys.stdout.write("x" * 100_000 + "\n")
         return 1.0
 
     result = await sweep(objective, {}, directory, n_trials=2)
