@@ -212,8 +212,8 @@ def test_a_symbolic_link_in_the_place_of_a_folder_is_refused(level: str, tmp_pat
 @pytest.mark.parametrize("executor", WHERE)
 async def test_a_trial_that_finds_a_symbolic_link_fails(executor: str, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "sweep").mkdir()
-    (tmp_path / "sweep" / "trials").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "sweep" / "trials").mkdir(parents=True)
+    (tmp_path / "sweep" / "trials" / "0").symlink_to(tmp_path / "elsewhere")
     (trial,) = (await sweep(WHERE[executor], tmp_path / "sweep", executor=executor).run()).trials
     assert trial.error is not None
     assert trial.error.type == "NotADirectoryError"

@@ -310,7 +310,9 @@ def test_one_good_suggestion_begins_the_count_anew() -> None:
     for number in range(1, MAX_QUARANTINED):
         bench.send(suggested(number))
     bench.send(suggested(MAX_QUARANTINED, x=0.25), started(MAX_QUARANTINED), finished(MAX_QUARANTINED))
-    assert not any(isinstance(effect, Finish) for effect in bench.send(suggested(MAX_QUARANTINED + 1)))
+    for number in range(MAX_QUARANTINED + 1, 2 * MAX_QUARANTINED):
+        assert not any(isinstance(effect, Finish) for effect in bench.send(suggested(number)))
+    assert isinstance(bench.send(suggested(2 * MAX_QUARANTINED))[-1], Finish)
 
 
 def test_a_trial_that_is_evaluated_elsewhere_is_nobodys_to_refuse() -> None:

@@ -12,6 +12,7 @@ import anyio
 import pytest
 
 import asyncsweep as sw
+from asyncsweep.executors import process
 from asyncsweep.worker.trial import Trial
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +33,8 @@ class DiesIdle:
         return x
 
 
-async def test_workers_that_die_idle_again_and_again_end_the_sweep() -> None:
+async def test_workers_that_die_idle_again_and_again_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_PAUSES_S", (0.01, 0.01))
     sweep = sw.Sweep(DiesIdle, {"x": sw.Float(0, 1)}, sampler="random", executor="process", n_trials=5)
 
     async def paused() -> None:

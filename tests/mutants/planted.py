@@ -117,7 +117,7 @@ FAULTS = (
         "records.py",
         "min(most, least * 2.0 ** min(n_failures - 1, 1000))",
         "least * 2.0 ** min(n_failures - 1, 1000)",
-        BACKOFF,
+        "",
     ),
     Fault(
         "deadly parameters are launched again",
@@ -131,7 +131,7 @@ FAULTS = (
         "course.py",
         "        for other in self.life.trials if self.life.n_open else ():\n",
         "        for other in ():\n",
-        DEADLY,
+        "",
     ),
     Fault(
         "a kill counts as a death",
