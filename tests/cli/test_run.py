@@ -115,6 +115,7 @@ def test_control_characters_of_an_error_are_shown_and_not_obeyed(cli: Cli) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.timeout(150)
 def test_an_interrupted_sweep_stops_its_trials_says_how_to_go_on_and_does(
     cli: Cli, folder: Path, environment: dict[str, str], number: signal.Signals
 ) -> None:
@@ -122,7 +123,7 @@ def test_an_interrupted_sweep_stops_its_trials_says_how_to_go_on_and_does(
     sweep = subprocess.Popen([*COMMAND, *arguments], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
     worker = wait_for_worker(folder)
     sweep.send_signal(number)
-    _, said = sweep.communicate(timeout=30)
+    _, said = sweep.communicate(timeout=90)  # a disk that has much to write may take its time to sync
     assert said == "Interrupted. Go on with: asyncsweep run objectives:forever --directory d --resume\n"
     assert sweep.returncode == 130
     with pytest.raises(ProcessLookupError):
