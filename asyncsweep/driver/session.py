@@ -32,7 +32,7 @@ from asyncsweep.driver.syncing import keep_synced
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.driver.upkeep import trial_folders
 from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError
-from asyncsweep.hooks.contracts import Executor, Exporter, Setup, VerdictSteps
+from asyncsweep.hooks.contracts import Executor, Exporter, Setup, SweepInfo, VerdictSteps
 from asyncsweep.journal.writer import Journal
 from asyncsweep.search.desk import Desk
 from asyncsweep.search.hosted import Parts, SamplerHost
@@ -286,6 +286,8 @@ async def _exporting(plan: Plan, driver: Driver) -> AsyncIterator[None]:
     async with anyio.create_task_group() as tasks:
         for exporter in plan.exporters:
             try:
+                if hasattr(exporter, "begin"):
+                    exporter.begin(_info(plan, driver))
                 with anyio.fail_after(EXPORT_GRACE_S):
                     await tasks.start(_export, exporter, driver.watchers.add())
             except ConfigError:
@@ -297,6 +299,17 @@ async def _exporting(plan: Plan, driver: Driver) -> AsyncIterator[None]:
         finally:
             driver.watchers.close()
             tasks.cancel_scope.deadline = anyio.current_time() + EXPORT_GRACE_S
+
+
+def _info(plan: Plan, driver: Driver) -> SweepInfo:
+    return SweepInfo(
+        name="sweep" if plan.directory is None else plan.directory.name,
+        directory=plan.directory,
+        space=plan.space,
+        directions=dict(plan.spec.directions),
+        objective=plan.spec.objective,
+        trials=lambda: tuple(driver.machine.trials),
+    )
 
 
 async def _export(exporter: Exporter, watcher: Watcher, *, task_status: anyio.abc.TaskStatus[None]) -> None:

@@ -25,7 +25,7 @@ the sweep's seed, the trial's number and the parameter's name alone says so by a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
@@ -34,7 +34,7 @@ import msgspec
 
 from asyncsweep.core.effects import AnswerParam, AnswerVerdict, Update
 from asyncsweep.core.events import Event
-from asyncsweep.core.records import Direction, State
+from asyncsweep.core.records import Direction, State, TrialRecord
 from asyncsweep.space import Domain, Space
 from asyncsweep.worker.objective import Call
 
@@ -225,9 +225,33 @@ class Executor(Protocol):
     def answer(self, job: JobId, answer: Answer) -> None: ...
 
 
+class SweepInfo(NamedTuple):
+    """What an exporter is told of the sweep that it exports.
+
+    Attributes:
+        name: The name of the sweep's directory; "sweep" for one in memory.
+        directory: Where the sweep lives; None for one in memory.
+        space: The parameters and their domains; empty when the objective asks for them while it runs.
+        directions: The metrics that are optimised, in order.
+        objective: The name of what is evaluated.
+        trials: Called on the event loop, it gives every trial so far by its number, those of earlier processes too. The
+            records of final trials do not change any more; read the others at once.
+    """
+
+    name: str
+    directory: Path | None
+    space: Space
+    directions: Mapping[str, Direction]
+    objective: str
+    trials: Callable[[], Sequence[TrialRecord]]
+
+
 @runtime_checkable
 class Exporter(Protocol):
-    """Receives the updates of a sweep in batches, in its own task; it is an async context manager."""
+    """Receives the updates of a sweep in batches, in its own task; it is an async context manager.
+
+    Where it has a method `begin(info: SweepInfo) -> None`, that is called before it is entered.
+    """
 
     async def __aenter__(self) -> Exporter: ...
     async def __aexit__(self, *exc: object) -> None: ...

@@ -1,4 +1,4 @@
-"""A trial's folder: where its logs and its checkpoint are, made when it is first used.
+"""A trial's folder: where its logs, its checkpoint and its artifacts are, made when it is first used.
 
 Its name is the trial's number, written in the one way in which we write numbers: "007" is somebody else's. Each folder has the
 mode 0700, whatever the umask, and no symbolic link is taken for one.
@@ -12,6 +12,7 @@ import re
 import stat
 
 CHECKPOINT = "checkpoint"
+ARTIFACTS = "artifacts"
 
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,17}")  # not \d, which other scripts' digits match too
 
