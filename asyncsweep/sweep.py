@@ -32,7 +32,7 @@ class Sweep:
 
     Args:
         objective: What is evaluated: a callable, a class whose instances are callable (built once in each worker), or a
-            text "package.module:function". When all its required parameters are in the space it is called with them by
+            text "package.module:function"; an `sw.Script(...)` or `sw.Command(...)` is a program. When all its required parameters are in the space it is called with them by
             name; otherwise, with one parameter, it gets the `Trial`. It returns a number, or metric names with numbers.
         space: Parameter name to `Float`, `Int`, `Categorical`, an Optuna distribution, or a constant. Left out, the objective
             asks for its parameters while it runs: `trial.suggest_float(...)`.
@@ -62,7 +62,8 @@ class Sweep:
         directory: Where the journal, logs and checkpoints of this sweep live. None: in memory only.
         fsync: When what the journal has survives a power loss: "always" (before anything is launched or shown), "batch"
             (within 50 ms), or "never" (when the system gets to it). A crash of the process loses nothing in any case.
-        keep: Of which trials logs and checkpoints are kept once they are final: "all", "failed", or "best" (and failed).
+        keep: Of which trials logs, checkpoints and artifacts are kept once they are final: "all", "failed", or "best" (and
+            failed).
         exporters: Names or objects that get every update.
         plugins: Modules or objects with hooks, for this sweep alone.
 

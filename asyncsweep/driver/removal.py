@@ -1,7 +1,7 @@
 """Deleting what a sweep kept for a trial, and nothing else.
 
-In a trial's folder the sweep's own are the logs, `attempt-N.log`, and what is under `checkpoint`; a file that somebody else put
-beside them stays, and the folder with it. No symbolic link is followed: it is deleted itself. Every path is reached from an
+In a trial's folder the sweep's own are the logs, `attempt-N.log`, and what is under `checkpoint` and `artifacts`; a file that
+somebody else put beside them stays, and the folder with it. No symbolic link is followed: it is deleted itself. Every path is reached from an
 open folder, so that nothing outside of the sweep's is touched, whatever is renamed meanwhile. What is gone already is no fault.
 
 A `stop` that is set ends a removal before the next file: `Stopped`.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from asyncsweep.worker.folders import CHECKPOINT
+from asyncsweep.worker.folders import ARTIFACTS, CHECKPOINT
 
 _LOG = re.compile(r"attempt-[0-9]+\.log")
 _NO_FOLDER = (errno.ENOTDIR, errno.ELOOP)  # a file, and on some systems a symbolic link
@@ -39,7 +39,7 @@ def remove_trial(folders: Path, number: int, stop: threading.Event | None = None
     try:
         with _opened(str(folders), None) as above, _opened(str(number), above) as folder:
             for name in os.listdir(folder):
-                if name == CHECKPOINT or _LOG.fullmatch(name):
+                if name in (CHECKPOINT, ARTIFACTS) or _LOG.fullmatch(name):
                     _remove(name, folder, faults, stop)
             with suppress(OSError):  # somebody else's file is in it, or it is gone
                 _delete(os.rmdir, str(number), above, stop)

@@ -1,4 +1,4 @@
-"""Upkeep: what stays of final trials' logs and checkpoints, as `keep` says.
+"""Upkeep: what stays of final trials' logs, checkpoints and artifacts, as `keep` says.
 
     "all"     everything
     "failed"  those of FAILED trials
@@ -8,7 +8,7 @@ Those of trials that are not final always stay. A trial's files go when it is fi
 process left goes at the beginning, and what could not be deleted at once, at the end. Only records decide that are in the
 journal: updates come after the write, and at the end nothing is deleted when the journal is broken. With `reproducible` a
 trial may be dropped until all before it are final; only then it counts. A dropped trial's files always go, before its number
-is used again: a checkpoint must not be taken for another trial's.
+is used again: a checkpoint or artifact must not be taken for another trial's.
 
 Deciding and deleting is done in threads, by one call at a time. What cannot be deleted is logged, and never fails a sweep. A
 disk may not answer, so the end waits for the threads with a limit. Those that are left then delete nothing more, but for the one
@@ -37,7 +37,7 @@ from asyncsweep.driver.plan import Plan
 from asyncsweep.driver.removal import Stopped, remove_tree, remove_trial
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.errors import ConfigError
-from asyncsweep.worker.folders import CHECKPOINT, numbers_in
+from asyncsweep.worker.folders import ARTIFACTS, CHECKPOINT, numbers_in
 
 # How long the end of a sweep may wait for the last deletions.
 UPKEEP_GRACE_S = 10.0
@@ -52,7 +52,8 @@ async def trial_folders(plan: Plan, driver: Driver) -> AsyncIterator[str]:
     """The folder of the trials' folders, looked after while the context is entered: before an attempt begins.
 
     Raises:
-        ConfigError: There are checkpoints that trials would take for their own, and they cannot be deleted, or must not be.
+        ConfigError: There are checkpoints or artifacts that trials would take for their own, and they cannot be deleted, or must
+            not be.
     """
     thread = anyio.CapacityLimiter(1)
     began = {trial.number for trial in driver.machine.trials if trial.attempt}
@@ -255,19 +256,20 @@ def _prepared(plan: Plan, began: set[int]) -> Path:
     except OSError as error:
         raise ConfigError(f"directory={str(plan.directory)!r}: {folders} cannot be read: {error}") from error
     for number in numbers:
-        checkpoint = folders / str(number) / CHECKPOINT
-        if number in began or not os.path.lexists(checkpoint):
+        mine = (folders / str(number) / name for name in (CHECKPOINT, ARTIFACTS))
+        left = next(filter(os.path.lexists, mine), None)
+        if number in began or left is None:
             continue
         if not plan.is_resumed:
             raise ConfigError(
-                f"directory={str(plan.directory)!r}: {checkpoint} is of another sweep, and the new trial {number} would go "
-                "on from it; delete it, or name another directory"
+                f"directory={str(plan.directory)!r}: {left} is of another sweep, and the new trial {number} would take it for "
+                "its own; delete it, or name another directory"
             )
         try:
             remove_trial(folders, number)
         except Exception as error:  # of a disk, or of folders in one another, deeper than the interpreter goes
             raise ConfigError(
-                f"directory={str(plan.directory)!r}: {checkpoint} is of a trial that is not known any more, and cannot be deleted: "
+                f"directory={str(plan.directory)!r}: {left} is of a trial that is not known any more, and cannot be deleted: "
                 f"{error}; delete it"
             ) from error
     return folders
