@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from asyncsweep.worker.folders import CHECKPOINT
+from asyncsweep.worker.folders import ARTIFACTS, CHECKPOINT
 
+_KEPT = {CHECKPOINT: "checkpoints", ARTIFACTS: "artifacts"}
 _LOG = re.compile(r"attempt-\d+\.log")
 
 
@@ -20,12 +21,14 @@ class Cost(NamedTuple):
         journal: The journal, with what repairs moved out of it.
         logs: What trials printed.
         checkpoints: What trials saved in `checkpoint_dir`.
+        artifacts: What trials saved in `dir`.
         other: Everything else in the directory.
     """
 
     journal: int
     logs: int
     checkpoints: int
+    artifacts: int
     other: int
 
     @property
@@ -63,7 +66,7 @@ def _purpose(place: tuple[str, ...]) -> str:
     is_of_trial = len(place) > 2 and place[0] == "trials" and place[1].isdecimal()
     if is_of_trial and len(place) == 3 and _LOG.fullmatch(place[2]):
         return "logs"
-    return "checkpoints" if is_of_trial and place[2] == CHECKPOINT else "other"
+    return _KEPT.get(place[2], "other") if is_of_trial else "other"
 
 
 def _files(directory: Path) -> Iterator[tuple[tuple[str, ...], os.stat_result]]:

@@ -138,6 +138,7 @@ def with_files(directory: Path) -> Path:
         "trials/0/attempt-2.log": 300,
         "trials/0/checkpoint/model.pt": 40_000,
         "trials/0/checkpoint/deep/er.bin": 5_000,
+        "trials/0/artifacts/report.pdf": 70_000,
         "trials/0/mine.txt": 6_000_000,
         "trials/attempt-1.log": 7_000,
     }.items():
@@ -156,8 +157,9 @@ def test_what_a_directory_costs_is_told_by_purpose(tmp_path: Path) -> None:
         "journal": size + 10,
         "logs": 500,
         "checkpoints": 45_000,
+        "artifacts": 70_000,
         "other": 6_007_000 + lock,
-        "total": size + 10 + 500 + 45_000 + 6_007_000 + lock,
+        "total": size + 10 + 500 + 45_000 + 70_000 + 6_007_000 + lock,
     }
 
 
@@ -165,7 +167,7 @@ def test_the_cost_is_the_last_line_in_units_that_people_read(tmp_path: Path) -> 
     directory = with_files(tmp_path / "d")
     (directory / journal.NAME).with_name("journal.quarantine-1").write_bytes(bytes(1_200_000))
     last = show(str(directory)).output.splitlines()[-1]
-    assert last == "On disk: 7.3 MB (journal 1.2 MB, logs 500 B, checkpoints 45 kB, other 6.0 MB)."
+    assert last == "On disk: 7.3 MB (journal 1.2 MB, logs 500 B, checkpoints 45 kB, artifacts 70 kB, other 6.0 MB)."
 
 
 def test_a_symbolic_link_costs_what_it_is_and_not_what_it_leads_to(tmp_path: Path) -> None:

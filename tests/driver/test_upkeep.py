@@ -368,14 +368,13 @@ async def test_a_dropped_trials_checkpoint_is_gone_before_its_number_is_used_aga
 
 
 @pytest.mark.anyio
-async def test_a_new_sweep_refuses_a_folder_with_checkpoints_of_another(tmp_path: Path) -> None:
-    checkpoint = tmp_path / "trials" / "3" / "checkpoint"
-    checkpoint.mkdir(parents=True)
-    with pytest.raises(
-        sw.ConfigError, match=r"trials/3/checkpoint is of another sweep.*; delete it, or name another dir"
-    ):
+@pytest.mark.parametrize("name", ["checkpoint", "artifacts"])
+async def test_a_new_sweep_refuses_a_folder_with_what_trials_of_another_left(name: str, tmp_path: Path) -> None:
+    left = tmp_path / "trials" / "3" / name
+    left.mkdir(parents=True)
+    with pytest.raises(sw.ConfigError, match=rf"trials/3/{name} is of another sweep.*; delete it, or name another dir"):
         await sweep(tmp_path, where).run()
-    assert checkpoint.is_dir()
+    assert left.is_dir()
     assert not (tmp_path / "journal.asyncsweep").exists()
 
 
@@ -460,11 +459,13 @@ def trials(tmp_path: Path) -> Path:
     folder = tmp_path / "sweep" / "trials" / "0"
     (folder / "checkpoint" / "deep").mkdir(parents=True)
     (folder / "checkpoint" / "deep" / "file").write_text("saved")
+    (folder / "artifacts").mkdir()
+    (folder / "artifacts" / "model.bin").write_text("large")
     (folder / "attempt-1.log").write_text("said")
     return folder.parent
 
 
-def test_logs_checkpoint_and_folder_go(trials: Path) -> None:
+def test_logs_checkpoint_artifacts_and_folder_go(trials: Path) -> None:
     removal.remove_trial(trials, 0)
     assert os.listdir(trials) == []
 
@@ -475,7 +476,9 @@ def test_somebody_elses_file_in_a_trials_folder_stays(trials: Path) -> None:
     assert os.listdir(trials / "0") == ["notes.txt"]
 
 
-@pytest.mark.parametrize("place", ["0/checkpoint/link", "0/checkpoint/deep/link", "0/attempt-2.log"])
+@pytest.mark.parametrize(
+    "place", ["0/checkpoint/link", "0/checkpoint/deep/link", "0/artifacts/link", "0/attempt-2.log"]
+)
 def test_a_symbolic_link_goes_and_what_it_leads_to_stays(place: str, trials: Path, tmp_path: Path) -> None:
     (trials / place).symlink_to(tmp_path / "outside")
     removal.remove_trial(trials, 0)
