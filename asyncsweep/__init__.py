@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # what type checkers see of `_MODULES`; a test holds the two 
         JournalError,
         MemoryLimitExceeded,
         PluginError,
+        ProgramFailed,
         SpaceExhausted,
         TooManyFailures,
         TrialError,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:  # what type checkers see of `_MODULES`; a test holds the two 
         TrialTimeout,
         WorkerLost,
     )
+    from asyncsweep.exporters.threaded import ThreadedExporter
     from asyncsweep.history import History
     from asyncsweep.hooks import hookimpl
     from asyncsweep.hooks.contracts import (
@@ -52,6 +54,7 @@ if TYPE_CHECKING:  # what type checkers see of `_MODULES`; a test holds the two 
         FinishedTrial,
         Pruner,
         Sampler,
+        SweepInfo,
         TrialRef,
         VerdictSteps,
     )
@@ -59,8 +62,11 @@ if TYPE_CHECKING:  # what type checkers see of `_MODULES`; a test holds the two 
     from asyncsweep.run import SweepRun
     from asyncsweep.settings import executor, pruner, sampler
     from asyncsweep.space import Categorical, Domain, Float, Int, Space
+    from asyncsweep.steering.server import control
     from asyncsweep.sweep import Sweep
-    from asyncsweep.worker import current_trial, report
+    from asyncsweep.worker import current_trial, finish, report
+    from asyncsweep.worker.command import Command
+    from asyncsweep.worker.script import Script
     from asyncsweep.worker.trial import Trial
 
 __version__ = "0.1.0"
@@ -68,6 +74,7 @@ __version__ = "0.1.0"
 __all__ = [
     "AsyncSweepError",
     "Categorical",
+    "Command",
     "ConfigError",
     "CpuTimeLimitExceeded",
     "Domain",
@@ -82,19 +89,23 @@ __all__ = [
     "MemoryLimitExceeded",
     "PluginError",
     "PluginFailed",
+    "ProgramFailed",
     "Pruner",
     "Result",
     "Retry",
     "Sampler",
+    "Script",
     "Space",
     "SpaceExhausted",
     "State",
     "Sweep",
     "SweepFinished",
+    "SweepInfo",
     "SweepPaused",
     "SweepRun",
     "SweepStopping",
     "SweepUnpaused",
+    "ThreadedExporter",
     "TooManyFailures",
     "Trial",
     "TrialDropped",
@@ -113,8 +124,10 @@ __all__ = [
     "VerdictSteps",
     "WorkerLost",
     "__version__",
+    "control",
     "current_trial",
     "executor",
+    "finish",
     "hookimpl",
     "pruner",
     "report",
@@ -124,6 +137,7 @@ __all__ = [
 _MODULES = {
     "AsyncSweepError": "errors",
     "Categorical": "space",
+    "Command": "worker.command",
     "ConfigError": "errors",
     "CpuTimeLimitExceeded": "errors",
     "Domain": "space",
@@ -138,19 +152,23 @@ _MODULES = {
     "MemoryLimitExceeded": "errors",
     "PluginError": "errors",
     "PluginFailed": "core.effects",
+    "ProgramFailed": "errors",
     "Pruner": "hooks.contracts",
     "Result": "result",
     "Retry": "core.records",
     "Sampler": "hooks.contracts",
+    "Script": "worker.script",
     "Space": "space",
     "SpaceExhausted": "errors",
     "State": "core.records",
     "Sweep": "sweep",
     "SweepFinished": "core.effects",
+    "SweepInfo": "hooks.contracts",
     "SweepPaused": "core.effects",
     "SweepRun": "run",
     "SweepStopping": "core.effects",
     "SweepUnpaused": "core.effects",
+    "ThreadedExporter": "exporters.threaded",
     "TooManyFailures": "errors",
     "Trial": "worker.trial",
     "TrialDropped": "core.effects",
@@ -168,8 +186,10 @@ _MODULES = {
     "UpdatesSkipped": "core.effects",
     "VerdictSteps": "hooks.contracts",
     "WorkerLost": "errors",
+    "control": "steering.server",
     "current_trial": "worker",
     "executor": "settings",
+    "finish": "worker",
     "hookimpl": "hooks",
     "pruner": "settings",
     "report": "worker",

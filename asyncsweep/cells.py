@@ -26,6 +26,11 @@ def cell(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else value
 
 
+def csv_text(value: Any) -> Any:
+    """A cell of a CSV file, in which None is not the same as nothing."""
+    return "None" if value is None else cell(value)
+
+
 def json_value(value: Any) -> Any:
     """A value for JSON. NaN and infinity become "NaN", "Infinity", "-Infinity"; bytes hexadecimal."""
     if isinstance(value, float) and not math.isfinite(value):

@@ -43,6 +43,18 @@ class Columns:
         row |= {self.metrics[name]: value for name, value in trial.metrics.items()}
         return row | {self.constraints[name]: value for name, value in (trial.constraints or {}).items()}
 
+    def row(self, trial: TrialRecord) -> dict[str, Any]:
+        """All that the table tells of the trial, by column; what it does not have is left out."""
+        row: dict[str, Any] = {"number": trial.number, "state": trial.state.value, **self.named(trial)}
+        row["attempts"] = trial.attempt
+        if trial.started_at:
+            row["started_at"] = trial.started_at
+        if trial.duration_s is not None:
+            row["duration_s"] = trial.duration_s
+        if trial.error is not None:
+            row["error"] = str(trial.error)
+        return row
+
     def in_order(self, rows: Iterable[Mapping[str, Any]]) -> list[str]:
         """The columns that any row has: number, state, parameters, metrics, constraints, then the others."""
         present = dict.fromkeys(column for row in rows for column in row)

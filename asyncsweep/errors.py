@@ -4,6 +4,7 @@
     |-- ConfigError          the user's settings; raised before the first trial
     |-- PluginError          someone else's code: a sampler, pruner, executor or exporter
     |-- TrialError           an objective broke the rules; becomes data in the result
+    |   |-- ProgramFailed    a program could not be started, or did not end well
     |   |-- TrialTimeout     an attempt ran longer than `trial_timeout`
     |   `-- WorkerLost       the process that ran an attempt is gone
     |       |-- MemoryLimitExceeded   it was ended, because it took more memory than it may
@@ -44,6 +45,10 @@ class PluginError(AsyncSweepError, RuntimeError):
 
 class TrialError(AsyncSweepError, ValueError):
     """An objective returned or asked for something that a trial cannot have; where Optuna raises a `ValueError`, as one."""
+
+
+class ProgramFailed(TrialError):
+    """A program could not be started, or ended with another exit code than 0. Known by its name in results, and to `Retry(on=...)`."""
 
 
 class TrialTimeout(TrialError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asyncsweep import fronts
-from asyncsweep.cells import Cells, cell, json_value, number
+from asyncsweep.cells import Cells, cell, csv_text, json_value, number
 from asyncsweep.columns import Columns
 from asyncsweep.core.policy import is_better
 from asyncsweep.core.records import FINAL_STATES, Direction, State, SweepSpec, TrialRecord
@@ -142,7 +142,7 @@ class Result:
         "constraint:name". What a trial does not have is left out.
         """
         columns = self._columns()
-        return [_row(trial, columns) for trial in self.trials]
+        return [columns.row(trial) for trial in self.trials]
 
     def to_csv(self, path: str | Path) -> None:
         """Write `to_rows` as CSV with a header, to be read again by `Sweep(history=path)`.
@@ -151,7 +151,7 @@ class Result:
         two choices of a parameter would look the same, such as 1 and "1", the text is in quotes of its own.
         """
         columns = self._columns()
-        rows = [_row(trial, columns) for trial in self.trials]
+        rows = [columns.row(trial) for trial in self.trials]
         texts = {
             columns.params[name]: Cells(domain)
             for name, domain in self.space.items()
@@ -161,7 +161,7 @@ class Result:
             writer = csv.DictWriter(file, columns.in_order(rows), restval="")
             writer.writeheader()
             for row in rows:
-                writer.writerow({key: texts[key].text(v) if key in texts else _text(v) for key, v in row.items()})
+                writer.writerow({key: texts[key].text(v) if key in texts else csv_text(v) for key, v in row.items()})
 
     def to_dict(self) -> dict[str, Any]:
         """The trials with their reports, and the errors of attempts that were repeated, as plain values for JSON.
@@ -174,7 +174,7 @@ class Result:
             "reason": self.reason,
             "trials": [
                 {
-                    **json_value(_row(trial, columns)),
+                    **json_value(columns.row(trial)),
                     "params": json_value(trial.params),
                     "metrics": json_value(trial.metrics),
                     "constraints": json_value(trial.constraints or {}),
@@ -267,23 +267,6 @@ class Result:
         if any(map(math.isnan, found)):
             raise ConfigError(f"reference={given!r}: NaN is no place")
         return found
-
-
-def _row(trial: TrialRecord, columns: Columns) -> dict[str, Any]:
-    row: dict[str, Any] = {"number": trial.number, "state": trial.state.value, **columns.named(trial)}
-    row["attempts"] = trial.attempt
-    if trial.started_at:
-        row["started_at"] = trial.started_at
-    if trial.duration_s is not None:
-        row["duration_s"] = trial.duration_s
-    if trial.error is not None:
-        row["error"] = str(trial.error)
-    return row
-
-
-def _text(value: Any) -> Any:
-    """A cell of a CSV file, in which None is not the same as nothing."""
-    return "None" if value is None else cell(value)
 
 
 def _needs(module: str, package: str) -> Any:

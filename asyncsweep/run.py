@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-from asyncsweep import checks
+from asyncsweep import checks, logs
 from asyncsweep.core import effects as ef
 from asyncsweep.core.events import (
     Enqueued,
@@ -22,6 +22,7 @@ from asyncsweep.core.events import (
     TrialCancelled,
     Unpaused,
 )
+from asyncsweep.core.machine import Phase
 from asyncsweep.core.records import ErrorInfo, State, TrialRecord
 from asyncsweep.driver.driver import Driver
 from asyncsweep.driver.plan import Plan
@@ -31,6 +32,7 @@ from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError, TooMany
 from asyncsweep.result import Result
 from asyncsweep.worker.loading import refuse_while_loading
 from asyncsweep.worker.outcome import metrics_of
+from asyncsweep.worker.secrets import redacted
 
 log = logging.getLogger("asyncsweep")
 
@@ -63,7 +65,7 @@ class SweepRun:
         finally:
             if self._driver_or_none is not None and self._driver_or_none.finish is not None:
                 for source, error in self._plan.registry.finished(self.snapshot()):
-                    log.error("the plugin %s failed in asyncsweep_finished: %r", source, error)
+                    log.error("the plugin %s failed in asyncsweep_finished: %s", source, redacted(repr(error)))
 
     # -- watching -----------------------------------------------------------------------------------------------------
 
@@ -103,6 +105,11 @@ class SweepRun:
         return self._driver.machine.paused
 
     @property
+    def is_stopping(self) -> bool:
+        """True from a stop on, when no more trials begin, until the sweep has ended."""
+        return self._driver.machine.phase is Phase.STOPPING
+
+    @property
     def directory(self) -> Path | None:
         """Where the journal and the logs are; None for a sweep in memory."""
         return self._plan.directory
@@ -115,6 +122,32 @@ class SweepRun:
         """
         watcher, self._from_start = self._from_start or self._driver.watchers.add(), None
         return watcher
+
+    async def log(
+        self, number: int, attempt: int | None = None, *, offset: int = 0, limit_bytes: int = logs.PIECE_BYTES
+    ) -> logs.Log:
+        """A piece of what a trial printed to stdout and stderr, also while it runs; without secrets, see the docs.
+
+        Args:
+            number: The trial.
+            attempt: From 1; None is the current or last one.
+            offset: Where to begin, in bytes printed; negative: so many before the end. Go on with `next_offset`.
+            limit_bytes: The most bytes to read, up to 1 MiB.
+
+        Raises:
+            ConfigError: There is no such trial or attempt, or the sweep is in memory, where nothing is kept.
+            OSError: The log cannot be read.
+        """
+        trial = self._known(number)
+        if self.directory is None:
+            raise ConfigError("log(): a sweep in memory keeps no output; give Sweep(directory=...)")
+        logs.check_offset(offset)
+        checks.count("limit_bytes", limit_bytes, least=1, most=2**20)
+        if attempt is None:
+            attempt = trial.attempt
+        elif checks.count("attempt", attempt, least=1) > trial.attempt:
+            raise ConfigError(f"attempt={attempt}: trial {number} has had {trial.attempt}")
+        return await logs.read(self._plan.executor, self.directory, trial, attempt, offset, limit_bytes)
 
     def snapshot(self) -> Result:
         """The trials as they are now; what happens later changes nothing of it."""

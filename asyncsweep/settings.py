@@ -14,6 +14,7 @@ from asyncsweep.hooks.nearest import did_you_mean, listed
 from asyncsweep.hooks.offers import CONTRACTS, Kind
 from asyncsweep.pruners.nop import NopPruner
 from asyncsweep.samplers import optunas
+from asyncsweep.worker.secrets import learn
 
 if TYPE_CHECKING:  # plugins are loaded for a sweep, not for an import
     from asyncsweep.hooks.registry import Registry
@@ -130,6 +131,8 @@ def spec_of(kind: Kind, value: Any) -> PluginSpec:
         msgspec.msgpack.encode(choice.options)
     except (TypeError, ValueError, OverflowError):  # a function among them, say: as an object, it is given again
         return PluginSpec(choice.name, {}, choice.host, given=True)
+    if learn(choice.options):  # no journal has a password or a key
+        return PluginSpec(choice.name, {}, choice.host, given=True)
     return PluginSpec(choice.name, choice.options, choice.host)
 
 
@@ -153,7 +156,7 @@ def restored(setting: str, spec: PluginSpec) -> dict[str, Any]:
     if spec.given:
         nothing = _NOTHING.get(setting)
         raise ConfigError(
-            f"{setting}: the sweep was made with an object ({spec.name}), which is not in the journal; "
+            f"{setting}: the sweep was made with an object ({spec.name}), or a secret for one, which is not in the journal; "
             f"give {setting}=..." + (f" again, or {setting}={nothing}" if nothing else "")
         )
     return {"name": spec.name, **spec.options, **({"host": spec.host} if spec.host else {})}

@@ -266,6 +266,11 @@ class Sweep:
         executor = self._make_executor()
         runs = getattr(executor, "runs", "both")
         is_async = self.objective.is_async
+        if self.objective.needs_process and not getattr(executor, "remote", True):
+            raise ConfigError(
+                f"executor={spec.executor.name!r}: it runs objectives in this process, and {self.objective.name!r} is a program; "
+                "use executor='process'"
+            )
         if is_async is False and runs == "async":
             raise ConfigError(
                 f"executor={spec.executor.name!r}: it runs on the event loop and needs an `async def` objective; "

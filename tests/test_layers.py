@@ -45,6 +45,8 @@ RULES = {
     "errors": rule("", ""),
     "space": rule("errors", "msgspec"),
     "core": rule("errors space", "msgspec", IMPURE),
+    "cells": rule("errors space", ""),
+    "columns": rule("core", ""),
     "wire": rule("", "msgpack"),
     "link": rule("errors wire worker", "anyio msgpack"),
     "worker": rule("errors wire", "msgpack"),
@@ -53,7 +55,7 @@ RULES = {
     "pruners": rule(BELOW_3, "anyio cloudpickle msgpack msgspec numpy optuna"),
     "search": rule(f"{BELOW_3} samplers pruners", "anyio msgpack msgspec optuna"),
     "executors": rule(BELOW_3, "anyio cloudpickle msgpack msgspec"),
-    "exporters": rule(BELOW_3, "anyio msgpack msgspec"),
+    "exporters": rule(f"{BELOW_3} cells columns samplers", "anyio msgpack msgspec optuna sqlalchemy"),
     "journal": rule(BELOW_3, "anyio msgspec"),
     "driver": rule(BELOW_4, "anyio cloudpickle msgpack msgspec"),
 }

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -16,17 +15,29 @@ import click
 from rich.console import Console
 
 from asyncsweep.cli.group import EXIT_INTERRUPTED, EXIT_SWEEP_FAILED
+from asyncsweep.cli.interrupts import REASON, Interrupts, heeded
 from asyncsweep.core.records import State
 from asyncsweep.errors import PluginError, TooManyFailures
 from asyncsweep.progress import show
+from asyncsweep.progress.text import visible
 from asyncsweep.result import Result
+from asyncsweep.steering.server import control
 from asyncsweep.sweep import Sweep
+
+Say = Callable[[str], None]
 
 _NO_SPACE = "hint: without --space the objective gets a Trial; name its parameters by --space NAME=DOMAIN"
 
 
-def carry_out(sweep: Sweep, *, plain: bool, as_json: bool, resume_by: str) -> Result:
-    """Run a sweep and show it.
+def carry_out(
+    sweep: Sweep,
+    *,
+    plain: bool,
+    as_json: bool,
+    resume_by: str,
+    begin: Callable[[Say], None] | None = None,
+) -> Result:
+    """Run a sweep and show it; while it runs, other processes of this user can steer it.
 
     Args:
         sweep: What to run.
@@ -34,27 +45,31 @@ def carry_out(sweep: Sweep, *, plain: bool, as_json: bool, resume_by: str) -> Re
         as_json: Write the result as JSON to the standard output, and everything else, with what objectives print, to the
             standard error.
         resume_by: What the user is told after Ctrl-C.
+        begin: Called when the sweep has begun, with a function that shows a line.
 
     Raises:
         AsyncSweepError: The sweep failed.
         click.exceptions.Exit: It was interrupted, or no trial completed.
     """
-    with _json_apart(as_json) as json_to, _terminated_as_interrupted():
+    with _json_apart(as_json) as json_to:
         console = Console(stderr=as_json)
+        carried = _Carried(sweep, console, False if plain else None, begin)
         try:
-            result = anyio.run(_run, sweep, console, False if plain else None)
-        except KeyboardInterrupt:
-            click.echo(f"Interrupted. {resume_by}", err=True)
-            raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
+            result = anyio.run(carried.out)
+        except KeyboardInterrupt:  # before signals were heeded
+            result = None
         except (TooManyFailures, PluginError) as error:
             if json_to is not None and isinstance(error.result, Result):
                 write_json(error.result, sweep.directory, json_to)
             raise
-        if json_to is not None:
+        if json_to is not None and result is not None:
             write_json(result, sweep.directory, json_to)
+    if result is None or carried.was_broken_off or result.reason == REASON:
+        click.echo(f"Interrupted. {resume_by}", err=True)
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
     if not result.counts[State.COMPLETE] and result.counts[State.FAILED]:
         click.echo("error: no trial completed", err=True)
-        if not sweep.space.names:
+        if not sweep.space.names and ":" in sweep.spec.objective:  # a function
             click.echo(_NO_SPACE, err=True)
         raise click.exceptions.Exit(EXIT_SWEEP_FAILED)
     return result
@@ -72,10 +87,60 @@ def write_json(result: Result, directory: Path | None, to: TextIO, **more: Any) 
     to.flush()
 
 
-async def _run(sweep: Sweep, console: Console, live: bool | None) -> Result:
-    async with sweep.start() as run:
-        await show(run, console=console, live=live)
-        return await run.result()
+class _Carried:
+    """One sweep, from its start to its end, however it ends."""
+
+    def __init__(
+        self, sweep: Sweep, console: Console, live: bool | None, begin: Callable[[Say], None] | None
+    ) -> None:
+        self._sweep = sweep
+        self._console = console
+        self._live = live
+        self._begin = begin
+        self.was_broken_off = False
+
+    async def out(self) -> Result | None:
+        """The result, as far as it got; None when the sweep was interrupted before it began."""
+        result: Result | None = None
+        failure: BaseException | None = None
+        with anyio.open_signal_receiver(*heeded()) as signals:
+            # A task group would wrap what the sweep raises, and so it gets to see none of it.
+            async with anyio.create_task_group() as tasks:
+                with anyio.CancelScope() as everything:
+                    interrupts = Interrupts(everything, _say_aside, self._clean_up)
+                    tasks.start_soon(interrupts.heed, signals)
+                    try:
+                        result = await self._watched(interrupts)
+                    except (Exception, SystemExit) as error:
+                        failure = error
+                tasks.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+        self.was_broken_off = everything.cancelled_caught
+        return interrupts.run.snapshot() if result is None and interrupts.run is not None else result
+
+    async def _watched(self, interrupts: Interrupts) -> Result:
+        async with self._sweep.start() as run:
+            interrupts.run = run
+            if self._begin is not None:
+                self._begin(self._say)
+            if run.is_paused:
+                run.unpause()
+                self._say("It was paused, and goes on.")
+            async with control(run):
+                await show(run, console=self._console, live=self._live)
+                return await run.result()
+
+    def _say(self, line: str) -> None:
+        self._console.print(visible(line, self._console.encoding), markup=False, highlight=False, soft_wrap=True)
+
+    def _clean_up(self) -> None:
+        if self._console.is_terminal and not self._console.is_dumb_terminal:
+            self._console.show_cursor(True)
+
+
+def _say_aside(line: str) -> None:
+    click.echo(line, err=True)
 
 
 @contextmanager
@@ -94,13 +159,3 @@ def _json_apart(wanted: bool) -> Iterator[TextIO | None]:
         sys.stdout.flush()
         os.dup2(kept, 1)
         os.close(kept)
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM ends a sweep as Ctrl-C does: its trials are stopped."""
-    before = signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

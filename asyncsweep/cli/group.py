@@ -13,17 +13,27 @@ from asyncsweep import __version__
 from asyncsweep.errors import AsyncSweepError, ConfigError
 from asyncsweep.hooks.nearest import did_you_mean
 from asyncsweep.progress.text import visible_lines
+from asyncsweep.worker.secrets import redacted
 
 EXIT_SWEEP_FAILED = 1
 EXIT_BAD_USAGE = 2
 EXIT_INTERRUPTED = 130
 
 _COMMANDS = {
+    "artifacts": "asyncsweep.cli.artifacts:artifacts",
     "demo": "asyncsweep.cli.demo:demo",
+    "export": "asyncsweep.cli.export:export",
+    "import": "asyncsweep.cli.import_:import_",
     "journal": "asyncsweep.cli.journal:journal",
+    "ls": "asyncsweep.cli.ls:ls",
+    "logs": "asyncsweep.cli.logs:logs",
+    "pause": "asyncsweep.cli.steer:pause",
     "plugins": "asyncsweep.cli.plugins:plugins",
+    "rm": "asyncsweep.cli.rm:rm",
     "run": "asyncsweep.cli.run:run",
     "show": "asyncsweep.cli.show:show",
+    "stop": "asyncsweep.cli.steer:stop",
+    "unpause": "asyncsweep.cli.steer:unpause",
 }
 
 
@@ -78,10 +88,10 @@ def asyncsweep() -> None:
 
 
 def _exit(ctx: click.Context, error: AsyncSweepError, code: int) -> NoReturn:
-    click.echo(f"error: {visible_lines(str(error), sys.stderr.encoding or 'utf-8')}", err=True)
+    click.echo(f"error: {visible_lines(redacted(str(error)), sys.stderr.encoding or 'utf-8')}", err=True)
     ctx.exit(code)
 
 
 def _show_warning(message: Warning | str, *details: Any, **more: Any) -> None:
     """Without the line of our own source that `warnings` would show."""
-    click.echo(f"warning: {visible_lines(str(message), sys.stderr.encoding or 'utf-8')}", err=True)
+    click.echo(f"warning: {visible_lines(redacted(str(message)), sys.stderr.encoding or 'utf-8')}", err=True)

@@ -3,35 +3,61 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from asyncsweep.cli import words as told
+from asyncsweep.cli.options import direction_of, enqueued, pairs, settings_of, sweep_options
+from asyncsweep.cli.target import Target, target_of
+from asyncsweep.cli.words import Given, SweepCommand, Words, meant, own_options
 from asyncsweep.errors import ConfigError
-from asyncsweep.space import Categorical
+from asyncsweep.space import Domain, parse_domain
 from asyncsweep.space.choices import Constant
-from asyncsweep.space.parse import parse_domain
 
 _EPILOG = """\b
+TARGET is one of these:
+  train.py              a script; it gets --lr=0.1 ..., or lr=0.1 ... where parameters are given as lr=DOMAIN
+  package.train:main    a function; the module is also looked for in the current folder
+  sweep.toml            a file of a sweep (asyncsweep init writes one); options given beside it replace its fields
+  -- ./train.sh {lr}    any program
+
+\b
+Every option that is not below is a parameter; --space NAME=DOMAIN is for names that are. After TARGET, what follows
+-- is passed to the script as it is: asyncsweep run train.py --lr "uniform(0, 1)" -- --verbose
+
+\b
 Domains:
   uniform(-10, 10)      uniform(0, 1, step=0.25)    log_uniform(1e-5, 1e-1)
   int_uniform(3, 15)    int_log_uniform(1, 1000)    categorical(sgd, adam)
-  [32, 64]              anything else is a constant
+  [32, 64]              1,2,3                       choice(a, b)
+  range(1, 10)          interval(0, 1)              int(interval(1, 10))
+  tag(log, interval(1e-4, 1e-1))                    anything else is a constant
 
 \b
 Examples:
-  asyncsweep run train:objective --space lr="log_uniform(1e-5, 1e-1)" --space opt="categorical(sgd, adam)"
-  asyncsweep run train:objective --space x="uniform(0, 1)" --n-trials 200 --concurrency 4 --pruner median \\
-      --sampler tpe --sampler-option n_startup_trials=20 --seed 1 --directory sweeps/first
-  asyncsweep run train:objective --directory sweeps/first --resume --n-trials 300
+  asyncsweep run train.py --lr "log_uniform(1e-4, 1e-1)" --trials 20 --parallel 2
+  asyncsweep run train.py lr="tag(log, interval(1e-4, 1e-1))" model=resnet18,resnet34
+  asyncsweep run train:objective --x "uniform(0, 1)" --pruner median --sampler-option n_startup_trials=20 --sampler tpe
+  asyncsweep run --lr "log_uniform(1e-4, 1e-1)" -- ./train.sh --lr={lr}
+  asyncsweep run sweep.toml --trials 50
+
+\b
+Ctrl-C lets running trials end and begins no more; once more stops them now. asyncsweep resume DIR goes on.
 """
 
 
-@click.command(name="run", short_help="Run a sweep of a function.", epilog=_EPILOG)
-@click.argument("objective", metavar="MODULE:FUNCTION")
-@click.option("--space", "spaces", multiple=True, metavar="NAME=DOMAIN", help="A parameter; once for each.")
+@click.command(
+    cls=SweepCommand,
+    name="run",
+    short_help="Run a sweep of a script, a program or a function.",
+    epilog=_EPILOG,
+    options_metavar="[TARGET] [OPTIONS] [--NAME DOMAIN]... [NAME=DOMAIN]... [-- ARGUMENT...]",
+)
+@click.argument("target", nargs=-1, type=click.Path())
+@click.option("--space", "spaces", multiple=True, metavar="NAME=DOMAIN", help="A parameter, whatever its name.")
 @click.option(
     "--direction",
     "directions",
@@ -39,118 +65,160 @@ Examples:
     metavar="[METRIC=]minimize|maximize",
     help="What is better; once for each metric. Default: minimize.",
 )
-@click.option("--n-trials", type=int, metavar="N", help="How many trials there will be. Default: 100.")
-@click.option("--concurrency", type=int, metavar="N", help="How many run at a time. Default: 1.")
-@click.option("--sampler", metavar="NAME", help="Who suggests parameters. Default: tpe.")
-@click.option("--sampler-option", "sampler_options", multiple=True, metavar="NAME=VALUE")
-@click.option("--pruner", metavar="NAME", help="Who ends hopeless trials. Default: nobody.")
-@click.option("--pruner-option", "pruner_options", multiple=True, metavar="NAME=VALUE")
-@click.option("--executor", metavar="NAME", help="Where trials run. Default: process.")
-@click.option("--executor-option", "executor_options", multiple=True, metavar="NAME=VALUE")
+@click.option("--directory", metavar="DIR", help="Where the journal and the trials go. Default: sweeps/NAME-K.")
+@click.option("--in-memory", is_flag=True, help="Keep nothing on disk.")
 @click.option("--seed", type=int, metavar="N", help="Default: a random one.")
-@click.option("--timeout", type=float, metavar="SECONDS", help="Stop the sweep after this time.")
-@click.option("--trial-timeout", type=float, metavar="SECONDS", help="End an attempt after this time.")
-@click.option("--retries", type=int, metavar="N", help="Try a failed trial again so often. Default: 0.")
-@click.option("--retry-on", "retry_on", multiple=True, metavar="ERROR", help="Only after this error; once for each.")
-@click.option(
-    "--backoff",
-    type=(float, float),
-    metavar="LEAST MOST",
-    help="Seconds before a trial is tried again: LEAST, then twice as long each time, up to MOST. Default: at once.",
-)
-@click.option("--max-failures", type=int, metavar="N", help="End the sweep when more trials failed.")
-@click.option("--target", type=float, metavar="VALUE", help="Stop at a value that is as good.")
-@click.option("--patience", type=int, metavar="N", help="Stop after so many trials without a better value.")
-@click.option("--directory", metavar="DIR", help="Where the journal and the logs of trials go. Default: nowhere.")
-@click.option("--fsync", metavar="always|batch|never", help="When the journal survives a power loss. Default: batch.")
-@click.option("--keep", metavar="all|failed|best", help="Of which trials logs and checkpoints are kept. Default: all.")
-@click.option("--resume", is_flag=True, help="Go on with the sweep in --directory; options given now replace its own.")
-@click.option("--plain", is_flag=True, help="Lines alone, also on a terminal.")
-@click.option("--json", "as_json", is_flag=True, help="Write the result as JSON; everything else goes to stderr.")
-def run(
-    objective: str,
-    spaces: tuple[str, ...],
-    directions: tuple[str, ...],
-    sampler_options: tuple[str, ...],
-    pruner_options: tuple[str, ...],
-    executor_options: tuple[str, ...],
-    retry_on: tuple[str, ...],
-    backoff: tuple[float, float] | None,
-    directory: str | None,
-    resume: bool,
-    plain: bool,
-    as_json: bool,
-    **settings: Any,
-) -> None:
-    """Run a sweep of the objective MODULE:FUNCTION; MODULE is also looked for in the current folder."""
-    from asyncsweep.cli.carry_out import carry_out
-    from asyncsweep.core.records import Retry
+@click.option("--enqueue", "enqueue", multiple=True, metavar="JSON", help="Parameters to try first: '{\"lr\": 0.1}'.")
+@click.option("--history", metavar="SOURCE", help="A sweep's DIR, a CSV file or an Optuna URL to learn from.")
+@click.option("--reproducible", is_flag=True, default=None, help="The same sweep again for the same seed.")
+@click.option("--resume", is_flag=True, help="As asyncsweep resume DIR TARGET, with --directory DIR.")
+@sweep_options
+@click.pass_context
+def run(ctx: click.Context, **options: Any) -> None:
+    """Run a sweep of TARGET: a script, a function, or a program after --."""
+    words: Words = ctx.meta[told.META]
+    if options["resume"]:
+        from asyncsweep.cli.resume import go_on
+
+        if options["directory"] is None:
+            raise ConfigError("--resume: name the sweep by --directory")
+        if options["spaces"] or words.parameters:
+            raise ConfigError("--resume: the space cannot be changed; leave --space and parameters out")
+        go_on(Path(options["directory"]), words, _for_resume(options))
+        return
+    _refuse_places(words)
+    begin(target_of(words, options), parameters(words, options["spaces"], own_options(ctx.command, ctx)), options)
+
+
+def begin(target: Target, space: dict[str, Domain], options: dict[str, Any]) -> None:
+    """Run a new sweep.
+
+    Raises:
+        AsyncSweepError: It cannot begin, or failed.
+        click.exceptions.Exit: It was interrupted, or no trial completed.
+    """
+    from asyncsweep import specfile
+    from asyncsweep.cli import record
+    from asyncsweep.cli.carry_out import Say, carry_out
+    from asyncsweep.cli.directories import new_directory, unmake
+    from asyncsweep.cli.signing import NoKey
+    from asyncsweep.spec_objective import objective_of
     from asyncsweep.sweep import Sweep
 
     sys.path.insert(0, str(Path.cwd()))
-    chosen = {name: value for name, value in settings.items() if value is not None}
-    for kind, texts in (("sampler", sampler_options), ("pruner", pruner_options), ("executor", executor_options)):
-        if texts:
-            if kind not in chosen:
-                raise ConfigError(f"--{kind}-option {texts[0]!r}: say which {kind} by --{kind}")
-            chosen[kind] = {"name": chosen[kind], **_pairs(f"--{kind}-option", texts, _value)}
-    if retry_on or backoff:
-        if "retries" not in chosen:
-            raise ConfigError(f"{'--retry-on' if retry_on else '--backoff'}: say how often by --retries N")
-        chosen["retries"] = Retry(chosen["retries"], retry_on, backoff or (0.0, 0.0))
-    if directions:
-        chosen["direction"] = _directions(directions)
-    if resume:
-        if directory is None or spaces:
-            raise ConfigError(
-                "--resume: name the sweep by --directory"
-                if directory is None
-                else "--resume: the space cannot be changed; leave --space out"
-            )
-        sweep = Sweep.open(directory, objective, **chosen)
+    fields: dict[str, Any] = {} if target.spec is None else specfile.parsed(target.spec)
+    folder = Path.cwd() if target.spec is None else target.spec.absolute().parent
+    if folder != Path.cwd():
+        sys.path.insert(0, str(folder))  # where the file's modules are
+    if target.spec is None:
+        settings: dict[str, Any] = {"objective": objective_of(target.objective, "objective", folder)}
+        raw = target.objective
     else:
-        sweep = Sweep(objective, _pairs("--space", spaces, parse_domain), directory=directory, **chosen)
-    if directory is None:
-        resume_by = "Nothing was kept; with --directory a sweep can be resumed."
-    else:
-        resume_by = f"Go on with: asyncsweep run {objective} --directory {directory} --resume"
-    carry_out(sweep, plain=plain, as_json=as_json, resume_by=resume_by)
+        settings = specfile.built(fields, target.spec)
+        raw = fields["objective"]
+    if isinstance(raw, str):  # a function has no parameter with a dash in its name
+        space = {name.replace("-", "_"): domain for name, domain in space.items()}
+    settings["space"] = {**settings.get("space", {}), **space}
+    settings |= _of_new(options) | settings_of(options, settings)
+    directory, is_ours = _directory(options, settings, target.name, new_directory)
+    resume_by = (
+        "Nothing was kept; without --in-memory a sweep can be resumed."
+        if directory is None
+        else f"Go on with: asyncsweep resume {_quoted(directory)}"
+    )
+    hooks = {name: fields[name] for name in ("stop_when", "plugins") if name in fields}
+
+    def begun(say: Say) -> None:
+        if directory is None:
+            return
+        if is_ours:
+            say(f"Sweep in {directory}")
+        try:
+            record.write(directory, record.record_of(raw, folder, hooks))
+        except (NoKey, OSError) as error:
+            click.echo(f"warning: to resume this sweep, its TARGET must be given again: {error}", err=True)
+
+    try:
+        sweep = Sweep(**{**settings, "directory": directory})
+        carry_out(
+            sweep, plain=options["plain"], as_json=options["as_json"], resume_by=resume_by, begin=begun
+        )
+    finally:
+        if directory is not None:
+            unmake(directory, whole=is_ours)
+    if is_ours:
+        click.echo(f"Look at it with: asyncsweep show {_quoted(directory)}", err=options["as_json"])
 
 
-def _pairs(option: str, texts: Iterable[str], read: Callable[[str, str], Any]) -> dict[str, Any]:
-    """What several NAME=TEXT say."""
-    found: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise ConfigError(f"{option} {text!r}: expected NAME=..., such as {_SAMPLES[option]}")
-        if name in found:
-            raise ConfigError(f"{option} {text!r}: {name!r} is given twice")
-        found[name] = read(value, name)
+def parameters(words: Words, spaces: Iterable[str], own: dict[str, int]) -> dict[str, Domain]:
+    """The parameters of a command line, in their order.
+
+    Raises:
+        ConfigError: One is given twice, is no domain, or looks like a slip of one of our options.
+    """
+    found = pairs("--space", spaces, parse_domain)
+    for given in words.parameters:
+        if given.name in found:
+            raise ConfigError(f"{given.word} {given.text!r}: {given.name!r} is given twice")
+        if not given.name:
+            raise ConfigError(f"{given.word}: the name of a parameter is missing")
+        domain = parse_domain(given.text, given.name)
+        _refuse_slip(given, domain, own)
+        found[given.name] = domain
     return found
 
 
-_SAMPLES = {
-    "--direction": "loss=minimize",
-    "--space": "lr='log_uniform(1e-5, 1e-1)'",
-    "--sampler-option": "n_startup_trials=20",
-    "--pruner-option": "n_warmup_steps=5",
-    "--executor-option": "fresh=true",
-}
+def _refuse_slip(given: Given, domain: Domain, own: dict[str, int]) -> None:
+    near = None if given.is_override or not isinstance(domain, Constant) else meant(given.name, own)
+    if near is not None:
+        raise ConfigError(
+            f"{given.word} {given.text}: there is no such option (did you mean {near}?); if it is a parameter of the objective "
+            f"with this one value: --space {given.name}={given.text}"
+        )
 
 
-def _value(text: str, name: str) -> Any:
-    """A value of an option, read as constants of a space are; a JSON list is a list."""
-    domain = parse_domain(text, name)
-    if isinstance(domain, Constant):
-        return domain.value
-    if isinstance(domain, Categorical) and text.lstrip().startswith("["):
-        return list(domain.choices)
-    raise ConfigError(f"option {name}={text!r}: expected a value, not a domain; quote it if it is text")
+def _refuse_places(words: Words) -> None:
+    if len(words.places) > 1:
+        raise ConfigError(
+            f"{words.places[1]}: there is a target already, {words.places[0]}; what it shall get as it is comes after --"
+        )
 
 
-def _directions(texts: tuple[str, ...]) -> Any:
-    """A direction, or metric names with directions; which words are directions is checked by the sweep."""
-    if len(texts) == 1 and "=" not in texts[0]:
-        return texts[0]
-    return _pairs("--direction", texts, lambda text, metric: text)
+def _of_new(options: dict[str, Any]) -> dict[str, Any]:
+    """What can be said of a new sweep alone."""
+    found: dict[str, Any] = {}
+    if options["directions"]:
+        found["direction"] = direction_of(options["directions"])
+    if options["enqueue"]:
+        found["enqueue"] = enqueued(options["enqueue"])
+    if options["history"] is not None:
+        found["history"] = options["history"]
+    return found
+
+
+def _directory(
+    options: dict[str, Any], settings: dict[str, Any], name: str, new: Any
+) -> tuple[Path | None, bool]:
+    """Where the sweep lives, and whether that was made for it just now."""
+    if options["in_memory"]:
+        if options["directory"] is not None:
+            raise ConfigError("--in-memory and --directory exclude each other; leave one out")
+        return None, False
+    given = options["directory"] if options["directory"] is not None else settings.get("directory")
+    if given is not None:
+        return Path(given), False
+    return new(name), True
+
+
+def _for_resume(options: dict[str, Any]) -> dict[str, Any]:
+    """The options, when the sweep goes on: what cannot be changed then is told by the sweep."""
+    for name, option in (("in_memory", "--in-memory"), ("enqueue", "--enqueue"), ("history", "--history")):
+        if options[name]:
+            raise ConfigError(f"{option}: it is for a new sweep; leave it out")
+    return options
+
+
+def _quoted(path: Path | None) -> str:
+    import shlex
+
+    return shlex.quote(str(path))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asyncsweep.cli.cost import Cost, cost_of, size_text
+from asyncsweep.cli.trial_files import artifacts_of, logs_of
 from asyncsweep.core.effects import Finish
 from asyncsweep.core.records import SweepSpec, TrialRecord
 from asyncsweep.driver.replay import Replaying
@@ -22,6 +24,8 @@ from asyncsweep.journal.inspection import ending
 from asyncsweep.progress.display import STYLES, best_line, counts_text
 from asyncsweep.progress.text import duration_text, params_text, value_text, visible, visible_lines
 from asyncsweep.result import Result
+
+_MOST_ARTIFACTS = 20
 
 
 class Story(NamedTuple):
@@ -53,13 +57,20 @@ Examples:
 """,
 )
 @click.argument("directory", metavar="DIR")
-@click.option("--trial", "number", type=int, metavar="NUMBER", help="One trial, with its error and where its log is.")
+@click.option(
+    "--trial", "number", type=int, metavar="NUMBER", help="One trial, with its error, its logs and its artifacts."
+)
 @click.option("--limit", type=int, default=50, show_default=True, metavar="N", help="The last N trials; 0 for all.")
-@click.option("--json", "as_json", is_flag=True, help="Everything as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Everything as JSON; with --trial that trial alone.")
 def show(directory: str, number: int | None, limit: int, as_json: bool) -> None:
     """Show the sweep in DIR from its journal, also while it runs."""
     path = Path(directory)
     story = read(path)
+    trial = None if number is None else _chosen(story, number)
+    if as_json and trial is not None:
+        json.dump(_trial_json(path, story, trial), sys.stdout, allow_nan=False)
+        sys.stdout.write("\n")
+        return
     if as_json:
         from asyncsweep.cli.carry_out import write_json
 
@@ -73,8 +84,8 @@ def show(directory: str, number: int | None, limit: int, as_json: bool) -> None:
         )
         return
     console = Console(highlight=False, markup=False)
-    if number is not None:
-        _show_trial(console, path, story, number)
+    if trial is not None:
+        _show_trial(console, path, trial)
     else:
         _show_sweep(console, story, limit)
         console.print(_disk(cost_of(path)), soft_wrap=True)
@@ -129,12 +140,26 @@ def _show_sweep(console: Console, story: Story, limit: int) -> None:
     console.print(visible(_ending(story), console.encoding), soft_wrap=True)
 
 
-def _show_trial(console: Console, directory: Path, story: Story, number: int) -> None:
+def _chosen(story: Story, number: int) -> TrialRecord:
     trials = story.result.trials
     if not 0 <= number < len(trials):
         raise ConfigError(f"--trial {number}: the sweep has {len(trials)} trials, numbered from 0")
-    trial = trials[number]
-    log = directory / "trials" / str(number) / f"attempt-{trial.attempt}.log"
+    return trials[number]
+
+
+def _trial_json(directory: Path, story: Story, trial: TrialRecord) -> dict[str, Any]:
+    """One trial as in the document of the sweep, with its files."""
+    document: dict[str, Any] = story.result.to_dict()["trials"][trial.number]
+    logs = logs_of(directory.absolute(), trial.number)
+    return document | {
+        "traceback": "" if trial.error is None else trial.error.traceback,
+        "logs": [{"attempt": log.attempt, "path": str(log.path), "bytes": log.n_bytes} for log in logs],
+        "artifacts": [{"name": one.name, "bytes": one.n_bytes} for one in artifacts_of(directory, trial.number)],
+    }
+
+
+def _show_trial(console: Console, directory: Path, trial: TrialRecord) -> None:
+    logs = {log.attempt: f"{log.path} ({size_text(log.n_bytes)})" for log in logs_of(directory, trial.number)}
     facts = {
         "state": trial.state.value,
         "parameters": params_text(trial.params),
@@ -143,8 +168,10 @@ def _show_trial(console: Console, directory: Path, story: Story, number: int) ->
         "attributes": params_text(trial.user_attrs),
         "attempts": str(trial.attempt),
         "time": _time(trial),
-        "log": str(log) if log.exists() else "",
+        "log": logs.pop(trial.attempt, ""),
+        "artifacts": _artifacts(directory, trial.number),
         "earlier": "; ".join(map(str, trial.failures)),
+        "earlier logs": ", ".join(logs.values()),
         "error": "" if trial.error is None else str(trial.error),
     }
     table = Table.grid(padding=(0, 2, 0, 0))
@@ -155,6 +182,14 @@ def _show_trial(console: Console, directory: Path, story: Story, number: int) ->
     if trial.error is not None and trial.error.traceback:
         console.print()
         console.print(visible_lines(trial.error.traceback.rstrip(), console.encoding), soft_wrap=True)
+
+
+def _artifacts(directory: Path, number: int) -> str:
+    found = artifacts_of(directory, number)
+    shown = ", ".join(f"{one.name} ({size_text(one.n_bytes)})" for one in found[:_MOST_ARTIFACTS])
+    hidden = found[_MOST_ARTIFACTS:]
+    size = size_text(sum(one.n_bytes for one in hidden))
+    return f"{shown}, and {len(hidden)} more ({size})" if hidden else shown
 
 
 def _time(trial: TrialRecord) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.contracts import ObjectiveSpec
@@ -13,8 +14,19 @@ from asyncsweep.space import Space
 from asyncsweep.worker.objective import Call, load
 
 
+@runtime_checkable
+class Program(Protocol):
+    """A callable that gets the trial, and needs a process of ours to run in: `Script`, `Command`."""
+
+    needs_process: bool
+
+    @property
+    def name(self) -> str: ...
+    def check(self, space_names: Sequence[str]) -> None: ...
+
+
 class Objective:
-    """What the user wants evaluated: a callable, a class, or "package.module:name".
+    """What the user wants evaluated: a callable, a class, a program, or "package.module:name".
 
     Args:
         given: The objective as the user gave it.
@@ -22,6 +34,7 @@ class Objective:
 
     Attributes:
         is_async: True for `async def`; None when only importing would tell.
+        needs_process: True for a program, which no executor of this process can run.
 
     Raises:
         ConfigError: It cannot be called, or asks for what the space does not have.
@@ -34,8 +47,12 @@ class Objective:
         self._names = space.names
         self._required = tuple(name for name, domain in space.domains.items() if domain.when is None)
         self._call: Call | None = None
+        self.needs_process = not isinstance(self._given, type) and isinstance(self._given, Program)
         if isinstance(self._given, str):
             _check_target(self._given)
+        elif self.needs_process:
+            self._given.check(self._names)
+            self._call = Call(self._given, ())
         else:
             self._call = Call(self._given, self._names, self._required)
 
@@ -48,6 +65,9 @@ class Objective:
         """How the journal calls it."""
         if self._target:
             return self._target
+        if self.needs_process:
+            name: str = self._given.name
+            return name
         module = getattr(self._given, "__module__", "") or ""
         return f"{module}:{getattr(self._given, '__qualname__', type(self._given).__qualname__)}"
 

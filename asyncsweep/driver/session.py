@@ -38,6 +38,11 @@ from asyncsweep.search.desk import Desk
 from asyncsweep.search.hosted import Parts, SamplerHost
 from asyncsweep.search.parts import Setting, desk_of
 from asyncsweep.search.rest import Rest
+from asyncsweep.worker.outcome import describe
+from asyncsweep.worker.secrets import redacted
+
+# How long an exporter may take to open: a large library is imported on a busy machine, or a server has to wake up.
+EXPORT_OPEN_S = 60.0
 
 # How long exporters may take to write what is left when the sweep has ended.
 EXPORT_GRACE_S = 10.0
@@ -288,12 +293,16 @@ async def _exporting(plan: Plan, driver: Driver) -> AsyncIterator[None]:
             try:
                 if hasattr(exporter, "begin"):
                     exporter.begin(_info(plan, driver))
-                with anyio.fail_after(EXPORT_GRACE_S):
+                with anyio.move_on_after(EXPORT_OPEN_S) as limit:
                     await tasks.start(_export, exporter, driver.watchers.add())
             except ConfigError:
                 raise
             except Exception as error:
                 raise PluginError(f"the exporter {exporter!r} cannot be opened: {error!r}") from error
+            if limit.cancelled_caught:
+                raise PluginError(
+                    f"the exporter {exporter!r} cannot be opened: it took longer than {EXPORT_OPEN_S:g} s"
+                )
         try:
             yield
         finally:
@@ -308,7 +317,7 @@ def _info(plan: Plan, driver: Driver) -> SweepInfo:
         space=plan.space,
         directions=dict(plan.spec.directions),
         objective=plan.spec.objective,
-        trials=lambda: tuple(driver.machine.trials),
+        trials=lambda: driver.machine.trials,
     )
 
 
@@ -320,10 +329,11 @@ async def _export(exporter: Exporter, watcher: Watcher, *, task_status: anyio.ab
             task_status.started()
             while batch := await watcher.take():
                 await exporter.export(batch)
-    except Exception:  # somebody else's code: the sweep goes on without it
+    except Exception as error:  # somebody else's code: the sweep goes on without it
         if not is_open:
             raise
-        log.exception("the exporter %r failed and gets no more updates", exporter)
+        trace = describe(error, first_frame_is_ours=False)[2]  # without secrets, as `exc_info` would not be
+        log.error("the exporter %s failed and gets no more updates\n%s", redacted(repr(exporter)), trace)
 
 
 def _show(plan: Plan, driver: Driver, updates: Sequence[Update], on_batch: Callable[[Sequence[Update]], None]) -> None:
@@ -337,7 +347,7 @@ def _show(plan: Plan, driver: Driver, updates: Sequence[Update], on_batch: Calla
                 log.info("%s", line_of(driver.machine.trials[update.trial], driver.machine.best))
     if plan.registry.listens:
         for source, error in plan.registry.on_updates(tuple(updates)):  # nobody empties it for the next
-            log.error("the plugin %s failed in asyncsweep_on_updates: %r", source, error)
+            log.error("the plugin %s failed in asyncsweep_on_updates: %s", source, redacted(repr(error)))
     on_batch(updates)
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Literal
 
@@ -25,9 +25,11 @@ from asyncsweep.core.records import ErrorInfo
 from asyncsweep.errors import ConfigError
 from asyncsweep.executors.limits import Limits, limits_of
 from asyncsweep.executors.names import new_worker
+from asyncsweep.executors.pass_env import names_of
 from asyncsweep.executors.supervision import Supervision
 from asyncsweep.executors.worker import WorkerProcess
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
+from asyncsweep.worker.capture import Output
 
 # Before the first process was ready: after this many that ended before they were, starting more is no use.
 MAX_FAILED_STARTS = 3
@@ -52,12 +54,16 @@ class ProcessExecutor:
             that the next trial does not pay for it. Linux only.
         cpu_time_limit: The seconds of processor time that an attempt may take, over all processors, from the first look at it.
             Beyond it the worker is ended as at a `trial_timeout`, and the error is `CpuTimeLimitExceeded`. Linux only.
+        pass_env: Names of environment variables that objectives need besides those that every worker gets (language, paths,
+            devices, threads, settings of frameworks; `asyncsweep/link/environment.py` lists them) and that are never secrets. `*`
+            stands for anything: "MYAPP_*", or "*" for all. The journal has the names, and no values.
 
     Raises:
         ConfigError: An option has a wrong type or value, or cannot be had on this system.
 
     Attributes:
         n_started: How many jobs it has started.
+        pass_env: As the argument.
     """
 
     remote = True
@@ -69,6 +75,7 @@ class ProcessExecutor:
         max_trials_per_worker: int | None = None,
         memory_limit: int | str | None = None,
         cpu_time_limit: float | None = None,
+        pass_env: Sequence[str] = (),
     ) -> None:
         if sys.platform == "win32":
             raise ConfigError("executor='process' needs Linux or macOS: on Windows use executor='thread' or 'inline'")
@@ -81,6 +88,7 @@ class ProcessExecutor:
             raise ConfigError(f"executor.max_trials_per_worker={limit}: with fresh=True it can only be 1 or left out")
         self._max_trials = 1 if fresh else limit
         self._limits = limits_of(memory_limit, cpu_time_limit)
+        self.pass_env = names_of(pass_env)
         self._all: list[_Slot] = []
         self._slots: dict[str, _Slot] = {}
         self._jobs: dict[JobId, _Slot] = {}
@@ -129,6 +137,22 @@ class ProcessExecutor:
         slot = self._jobs.get(job)
         if slot is not None:
             slot.answer(job, answer)
+
+    def output(self, job: JobId, offset: int, limit_bytes: int) -> Output | None:
+        """A piece of what a running attempt has printed, from a place on that is counted in bytes printed.
+
+        An optional part of an executor: without it logs are read when an attempt has ended. Call it on the loop's thread.
+
+        Args:
+            job: The attempt.
+            offset: Where the piece should begin. It begins later where nobody keeps what is between.
+            limit_bytes: The most bytes to give.
+
+        Returns:
+            None when it does not run here, or its output goes where ours goes.
+        """
+        slot = self._jobs.get(job)
+        return None if slot is None else slot.output(offset, limit_bytes)
 
     # -- for the slots ------------------------------------------------------------------------------------------------
 
@@ -213,7 +237,8 @@ class _Slot:
         try:
             while not self._closing:
                 process = self.process = WorkerProcess(
-                    self._setup, self._inbox, self._ready, self._outcome, self._max_trials, self._limits
+                    *(self._setup, self._inbox, self._ready, self._outcome, self._max_trials, self._limits),
+                    pass_env=self._executor.pass_env,
                 )
                 try:
                     reason = await process.run()
@@ -290,6 +315,9 @@ class _Slot:
     def answer(self, job: JobId, answer: Answer) -> None:
         if self.process is not None and self._job is not None and (self._job.trial, self._job.attempt) == job:
             self.process.answer(answer)
+
+    def output(self, offset: int, limit_bytes: int) -> Output | None:
+        return None if self.process is None else self.process.output(offset, limit_bytes)
 
     def close(self) -> None:
         """No more processes; what runs is ended politely."""

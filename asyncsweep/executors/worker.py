@@ -30,6 +30,7 @@ from asyncsweep.core.events import (
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.errors import TrialError, WorkerLost
 from asyncsweep.executors.limits import UNLIMITED, Limits, is_worn
+from asyncsweep.executors.pass_env import explained
 from asyncsweep.executors.values import attr_of, domain_of
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, Setup
 from asyncsweep.link.child import Child, start
@@ -54,7 +55,7 @@ from asyncsweep.wire.messages import (
     VERDICT,
     VERDICT_ASKED,
 )
-from asyncsweep.worker.capture import Capture
+from asyncsweep.worker.capture import Capture, Output, look
 from asyncsweep.worker.values import check_constraint
 
 LOG_LIMIT_BYTES = 16 * 2**20
@@ -93,6 +94,7 @@ class WorkerProcess:
         on_end: Called when an attempt has ended, with the job and what it said last, its outcome at the end.
         max_trials: After so many it is sent home; None means never.
         limits: What an attempt may take; it is sent home when little of that is left for the next one.
+        pass_env: The environment variables that it gets besides those that every child gets.
 
     Attributes:
         is_ready: True while it can take a job.
@@ -110,6 +112,7 @@ class WorkerProcess:
         on_end: Callable[[Job, list[Event]], None],
         max_trials: int | None,
         limits: Limits = UNLIMITED,
+        pass_env: tuple[str, ...] = (),
     ) -> None:
         self._setup = setup
         self._inbox = inbox
@@ -117,6 +120,7 @@ class WorkerProcess:
         self._on_end = on_end
         self._trials_left = max_trials
         self._limits = limits
+        self._pass_env = pass_env
         self._verdict: str | None = None
         self._child: Child | None = None
         self._stream: MessageStream | None = None
@@ -152,7 +156,7 @@ class WorkerProcess:
         """
         self._open_log()
         try:
-            self._child = child = await start("asyncsweep.worker", self._log_fd)
+            self._child = child = await start("asyncsweep.worker", self._log_fd, self._pass_env)
             reason = "its end was not seen"
             try:
                 async with anyio.create_task_group() as tasks:
@@ -188,6 +192,12 @@ class WorkerProcess:
         else:
             error = None if answer.error is None else str(answer.error)
             self._send((PARAM, self._secret, answer.name, answer.value, error))
+
+    def output(self, offset: int, limit_bytes: int) -> Output | None:
+        """A piece of what the attempt here has printed; None without a place for output."""
+        if self._log_fd is None:
+            return None
+        return look(self._log_fd, LOG_LIMIT_BYTES, offset, limit_bytes)
 
     def terminate(self, grace_s: float) -> None:
         """End the process: politely, and by force after `grace_s`."""
@@ -285,7 +295,10 @@ class WorkerProcess:
                     if event is not None:
                         events.append(event)
                 elif ending is not None:
-                    events.append(_event(message, job, ending) or _garbage(message, job))
+                    event = _event(message, job, ending) or _garbage(message, job)
+                    if isinstance(event, Failed):
+                        event.error = explained(event.error, self._pass_env)
+                    events.append(event)
                     self._end(job, events)
                     events = []
         if events:
@@ -322,7 +335,7 @@ class WorkerProcess:
             raise StreamError("the worker did not say hello")
         elif message[0] == UNREADY:
             try:
-                self.fault = msgspec.convert(message[1:], ErrorInfo)
+                self.fault = explained(msgspec.convert(message[1:], ErrorInfo), self._pass_env)
             except msgspec.ValidationError as error:
                 raise StreamError(f"a message has a wrong shape: {reprlib.repr(message)}") from error
         elif not self.was_ready:

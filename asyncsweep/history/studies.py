@@ -17,6 +17,7 @@ from asyncsweep.hooks.nearest import did_you_mean
 from asyncsweep.samplers.optuna_domains import OptunaDomain
 from asyncsweep.space import Categorical, Space
 from asyncsweep.space.values import same, shown
+from asyncsweep.worker.secrets import learn, redacted
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -71,6 +72,7 @@ def opened(url: str) -> Iterator[BaseStorage]:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
+    learn(url)  # its password is in no message
     try:
         parts = make_url(url)
         if parts.get_backend_name() == "sqlite":
@@ -205,4 +207,4 @@ def _constraints(trial: FrozenTrial) -> dict[str, float]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    return redacted((str(error).splitlines() or [type(error).__name__])[0])

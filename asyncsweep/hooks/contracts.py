@@ -235,7 +235,7 @@ class SweepInfo(NamedTuple):
         directions: The metrics that are optimised, in order.
         objective: The name of what is evaluated.
         trials: Called on the event loop, it gives every trial so far by its number, those of earlier processes too. The
-            records of final trials do not change any more; read the others at once.
+            records of final trials do not change any more; read the others at once, and change nothing.
     """
 
     name: str

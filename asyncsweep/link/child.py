@@ -20,6 +20,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 from weakref import WeakSet
@@ -28,6 +29,7 @@ import anyio
 import anyio.to_thread
 
 from asyncsweep.errors import ConfigError
+from asyncsweep.link.environment import passed_on
 from asyncsweep.worker.tree import FORCE, MARK, end_marked
 
 _ROOT = str(Path(__file__).resolve().parents[2])
@@ -144,12 +146,13 @@ class Child:
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
 
 
-async def start(module: str, output: IO[bytes] | int | None = None) -> Child:
+async def start(module: str, output: IO[bytes] | int | None = None, pass_env: Sequence[str] = ()) -> Child:
     """Start `python -m module FD` with a socketpair between us.
 
     Args:
         module: What to run; it gets the number of its file descriptor as its argument.
         output: Where stdout and stderr go; None means to where ours go.
+        pass_env: The environment variables of ours that it gets besides those that every child gets; see `environment`.
 
     Raises:
         ConfigError: This system cannot start processes in the way that is needed.
@@ -157,7 +160,7 @@ async def start(module: str, output: IO[bytes] | int | None = None) -> Child:
     """
     if sys.platform == "win32":
         raise ConfigError("local processes need POSIX (Linux or macOS): on Windows use executor='thread' or 'inline'")
-    start = _Start(module, output)
+    start = _Start(module, output, pass_env)
     try:
         await anyio.to_thread.run_sync(start.run, limiter=_one_thread())
     except RuntimeError as error:  # no thread can be started, for want of what processes are made of, too
@@ -176,15 +179,16 @@ class _Start:
         child: What was started; None before that, and once it was abandoned.
     """
 
-    def __init__(self, module: str, output: IO[bytes] | int | None) -> None:
+    def __init__(self, module: str, output: IO[bytes] | int | None, pass_env: Sequence[str] = ()) -> None:
         self.child: Child | None = None
         self._module = module
         self._output = output
+        self._pass_env = pass_env
         self._is_wanted = True
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        child = _start(self._module, self._output)
+        child = _start(self._module, self._output, self._pass_env)
         with self._lock:
             if self._is_wanted:
                 self.child = child
@@ -204,7 +208,7 @@ def _one_thread() -> anyio.CapacityLimiter:
     return anyio.CapacityLimiter(1)
 
 
-def _start(module: str, output: IO[bytes] | int | None) -> Child:
+def _start(module: str, output: IO[bytes] | int | None, pass_env: Sequence[str]) -> Child:
     ours, theirs = socket.socketpair()
     _sockets.update((ours, theirs))
     fd = str(theirs.fileno())
@@ -221,7 +225,7 @@ def _start(module: str, output: IO[bytes] | int | None) -> Child:
             stderr=output,
             pass_fds=(theirs.fileno(),),
             process_group=0,
-            env=_environment(mark),
+            env=_environment(mark, pass_env),
         )
     except BaseException:
         ours.close()
@@ -231,9 +235,9 @@ def _start(module: str, output: IO[bytes] | int | None) -> Child:
     return Child(process, ours, mark)
 
 
-def _environment(mark: str | None) -> dict[str, str]:
-    """Ours, with the mark, and with the folder of this package where the child would not find it, as in a source checkout."""
-    environment = dict(os.environ)
+def _environment(mark: str | None, pass_env: Sequence[str]) -> dict[str, str]:
+    """What of ours is passed on, with the mark, and with the folder of this package where the child would not find it."""
+    environment = passed_on(os.environ, pass_env)
     if mark is not None:  # a sweep inside of a worker: its workers descend from that one too
         environment[MARK] = ":".join(filter(None, [environment.get(MARK), mark]))
     if _ROOT not in site.getsitepackages() and site.getusersitepackages() != _ROOT:

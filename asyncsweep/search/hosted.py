@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from asyncsweep.core.events import (
 from asyncsweep.core.records import ErrorInfo, State, TrialRecord
 from asyncsweep.errors import ConfigError, PluginError
 from asyncsweep.hooks.contracts import VerdictSteps
+from asyncsweep.link.environment import missed
 from asyncsweep.link.path import search_path
 from asyncsweep.link.stream import MessageStream, StreamError
 from asyncsweep.search import wire
@@ -32,6 +34,7 @@ from asyncsweep.search.rest import Rest
 from asyncsweep.search.retelling import Script
 from asyncsweep.space import Domain
 from asyncsweep.wire.stream import SETUP_LIMIT_BYTES
+from asyncsweep.worker.secrets import redacted
 
 # A host that dies so often on the way to one answer will not give it.
 MAX_DEATHS = 3
@@ -296,9 +299,12 @@ class SamplerHost:
                 self._opened.set()
             elif message[0] == wire.REFUSED:
                 _, is_setting, kind, text, trace = message
-                self._refusal = ConfigError(text) if is_setting else PluginError(f"sampler: {kind}: {text}\n{trace}")
+                text = redacted(text) + _hint(ErrorInfo(kind, text, trace))
+                self._refusal = (
+                    ConfigError(text) if is_setting else PluginError(f"sampler: {kind}: {text}\n{redacted(trace)}")
+                )
             else:
-                event = msgspec.convert(message, _ANSWERS[message[0]])
+                event = _explained(msgspec.convert(message, _ANSWERS[message[0]]))
                 key = _question_of(event)
                 if key is None:
                     events.append(event)
@@ -308,6 +314,25 @@ class SamplerHost:
         if events:
             self._deaths = 0
             self._post(*events)
+
+
+def _explained(event: Event) -> Event:
+    """The event; an error in it is without the secrets of this process, and has a hint at a variable that the host may have missed."""
+    if isinstance(event, AskFailed | TellFailed | SuggestFailed | JudgeFailed):
+        error = event.error
+        message, trace = redacted(error.message) + _hint(error), redacted(error.traceback)
+        event.error = ErrorInfo(error.type, message, trace, error.bases)
+    return event
+
+
+def _hint(error: ErrorInfo) -> str:
+    names = missed(str(error), error.traceback, os.environ)
+    if not names:
+        return ""
+    return (
+        f"; {' and '.join(names)} in the environment of this process {'is' if len(names) == 1 else 'are'} not passed on to the "
+        "process that samplers and pruners run in by default: let it run in a thread of this one, with host='thread'"
+    )
 
 
 def _question_of(event: Event) -> tuple[Any, ...] | None:

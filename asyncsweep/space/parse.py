@@ -1,38 +1,43 @@
-"""Domains from text, as the command line gives them. Nothing is evaluated.
+"""Domains from text, as the command line and files give them. Nothing is evaluated.
 
     uniform(-10, 10)    uniform(0, 1, step=0.25)    log_uniform(1e-4, 1e-1)
     int_uniform(3, 15)  int_uniform(0, 8, step=2)   int_log_uniform(1, 1000)
-    categorical(a, b, 3)      also a JSON list: [32, 64]
-    anything else             a constant: a number, true, false, null, a JSON object, "quoted" or a bare word
+    categorical(a, b, 3)      also a list: [32, 64]
 
-Inside `categorical(...)` and for constants: what reads as a number is one (007 and 1.2.3 do not: they are words); true,
-false, null and Python's True, False, None are values; a word in quotes, or with none of `()[]{},"'` in it, is text.
+What Hydra has is understood too:
+
+    a, b, 3    choice(a, b, 3)    interval(0, 1)    range(10)    range(1, 10)    range(0, 1, step=0.25)
+    int(interval(1, 10))    float(range(1, 10))    tag(log, interval(1e-4, 1e-1))    tag(log, int(interval(1, 100)))
+
+A range ends before its second number, as in Python; all else includes both. Whatever is none of these is a constant: a number,
+true, false, null, a JSON object, "quoted" or bare text. `space/reading.py` tells what a value is.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 import math
 import re
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
+
+from msgspec.structs import replace
 
 from asyncsweep.errors import ConfigError
 from asyncsweep.space.domains import Categorical, Constant, Domain, Float, Int
+from asyncsweep.space.reading import integer, is_list, real, split, value_of
 from asyncsweep.space.values import shown
 
 # Bounds the work that hostile text can cause.
 MAX_CHARACTERS = 100_000
+MAX_NESTED = 8
 
 _CALL = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*\((.*)\)", re.DOTALL)
 _OPTION = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)", re.DOTALL)
-_INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]*)")
-_NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_NOT_FINITE = re.compile(r"[+-]?(inf|infinity|nan)", re.IGNORECASE)
-_WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None}
-_CLOSING = {"(": ")", "[": "]", "{": "}"}
 _EXAMPLES = "uniform(-10, 10), log_uniform(1e-4, 1e-1), int_uniform(3, 15), int_log_uniform(1, 1000), categorical(a, b)"
+# Above this share of a step the end of a range of floats is a value of its own, and not the rounding of one.
+_ROUNDING = 1e-6
+_MOST_STEPS = 2**53
 
 
 def parse_domain(text: str, name: str | None = None) -> Domain:
@@ -61,21 +66,30 @@ def parse_domain(text: str, name: str | None = None) -> Domain:
     return domain.checked(what)
 
 
-def _parse(text: str) -> Domain:
+def _parse(text: str, depth: int = 0) -> Domain:
+    if is_list(text):
+        return _categorical(split(text))
     call = _CALL.fullmatch(text)
     if call is None:
-        value = _value(text)
+        value = value_of(text)
         return Categorical(value) if isinstance(value, list) else Constant(value)
     name, inside = call.groups()
+    if depth > MAX_NESTED:
+        raise ConfigError(f"it is nested more than {MAX_NESTED} deep; leave brackets out")
+    if name in _OF_DOMAINS:
+        return _OF_DOMAINS[name](split(inside), depth + 1)
+    if name in _REFUSED:
+        raise ConfigError(f"{name}(...) of Hydra is not understood: {_REFUSED[name]}; quote it if it is text")
     read = _FORMS.get(name)
     if read is None:
-        near = difflib.get_close_matches(name, _FORMS, n=1)
+        known = (*_FORMS, *_OF_DOMAINS)
+        near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
-        raise ConfigError(f"{name} is unknown; {hint}there are: {', '.join(_FORMS)}; quote it if it is text")
-    return read(_split(inside))
+        raise ConfigError(f"{name} is unknown; {hint}there are: {', '.join(known)}; quote it if it is text")
+    return read(split(inside))
 
 
-def _range(
+def _uniform(
     kind: Callable[..., Domain], number: Callable[[str, str], float], *, log: bool
 ) -> Callable[[list[str]], Domain]:
     def read(arguments: list[str]) -> Domain:
@@ -98,107 +112,135 @@ def _range(
 
 
 def _categorical(arguments: list[str]) -> Domain:
-    return Categorical([_value(argument) for argument in arguments])
+    return Categorical([value_of(argument) for argument in arguments])
 
 
-def _split(text: str) -> list[str]:
-    """The parts between commas that are neither in quotes nor in brackets."""
-    if not text.strip():
-        return []
-    parts: list[str] = []
-    open_brackets: list[str] = []
-    quote = ""
-    start = 0
-    escaped = False
-    for index, character in enumerate(text):
-        if quote:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == quote:
-                quote = ""
-        elif character in "\"'":
-            quote = character
-        elif character in _CLOSING:
-            open_brackets.append(_CLOSING[character])
-        elif open_brackets and character == open_brackets[-1]:
-            open_brackets.pop()
-        elif character in ")]}":
-            raise ConfigError(f"{character} closes nothing; quote it if it is text")
-        elif character == "," and not open_brackets:
-            parts.append(text[start:index])
-            start = index + 1
-    if quote or open_brackets:
-        raise ConfigError(f"{quote or open_brackets[-1]} is missing at the end; close it")
-    parts.append(text[start:])
-    stripped = [part.strip() for part in parts]
-    if not all(stripped):
-        raise ConfigError("there is nothing between two commas or at an end; leave the comma out or give a value")
-    return stripped
+def _interval(arguments: list[str]) -> Domain:
+    """Hydra's interval of floats."""
+    given = _named(arguments, ("start", "end"))
+    if len(given) != 2:
+        raise ConfigError(f"it has {len(given)} values; give two, start and end")
+    return Float(real(given["start"], "start"), real(given["end"], "end"))
 
 
-def _value(text: str) -> Any:
-    if text[0] in '[{"':
-        return _json(text)
-    if text[0] == "'":
-        return _single_quoted(text)
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INTEGER.fullmatch(text):
-        return _integer(text, "number")
-    if _NUMBER.fullmatch(text) or _NOT_FINITE.fullmatch(text):
-        return _real(text, "number")
-    if any(character in "()[]{},\"'" for character in text) or not text.isprintable():
-        raise ConfigError(f"{shown(text)} is neither a value nor a word; put it in double quotes if it is text")
-    return text
+def _range(arguments: list[str]) -> Domain:
+    """Hydra's range, which ends before `stop`: of floats where one of its numbers is one."""
+    given = _named(arguments, ("start", "stop", "step"))
+    if set(given) == {"start"}:
+        given = {"start": "0", "stop": given["start"]}
+    if "stop" not in given:
+        raise ConfigError("it has no end; give range(stop), range(start, stop), or range(start, stop, step)")
+    texts = {"start": given.get("start", "0"), "stop": given["stop"], "step": given.get("step", "1")}
+    numbers = {field: value_of(text) for field, text in texts.items()}
+    if all(type(number) is int for number in numbers.values()):
+        start, stop, step = (integer(text, field) for field, text in texts.items())
+        last = stop - 1 if step < 1 else start + (stop - 1 - start) // step * step
+        _check_range(start, stop, step)
+        return Int(start, last, step=1 if start == last else step)
+    low, high, width = (real(text, field) for field, text in texts.items())
+    _check_range(low, high, width)
+    if (high - low) / width > _MOST_STEPS:
+        raise ConfigError(f"step={width!r} is too small for a range from {low!r} to {high!r}; use interval(...)")
+    intervals = math.ceil((high - low) / width - _ROUNDING) - 1
+    return Float(low, low + intervals * width, step=width if intervals > 0 else None)
 
 
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refuse_constant, parse_float=lambda number: _real(number, "number"))
-    except RecursionError as error:
-        raise ConfigError("the JSON is nested too deep; give a flatter value") from error
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{shown(text)} is not valid JSON ({error}); mend it, or quote it if it is text") from error
-    except ValueError as error:
-        if isinstance(error, ConfigError):
-            raise
-        raise ConfigError(f"the JSON holds an integer with too many digits ({error}); stay within 64 bits") from error
+def _check_range(start: float, stop: float, step: float) -> None:
+    if step <= 0:
+        raise ConfigError(f"step={step!r} is not above 0; a range of parameters has no direction: swap start and stop")
+    if start >= stop:
+        raise ConfigError(f"start={start!r} is not below stop={stop!r}, so that the range is empty; the end is excluded")
 
 
-def _refuse_constant(word: str) -> NoReturn:
-    raise ConfigError(f"{word} is not finite; give a finite number, or quote it if it is text")
+def _named(arguments: list[str], names: tuple[str, ...]) -> dict[str, str]:
+    """Arguments by their names: those in front by their places, the others as name=text."""
+    given: dict[str, str] = {}
+    was_named = False
+    for place, argument in enumerate(arguments):
+        option = _OPTION.fullmatch(argument)
+        was_named = was_named or option is not None
+        if option is None and was_named:
+            raise ConfigError(f"{shown(argument)} comes after a named one; put it in front, or name it")
+        if option is None and place >= len(names):
+            raise ConfigError(f"it has {len(arguments)} values; there are only {', '.join(names)}")
+        key, text = (names[place], argument) if option is None else option.groups()
+        if key not in names:
+            raise ConfigError(f"option {key} is unknown; there are {', '.join(names)}")
+        if key in given:
+            raise ConfigError(f"{key} is given twice; leave one out")
+        given[key] = text
+    return given
 
 
-def _single_quoted(text: str) -> str:
-    inside = text[1:-1]
-    if len(text) < 2 or text[-1] != "'" or "'" in inside or "\\" in inside:
-        raise ConfigError(f"{shown(text)} is not text in single quotes; put it in double quotes, as JSON has it")
-    return inside
+def _int(arguments: list[str], depth: int) -> Domain:
+    """The same in whole numbers."""
+    domain = _only("int", arguments, depth)
+    if isinstance(domain, Float):
+        step = 1 if domain.step is None else _whole(domain.step, "step")
+        return Int(_whole(domain.low, "low"), _whole(domain.high, "high"), log=domain.log, step=step)
+    if isinstance(domain, Categorical):
+        return Categorical([_whole(choice, "choice") for choice in domain.choices])
+    return Constant(_whole(domain.value, "value")) if isinstance(domain, Constant) else domain
 
 
-def _integer(text: str, field: str) -> int:
-    if not _INTEGER.fullmatch(text):
-        raise ConfigError(f"{field}={shown(text)} is not an integer; give one such as 16")
-    if len(text) > 20:
-        raise ConfigError(f"{field}={shown(text)} is beyond 64 bits; give a smaller integer")
-    return int(text)
+def _float(arguments: list[str], depth: int) -> Domain:
+    """The same in floats; of whole numbers without `log` each remains a step."""
+    domain = _only("float", arguments, depth)
+    if isinstance(domain, Int):
+        step = None if domain.log or domain.low == domain.high else float(domain.step)
+        return Float(float(domain.low), float(domain.high), log=domain.log, step=step)
+    if isinstance(domain, Categorical):
+        return Categorical([_number(choice, "choice") for choice in domain.choices])
+    return Constant(_number(domain.value, "value")) if isinstance(domain, Constant) else domain
 
 
-def _real(text: str, field: str) -> float:
-    if not _NUMBER.fullmatch(text) and not _NOT_FINITE.fullmatch(text):
-        raise ConfigError(f"{field}={shown(text)} is not a number; give one such as 0.5 or 1e-4")
-    number = float(text)
-    if not math.isfinite(number):
-        raise ConfigError(f"{field}={shown(text)} is not finite; give a finite number, or quote it if it is text")
-    return number
+def _tag(arguments: list[str], depth: int) -> Domain:
+    """Hydra's tag; the one that a domain can have is `log`."""
+    if len(arguments) < 2:
+        raise ConfigError("tag needs a tag and a range, as in tag(log, interval(1e-4, 1e-1))")
+    *tags, inner = arguments
+    unknown = [tag for tag in tags if tag != "log"]
+    if unknown:
+        raise ConfigError(f"the tag {shown(unknown[0])} is unknown; there is: log")
+    domain = _parse(inner, depth)
+    if not isinstance(domain, Float | Int):
+        raise ConfigError(f"tag(log, ...) needs a range of numbers such as interval(1e-4, 1e-1), not {shown(inner)}")
+    return replace(domain, log=True)
+
+
+def _only(name: str, arguments: list[str], depth: int) -> Domain:
+    if len(arguments) != 1:
+        raise ConfigError(f"{name}(...) needs one domain, as in {name}(interval(1, 10)); it has {len(arguments)} values")
+    return _parse(arguments[0], depth)
+
+
+def _whole(value: Any, field: str) -> int:
+    number = _number(value, field)
+    if number != math.floor(number):
+        raise ConfigError(f"int(...): {field}={shown(value)} is not a whole number; give one, or leave int(...) out")
+    return int(value)
+
+
+def _number(value: Any, field: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{field}={shown(value)} is not a number; give one, or leave the cast out")
+    return float(value)
 
 
 _FORMS: dict[str, Callable[[list[str]], Domain]] = {
-    "uniform": _range(Float, _real, log=False),
-    "log_uniform": _range(Float, _real, log=True),
-    "int_uniform": _range(Int, _integer, log=False),
-    "int_log_uniform": _range(Int, _integer, log=True),
+    "uniform": _uniform(Float, real, log=False),
+    "log_uniform": _uniform(Float, real, log=True),
+    "int_uniform": _uniform(Int, integer, log=False),
+    "int_log_uniform": _uniform(Int, integer, log=True),
     "categorical": _categorical,
+    "choice": _categorical,
+    "interval": _interval,
+    "range": _range,
+}
+# What is made of another domain.
+_OF_DOMAINS: dict[str, Callable[[list[str], int], Domain]] = {"int": _int, "float": _float, "tag": _tag}
+_REFUSED = {
+    "shuffle": "the sampler decides about the order, so leave it out",
+    "sort": "the sampler decides about the order, so leave it out",
+    "glob": "name the choices, as in choice(a, b)",
 }

@@ -6,6 +6,6 @@ other hosts (Python >= 3.10).
 
 from __future__ import annotations
 
-from asyncsweep.worker.current import current_trial, report
+from asyncsweep.worker.current import current_trial, finish, report
 
-__all__ = ["current_trial", "report"]
+__all__ = ["current_trial", "finish", "report"]

@@ -5,17 +5,35 @@ crash, and output of child processes too. At the end of an attempt the file's co
 is emptied. A log has at most `limit_bytes`: the first and the last half of it, with a line between that says what was left
 out. While an attempt writes without end, `Capture.shrink` (called a few times a second) gives the middle of the file back to
 the disk: it becomes a hole, nothing moves, and so nothing that is written meanwhile can be lost.
+
+A log is written without the secrets that this process knows (`asyncsweep.worker.secrets`).
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from typing import NamedTuple
 
 from asyncsweep.worker.folders import make
+from asyncsweep.worker.secrets import redacted, trimmed
 
 _COPY_BYTES = 1 << 20
 _KEEP_SIZE_AND_PUNCH_HOLE = 0x01 | 0x02
+
+
+class Output(NamedTuple):
+    """A piece of what an attempt that runs has printed.
+
+    Attributes:
+        data: The piece; empty when there is nothing (more) yet.
+        offset: Where it begins, in bytes printed. That is beyond what was asked for where nobody keeps what is between.
+        total: How many bytes were printed so far.
+    """
+
+    data: bytes
+    offset: int
+    total: int
 
 
 class Capture:
@@ -52,6 +70,15 @@ class Capture:
             libc.fallocate(self._fd, _KEEP_SIZE_AND_PUNCH_HOLE, start, end - start)
             self._hole_ends = end
 
+    def last(self, count: int) -> bytes:
+        """The end of what the attempt printed, at most so many bytes."""
+        size = os.fstat(self._fd).st_size
+        return _read(self._fd, max(0, size - count), min(size, count))
+
+    def close(self) -> None:
+        """Have nothing more to do with the output: this process is a fork of the one that keeps it."""
+        os.close(self._fd)
+
     def collect(self) -> None:
         """Write the log of the attempt (there is none when nothing was printed) and start anew.
 
@@ -76,11 +103,32 @@ class Capture:
             os.fchmod(log.fileno(), 0o600)
             left_out = size - 2 * self._half
             if left_out > 0:
-                log.write(_read(self._fd, 0, self._half))
+                log.write(redacted(trimmed(_read(self._fd, 0, self._half), ends=True)))
                 log.write(b"\n... %d bytes left out ...\n" % left_out)
-                log.write(_read(self._fd, size - self._half, self._half))
+                log.write(redacted(trimmed(_read(self._fd, size - self._half, self._half), ends=False)))
             else:
-                log.write(_read(self._fd, 0, size))
+                log.write(redacted(_read(self._fd, 0, size)))
+
+
+def look(fd: int, limit_bytes: int, offset: int, count: int) -> Output:
+    """Read from the output of an attempt that runs, which may be shrunk and collected meanwhile.
+
+    Args:
+        fd: The output file.
+        limit_bytes: The largest log.
+        offset: Where to begin, in bytes printed.
+        count: The most bytes to read.
+    """
+    half = limit_bytes // 2
+    while True:
+        total = os.fstat(fd).st_size
+        if half <= offset < total - half:  # a hole by now, or soon: skip to what stays for a while
+            offset = total - half // 2
+        elif offset < half < total - half:
+            count = min(count, half - offset)
+        data = os.pread(fd, count, offset)
+        if offset < half or offset >= os.fstat(fd).st_size - half:
+            return Output(data, offset, total)
 
 
 def _read(fd: int, offset: int, count: int) -> bytes:

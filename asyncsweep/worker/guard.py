@@ -31,6 +31,7 @@ import runpy
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 from asyncsweep.worker import tree
 
@@ -45,8 +46,12 @@ _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-def main(module: str, fd: int, controller: int) -> None:
-    """Fork: the child runs `module`, the parent guards it and does not return."""
+def main(module: str, fd: int, controller: int) -> Callable[[], None] | None:
+    """Fork: the child runs `module`, the parent guards it and does not return.
+
+    Returns:
+        What the module wants called where nothing of ours is below: what it calls `program` at its end.
+    """
     prctl = ctypes.CDLL(None).prctl
     # Where it is ignored, as it may have been in our parent, nobody hears of exit codes.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -54,7 +59,7 @@ def main(module: str, fd: int, controller: int) -> None:
     prctl(_PR_SET_PDEATHSIG, int(_PARENT_ENDED))
     parent = os.getppid()
     if parent != controller and not _lives(controller):
-        return  # it ended before it could be seen
+        return None  # it ended before it could be seen
     guard = os.getpid()
     prctl(_PR_SET_CHILD_SUBREAPER, 1)
     worker = os.fork()
@@ -65,11 +70,12 @@ def main(module: str, fd: int, controller: int) -> None:
         _Guard(worker, parent).run()
     prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
     if os.getppid() != guard:
-        return
+        return None
     _lead_a_group(0)
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     sys.argv = [module, str(fd)]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    left = runpy.run_module(module, init_globals={"is_guarded": True}, run_name="__main__", alter_sys=True)
+    return left.get("program")
 
 
 class _Guard:
@@ -169,4 +175,6 @@ def _lead_a_group(pid: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    program = main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    if program is not None:
+        program()

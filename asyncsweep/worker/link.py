@@ -3,7 +3,8 @@
 Reports are fire-and-forget: up to `BUFFERED` of them wait for one send, at latest `FLUSH_AFTER_S` after the first was made,
 and always before the worker waits for an answer or ends an attempt.
 
-A process that the objective forks does not own the link: there it is closed, and reporting is a `TrialError`.
+A process that the objective forks does not own the link: there it is closed, and reporting is a `TrialError`. Only a fork within
+`handed_over` takes the link over, for as long as it lives; its parent does not touch it meanwhile.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import socket
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from asyncsweep.errors import TrialError
@@ -50,7 +53,21 @@ class Link:
         self._dirty = threading.Event()
         self._flusher: threading.Thread | None = None
         self._pid = os.getpid()
-        os.register_at_fork(after_in_child=sock.close)
+        self._is_handed_over = False
+        os.register_at_fork(after_in_child=self._forked)
+
+    def fileno(self) -> int:
+        """The file descriptor, to wait for."""
+        return self._sock.fileno()
+
+    @contextmanager
+    def handed_over(self) -> Iterator[None]:
+        """What is forked in this block owns the link: it reports, and hears the answers. No other thread may run."""
+        self._is_handed_over = True
+        try:
+            yield
+        finally:
+            self._is_handed_over = False
 
     def send(self, message: tuple[Any, ...]) -> None:
         """Send everything that is buffered, then this message."""
@@ -88,9 +105,9 @@ class Link:
             self._ready.extend(self._decoder)
         return self._ready.popleft()
 
-    def has_more(self) -> bool:
-        """Whether `receive` would return at once."""
-        return bool(self._ready) or bool(self._poll.poll(0))
+    def has_more(self, within_ms: int = 0) -> bool:
+        """Whether `receive` would return at once, now or in that time."""
+        return bool(self._ready) or bool(self._poll.poll(within_ms))
 
     def _flush(self) -> None:
         if self._buffer:
@@ -107,6 +124,13 @@ class Link:
                     self._flush()
         except OSError:
             return  # the controller is gone: the next send of the main thread tells
+
+    def _forked(self) -> None:
+        if self._is_handed_over:
+            self._is_handed_over = False
+            self._pid = os.getpid()
+        else:
+            self._sock.close()
 
     def _check_process(self) -> None:
         if os.getpid() != self._pid:

@@ -8,6 +8,7 @@ from typing import Any
 
 from asyncsweep.errors import TrialError, TrialPruned
 from asyncsweep.wire.messages import FAILED, FINISHED, PRUNED
+from asyncsweep.worker.secrets import redacted
 from asyncsweep.worker.values import real, shown
 
 # (tag, payload): metrics for FINISHED, (type, message, traceback, bases) for FAILED, None for PRUNED.
@@ -79,34 +80,40 @@ def finished(returned: Any, names: Sequence[str]) -> Outcome:
     try:
         return FINISHED, metrics_of(returned, names)
     except TrialError as error:
-        return FAILED, ("TrialError", str(error), "", ("AsyncSweepError", "ValueError"))
+        return FAILED, ("TrialError", redacted(str(error)), "", ("AsyncSweepError", "ValueError"))
     except Exception as error:  # of the returned object's own __float__ or __repr__; a tensor with two elements does it
         return FAILED, describe(error)
 
 
-def raised(error: BaseException) -> Outcome:
+def raised(error: BaseException, *, first_frame_is_ours: bool = True) -> Outcome:
     """The outcome of an objective that raised; `TrialPruned`, ours or Optuna's, is no failure."""
     if isinstance(error, TrialPruned) or any(
         kind.__name__ == "TrialPruned" and kind.__module__.startswith("optuna.") for kind in type(error).__mro__
     ):
         return PRUNED, None
-    return FAILED, describe(error)
+    return FAILED, describe(error, first_frame_is_ours=first_frame_is_ours)
 
 
-def describe(error: BaseException) -> tuple[str, str, str, tuple[str, ...]]:
-    """Type, message, traceback and bases of an exception as texts that any decoder accepts."""
+def describe(error: BaseException, *, first_frame_is_ours: bool = True) -> tuple[str, str, str, tuple[str, ...]]:
+    """Type, message, traceback and bases of an exception as texts that any decoder accepts, without secrets.
+
+    Args:
+        error: The exception.
+        first_frame_is_ours: Whether its traceback begins with our own call of the objective, which is left out.
+    """
     try:
         message = str(error)
     except Exception as second:  # an exception whose own text raises is still reported
         message = f"(its message cannot be shown: {type(second).__name__})"
-    # The first frame is our own call of the objective.
-    frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    frames = error.__traceback__
+    if first_frame_is_ours and frames is not None:
+        frames = frames.tb_next or frames
     try:
-        text = "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+        text = "".join(traceback.format_exception(type(error), error, frames))
     except Exception as second:
         text = f"(the traceback cannot be shown: {type(second).__name__})"
     bases = tuple(_short(base) for base in type(error).__mro__[1:] if base not in (Exception, BaseException, object))
-    return _short(type(error)), _clean(message), _clean(text), bases[:_MOST_BASES]
+    return _short(type(error)), _clean(redacted(message)), _clean(redacted(text)), bases[:_MOST_BASES]
 
 
 def _short(kind: type) -> str:

@@ -30,6 +30,13 @@ class Output:
             with contextlib.suppress(Exception):
                 getattr(sys, name).flush()
 
+    def give_up(self) -> None:
+        """The streams are the process's own from now on: nothing is kept, and Python knows no older ones."""
+        for _, name, kept in self._kept:
+            os.close(kept)
+            setattr(sys, f"__{name}__", getattr(sys, name))
+        self._kept.clear()
+
     def restore(self) -> None:
         """Undo what an objective closed or redirected. A stream that it replaced by another open one stays."""
         for fd, name, kept in self._kept:

@@ -1,4 +1,7 @@
-"""A worker process: takes attempts from its link, one at a time, and calls the objective in its main thread."""
+"""A worker process: takes attempts from its link, one at a time, and calls the objective in its main thread.
+
+A script is no objective that can be called: `forked` runs it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import os
 import pickle
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from asyncsweep.wire.messages import FAILED, FINISHED, HELLO, LAUNCH, PROTOCOL, PRUNED, READY, SETUP, SHUTDOWN, UNREADY
@@ -22,45 +25,67 @@ from asyncsweep.worker.trial import Trial
 from asyncsweep.worker.watch import Watch, end_group
 
 
-def main(fd: int) -> None:
-    """Serve the link on file descriptor `fd` until the controller says that it is enough."""
+def main(fd: int) -> Callable[[], None] | None:
+    """Serve the link on file descriptor `fd` until the controller says that it is enough.
+
+    Returns:
+        In a fork that is to run a script, what runs it.
+    """
     sock = socket.socket(fileno=fd)
     os.set_inheritable(fd, False)
     link = Link(sock)
     hello = link.receive()
     if hello is None:
-        return
+        return None
     link.send((HELLO, PROTOCOL, hello[2]))
     setup = link.receive()
     if setup is None or hello[:2] != [HELLO, PROTOCOL] or setup[0] != SETUP:
-        return
+        return None
     _, path, target, pickled, names, required, metrics, verdicts, log_limit, folders = setup
-    sys.path[:] = path
+    own_path, sys.path[:] = sys.path[:], path
     output = Output()
     capture = None if log_limit is None else Capture(os.dup(1), log_limit)
     watch = Watch(fd, capture)
     watch.start()
+    program = None
     try:
-        call = _load(target, pickled, names, required)
+        objective = _load(target, pickled)
+        steps = None if verdicts is None else Steps(*verdicts)
+        warm = None
+        if _is_script(objective):
+            from asyncsweep.worker.forked import WarmParent
+
+            watch.stop()  # no thread may run where processes are forked
+            asked = (names, required, metrics, steps)
+            warm = WarmParent(link, objective, asked, folders, own_path, output, capture)
+        else:
+            call = Call(objective, names, required)
+            call.build()
     except BaseException as error:  # whatever importing or building the objective raises is told to the controller
         link.send((UNREADY, *ends.describe(error)))
         watch.end()
-        return
+        return None
     try:
         link.send((READY,))
-        _serve(link, call, metrics, None if verdicts is None else Steps(*verdicts), folders, output, capture, watch)
+        if warm is None:
+            _serve(link, call, metrics, steps, folders, output, capture, watch)
+        else:
+            program = warm.serve()
     except ConnectionError:
         end_group()  # the controller is gone; nobody is left to hear of it
     watch.end()
+    return program
 
 
-def _load(target: str, pickled: bytes, names: Sequence[str], required: Sequence[str]) -> Call:
+def _load(target: str, pickled: bytes) -> Any:
     # The controller's own launch message: the one place of the worker where bytes are unpickled.
     with loading():
-        objective = load(target) if target else pickle.loads(pickled)  # noqa: S301  our parent's bytes
-    call = Call(objective, names, required)
-    call.build()
-    return call
+        return load(target) if target else pickle.loads(pickled)  # noqa: S301  our parent's bytes
+
+
+def _is_script(objective: object) -> bool:
+    module = sys.modules.get("asyncsweep.worker.script")  # it was imported if there is one
+    return module is not None and isinstance(objective, module.Script)
 
 
 def _serve(

@@ -21,14 +21,18 @@ from asyncsweep.worker.domains import (
     is_same,
     place_of,
 )
-from asyncsweep.worker.folders import CHECKPOINT, make
+from asyncsweep.worker.folders import ARTIFACTS, CHECKPOINT, make
 from asyncsweep.worker.outcome import metric_name
 from asyncsweep.worker.port import Port, Steps
 from asyncsweep.worker.values import check_constraint, check_step, number_in
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from os import PathLike
     from pathlib import Path
+
+# The most that `save` copies when nothing else is said.
+LIMIT_BYTES = 2**30
 
 # What Optuna's trial has and one of ours cannot have, with what to do instead.
 _ELSEWHERE = {
@@ -258,14 +262,48 @@ class Trial:
         """
         from pathlib import Path  # for the few that ask
 
-        # A port of somebody's executor may be older than folders.
-        folders = self._port.folder() if hasattr(self._port, "folder") else ""
-        if not folders:
-            raise TrialError(
-                "trial.checkpoint_dir: the executor of this sweep gives its trials no folder; "
-                "save checkpoints at a place of your own"
-            )
+        folders = self._folders("checkpoint_dir", "save checkpoints at a place of your own")
         return Path(make(folders, str(self.number), CHECKPOINT))
+
+    @property
+    def dir(self) -> Path:
+        """The folder of what this trial is to leave behind: `save` copies there, and the objective may write there itself.
+
+        It is made when it is first asked for, stays as `keep` says, and is shared by the attempts of a trial. Without
+        `Sweep(directory=...)` it is a temporary one, which goes with the run.
+
+        Raises:
+            TrialError: The executor gives its trials no folder.
+            OSError: It cannot be made, or there is a symbolic link in its place.
+        """
+        from pathlib import Path  # for the few that ask
+
+        return Path(make(self._folders("dir", "keep files at a place of your own"), str(self.number), ARTIFACTS))
+
+    def save(self, path: str | PathLike[str], name: str | None = None, *, limit_bytes: int = LIMIT_BYTES) -> Path:
+        """Copy a file or a folder into `dir`, and give the path of the copy. Waits until it is there.
+
+        A copy takes the place of an earlier one of the same name, in one step (a folder in two); one that fails leaves
+        nothing behind. What is in `dir` already stays where it is, unless it is given another name.
+
+        Args:
+            path: What to copy. Links in a folder to files of the same folder become copies; other links are refused.
+            name: What to call it, by default as it is called; a relative path such as "plots/roc.png". What cannot be in
+                a file's name everywhere is written as %XX: ".." as "%2E%2E", ":" as "%3A", "%" as "%25".
+            limit_bytes: The most that it may have, all files together. Default: 1 GiB.
+
+        Raises:
+            TrialError: It is too large, or something in it is neither a file nor a folder; or the name is empty, or taken
+                by something of another kind.
+            TypeError: An argument has the wrong type.
+            OSError: It cannot be read, or not be written: a full disk, for example.
+        """
+        from pathlib import Path  # for the few that ask
+
+        from asyncsweep.worker import artifacts
+
+        folders = self._folders("save()", "keep files at a place of your own")
+        return Path(artifacts.save(folders, self.number, self.attempt, path, name, limit_bytes))
 
     @property
     def user_attrs(self) -> dict[str, Any]:
@@ -281,6 +319,13 @@ class Trial:
         """
         self._port.set_attr(str(key), value)
         self._user_attrs[str(key)] = value
+
+    def _folders(self, asked_for: str, mend: str) -> str:
+        # A port of somebody's executor may be older than folders.
+        folders = self._port.folder() if hasattr(self._port, "folder") else ""
+        if not folders:
+            raise TrialError(f"trial.{asked_for}: the executor of this sweep gives its trials no folder; {mend}")
+        return folders
 
     def _is_verdict_due(self, step: int) -> bool:
         return self._verdicts is not None and step >= 0 and self._verdicts.is_due(step, self._asked_step)

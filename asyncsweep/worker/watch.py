@@ -15,10 +15,10 @@ import threading
 
 from asyncsweep.worker.capture import Capture
 
-_LOOK_EVERY_MS = 1000
-_LOOK_AT_OUTPUT_EVERY_MS = 200
+LOOK_EVERY_MS = 1000
+LOOK_AT_OUTPUT_EVERY_MS = 200
 # Linux tells of a closed peer without reading; elsewhere POLLHUP alone has to do.
-_CLOSED = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
+CLOSED = select.POLLHUP | select.POLLERR | getattr(select, "POLLRDHUP", 0)
 
 
 class Watch:
@@ -34,19 +34,35 @@ class Watch:
         self._ended = False
         self.lock = threading.Lock()
         self._capture = capture
+        self._thread: threading.Thread | None = None
+        self._wakes: tuple[int, int] | None = None
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="asyncsweep-watch", daemon=True).start()
+        self._wakes = os.pipe()
+        self._thread = threading.Thread(target=self._run, args=self._wakes[:1], name="asyncsweep-watch", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, and wait for the end: no thread is left."""
+        if self._thread is None or self._wakes is None:
+            return
+        self._ended = True
+        read, write = self._wakes
+        os.close(write)
+        self._thread.join()
+        os.close(read)
+        self._thread = self._wakes = None
 
     def end(self) -> None:
         """The controller said goodbye: its closing of the link means nothing any more."""
         self._ended = True
 
-    def _run(self) -> None:
+    def _run(self, wakes: int) -> None:
         poll = select.poll()
-        poll.register(self._fd, _CLOSED)
+        poll.register(self._fd, CLOSED)
+        poll.register(wakes, CLOSED)
         while True:
-            closed = poll.poll(_LOOK_EVERY_MS if self._capture is None else _LOOK_AT_OUTPUT_EVERY_MS)
+            closed = poll.poll(LOOK_EVERY_MS if self._capture is None else LOOK_AT_OUTPUT_EVERY_MS)
             if self._ended:
                 return
             if closed or os.getppid() != self._parent:

@@ -15,7 +15,7 @@ from tests.leaks import nothing_left
 
 pytestmark = pytest.mark.anyio
 
-# Without the check, as many generations as `DEPTH` allows.
+# Without the check, as many generations as `ASYNCSWEEP_TEST_DEPTH` allows.
 ENDLESS = """
 import asyncio, os
 import asyncsweep as sw
@@ -23,8 +23,8 @@ import asyncsweep as sw
 def objective(x):
     return x
 
-depth = int(os.environ.get("DEPTH", 0))
-os.environ["DEPTH"] = str(depth + 1)
+depth = int(os.environ.get("ASYNCSWEEP_TEST_DEPTH", 0))
+os.environ["ASYNCSWEEP_TEST_DEPTH"] = str(depth + 1)
 if depth < 3:
     asyncio.run(sw.Sweep("endless:objective", {"x": 1}, sampler="random", executor="process", n_trials=1).run())
 """
@@ -34,7 +34,7 @@ if depth < 3:
 def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "endless.py").write_text(ENDLESS)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("DEPTH", "0")
+    monkeypatch.setenv("ASYNCSWEEP_TEST_DEPTH", "0")
     return "endless"
 
 

@@ -25,7 +25,7 @@ from asyncsweep.samplers.sobol import SobolSampler
 N_TRIALS = 50
 SPACE = {"x": sw.Float(0.0, 1.0), "n": sw.Int(1, 9)}
 SAMPLERS = {"random": RandomSampler, "sobol": SobolSampler, "tpe": TPESampler}
-OUTSIDE = "KILLED_SWEEP_OUTSIDE"
+OUTSIDE = "ASYNCSWEEP_TEST_OUTSIDE"
 
 
 def note(*what: Any) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from asyncsweep.errors import ConfigError
 from asyncsweep.space import Categorical, Constant, Domain, Float, Int, parse_domain
 
-NAMES = ["uniform", "log_uniform", "int_uniform", "int_log_uniform", "categorical", "eval", "__import__"]
+NAMES = ["uniform", "log_uniform", "int_uniform", "int_log_uniform", "categorical", "range", "int", "tag", "eval", "__import__"]
 hostile = st.text() | st.builds(
     lambda name, arguments: f"{name}({','.join(arguments)})",
     st.sampled_from(NAMES),
@@ -103,7 +103,7 @@ def test_text_gives_the_domain(text, domain):
         ("categorical('a'b')", "is missing at the end"),
         ("categorical('a''b')", "is not text in single quotes"),
         ("uniform(0, 1) + 1", "is neither a value nor a word; put it in double quotes"),
-        ("a, b", "'a, b' is neither a value nor a word"),
+        ("a, (b", "'a, \\(b' is neither a value nor a word"),
         ("lambda: 0\n", None),
         ("a\nb", "is neither a value nor a word"),
         ("'", "is not text in single quotes"),

@@ -27,7 +27,9 @@ LEFT_OUT = {
 OURS = {
     "checkpoint_dir",
     "attempt",
+    "dir",
     "report_or_prune",
+    "save",
     "should_prune_async",
     "suggest_categorical_async",
     "suggest_float_async",

@@ -1,0 +1,87 @@
+"""`asyncsweep rm`: a sweep's folder deleted, but for the artifacts of its trials and what is not the sweep's."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+
+import click
+
+from asyncsweep.cli.cost import Cost, cost_of, size_text
+from asyncsweep.cli.deletion import Deleted, check_sweep, delete
+from asyncsweep.errors import ConfigError, JournalError
+from asyncsweep.journal import lock
+from asyncsweep.journal.files import reason
+from asyncsweep.progress.text import visible
+
+
+@click.command(
+    name="rm",
+    short_help="Delete sweeps, but for their artifacts.",
+    epilog="""\b
+Examples:
+  asyncsweep rm sweeps/first
+  asyncsweep rm --yes --artifacts sweeps/first sweeps/second
+""",
+)
+@click.argument("directories", metavar="DIR...", nargs=-1, required=True)
+@click.option("--artifacts", is_flag=True, help="Delete what trials saved, too.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_context
+def rm(ctx: click.Context, directories: tuple[str, ...], artifacts: bool, yes: bool) -> None:
+    """Delete the sweep in each DIR: its journal, and its trials' logs and checkpoints.
+
+    What trials saved as artifacts stays, and so does every file that the sweep did not make. A sweep that runs is refused.
+    """
+    paths = [Path(directory) for directory in dict.fromkeys(directories)]
+    for path in paths:
+        check_sweep(path)
+        _refuse_running(path)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConfigError(
+                "nobody can be asked, for the standard input is no terminal; --yes deletes without asking"
+            )
+        for path in paths:
+            _say(_plan(path, cost_of(path), artifacts))
+        if not click.confirm("Delete this?" if len(paths) == 1 else f"Delete these {len(paths)} sweeps?"):
+            click.echo("Nothing was deleted.")
+            ctx.exit(1)
+    for path in paths:
+        _say(_report(path, delete(path, artifacts=artifacts)))
+
+
+def _refuse_running(path: Path) -> None:
+    try:
+        pid = lock.holder(path)
+    except OSError as error:
+        raise JournalError(f"{path / 'lock'} cannot be opened: {reason(error)}", path=str(path)) from error
+    if pid is not None:
+        raise JournalError(
+            f"{path} runs in process {pid or 'unknown'}; end it first: asyncsweep stop {shlex.quote(str(path))}",
+            path=str(path),
+        )
+
+
+def _plan(path: Path, cost: Cost, artifacts: bool) -> str:
+    parts = {name: size for name, size in cost._asdict().items() if size}
+    stays = {name: parts.pop(name) for name in ("other", *(() if artifacts else ("artifacts",))) if name in parts}
+    text = f"{path}: {size_text(sum(parts.values()))} ({_sizes(parts)})"
+    return f"{text}; what stays: {_sizes(stays)}" if stays else text
+
+
+def _sizes(parts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {size_text(size)}" for name, size in parts.items()) or "nothing"
+
+
+def _report(path: Path, done: Deleted) -> str:
+    text = f"{path}: {done.n_files} files deleted, {size_text(done.n_bytes)}."
+    kept = list(done.kept)
+    if done.n_artifacts:
+        kept.insert(0, f"the artifacts of {done.n_artifacts} trial{'s' * (done.n_artifacts != 1)}")
+    return f"{text} Kept: {', '.join(kept)}." if kept else text
+
+
+def _say(line: str) -> None:
+    click.echo(visible(line, sys.stdout.encoding or "utf-8"))

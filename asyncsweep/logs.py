@@ -1,0 +1,243 @@
+"""What attempts printed: of one that runs from its executor, of one that has ended from its log.
+
+Places are counted in bytes printed. A log has the first and the last half of what was printed when that was more than the limit;
+then what is between is passed over, and told. Secrets are left out (see `worker.secrets`), which makes what is read shorter than
+what was printed, in logs also the counts. No symbolic link is followed to a log.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import anyio
+import anyio.to_thread
+
+from asyncsweep.checks import MOST
+from asyncsweep.core.records import TrialRecord
+from asyncsweep.errors import ConfigError
+from asyncsweep.hooks.contracts import Executor, JobId
+from asyncsweep.worker.secrets import redacted, trimmed
+
+PIECE_BYTES = 65536
+
+_A_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_A_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NAME = re.compile(r"attempt-([1-9][0-9]{0,17})\.log")
+_LEFT_OUT = re.compile(rb"\n\.\.\. ([1-9][0-9]*) bytes left out \.\.\.\n")
+_MARK_BYTES = len(b"\n...  bytes left out ...\n")
+
+
+class Log(NamedTuple):
+    """A piece of what an attempt printed.
+
+    Attributes:
+        attempt: The attempt; 0 when the trial has not begun.
+        data: The piece.
+        offset: Where it begins, in bytes printed.
+        next_offset: Where the next one begins.
+        left_out: How many bytes before it nobody keeps.
+        total: How many bytes there are so far.
+        is_over: The attempt has ended, and there is nothing more.
+    """
+
+    attempt: int
+    data: bytes
+    offset: int
+    next_offset: int
+    left_out: int
+    total: int
+    is_over: bool
+
+
+class LogFile:
+    """The log of an attempt that has ended; a context manager.
+
+    Attributes:
+        total: How many bytes were printed.
+        left_out: How many of them the log does not have.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._size = os.fstat(fd).st_size
+        self._head, self._mark, self.left_out = self._parts()
+        self.total = self._size - self._mark + self.left_out
+
+    def __enter__(self) -> LogFile:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        os.close(self._fd)
+
+    def read(self, attempt: int, offset: int, limit_bytes: int) -> Log:
+        """A piece from a place on; of the bytes printed before the end where `offset` is negative."""
+        offset = wanted = max(0, offset + self.total) if offset < 0 else offset
+        if self._head <= offset < self._head + self.left_out:
+            offset = self._head + self.left_out
+        if offset < self._head:
+            place, limit_bytes = offset, min(limit_bytes, self._head - offset)
+        else:
+            place = offset - self.left_out + self._mark
+        data = os.pread(self._fd, limit_bytes, place)
+        end = offset + len(data)
+        return Log(attempt, data, offset, end, offset - wanted, self.total, not data or end >= self.total)
+
+    def place_after(self, offset: int, seen: bytes) -> int:
+        """Where to go on for somebody who has read up to a place while the attempt ran, and has seen these bytes last.
+
+        The place is another one where the log is shorter than what was printed.
+        """
+        before = self.read(0, max(0, offset - len(seen)), len(seen)).data
+        if before == seen:
+            return offset
+        content = os.pread(self._fd, self._size, 0)
+        found = content.rfind(seen)
+        if found < 0:
+            return min(offset, self.total)
+        place = found + len(seen)
+        return place if place <= self._head else place - self._mark + self.left_out
+
+    def _parts(self) -> tuple[int, int, int]:
+        """How long the first half is, and the line after it that tells how many bytes were left out; and that number."""
+        for digits in range(1, 19):
+            mark = _MARK_BYTES + digits
+            half, odd = divmod(self._size - mark, 2)
+            if half > 0 and not odd:
+                found = _LEFT_OUT.fullmatch(os.pread(self._fd, mark, half))
+                if found is not None:
+                    return half, mark, int(found[1])
+        return self._size, 0, 0
+
+
+def check_offset(offset: object) -> None:
+    """See that it is a whole number, negative or not.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if isinstance(offset, bool) or not isinstance(offset, int) or abs(offset) > MOST:
+        raise ConfigError(f"offset={offset!r:.80}: expected a whole number of bytes, negative to count from the end")
+
+
+def open_log(directory: Path, number: int, attempt: int) -> LogFile | None:
+    """The log of an attempt that has ended; None when it printed nothing, or its log was not kept.
+
+    Raises:
+        OSError: It cannot be read, or is no file: a symbolic link, for example.
+    """
+    try:
+        with _opened(os.fspath(directory), "trials", str(number)) as folder:
+            fd = os.open(f"attempt-{attempt}.log", _A_FILE, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(f"{directory}/trials/{number}/attempt-{attempt}.log is no file")
+        return LogFile(fd)
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def logs_of(directory: Path, number: int) -> list[int]:
+    """The attempts of a trial that have a log, in order.
+
+    Raises:
+        OSError: They cannot be listed.
+    """
+    try:
+        with _opened(os.fspath(directory), "trials", str(number)) as folder:
+            names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return sorted(int(found[1]) for name in names if (found := _NAME.fullmatch(name)))
+
+
+async def read(
+    executor: Executor, directory: Path, trial: TrialRecord, attempt: int, offset: int, limit_bytes: int
+) -> Log:
+    """A piece of what an attempt printed, whether it runs or not. Call it on the loop's thread.
+
+    Raises:
+        OSError: Its log cannot be read.
+    """
+    if not has_ended(trial, attempt):
+        live = _live(executor, JobId(trial.number, attempt), offset, limit_bytes)
+        if live is not None:
+            return live
+        return Log(attempt, b"", max(0, offset), max(0, offset), 0, 0, is_over=False)
+    return await anyio.to_thread.run_sync(
+        read_file, directory, trial.number, attempt, offset, limit_bytes, limiter=anyio.CapacityLimiter(1)
+    )
+
+
+def has_ended(trial: TrialRecord, attempt: int) -> bool:
+    """Whether what an attempt printed is in its log."""
+    return attempt < trial.attempt or trial.is_final or (trial.attempt > 0 and trial.worker is None)
+
+
+def place_after(directory: Path, number: int, attempt: int, offset: int, seen: bytes) -> int:
+    """See `LogFile.place_after`.
+
+    Raises:
+        OSError: The log cannot be read.
+    """
+    log = open_log(directory, number, attempt)
+    if log is None:
+        return offset
+    with log:
+        return log.place_after(offset, seen)
+
+
+def read_file(directory: Path, number: int, attempt: int, offset: int, limit_bytes: int) -> Log:
+    """A piece of what an attempt printed that has ended.
+
+    Raises:
+        OSError: Its log cannot be read.
+    """
+    log = open_log(directory, number, attempt)
+    if log is None:
+        return Log(attempt, b"", max(0, offset), max(0, offset), 0, 0, is_over=True)
+    with log:
+        return log.read(attempt, offset, limit_bytes)
+
+
+def _live(executor: Executor, job: JobId, offset: int, limit_bytes: int) -> Log | None:
+    look = getattr(executor, "output", None)
+    if look is None:
+        return None
+    if offset < 0:
+        now = look(job, 0, 0)
+        offset = 0 if now is None else max(0, now.total + offset)
+    found = look(job, offset, limit_bytes)
+    if found is None:
+        return None
+    data, start, total = found
+    end = start + len(data)
+    shown = redacted(data)
+    if end < total or not data.endswith(b"\n"):
+        shown = trimmed(shown, ends=True)
+    if start > 0:
+        shown = trimmed(shown, ends=False)
+    return Log(job.attempt, shown, start, end, start - offset, total, is_over=False)
+
+
+@contextmanager
+def _opened(path: str, *inner: str) -> Iterator[int]:
+    """The folder that the parts lead to, open; links are followed in the first one alone."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for name in inner:
+            below = os.open(name, _A_FOLDER, dir_fd=fd)
+            os.close(fd)
+            fd = below
+        yield fd
+    finally:
+        os.close(fd)

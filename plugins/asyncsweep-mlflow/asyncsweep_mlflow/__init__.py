@@ -1,0 +1,1 @@
+"""Runs of MLflow as an exporter of asyncsweep."""

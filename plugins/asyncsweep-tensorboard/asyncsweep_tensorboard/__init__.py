@@ -1,0 +1,1 @@
+"""TensorBoard's curves and hyperparameters as an exporter of asyncsweep."""

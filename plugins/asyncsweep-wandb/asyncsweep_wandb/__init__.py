@@ -1,0 +1,1 @@
+"""Runs of Weights & Biases as an exporter of asyncsweep."""
