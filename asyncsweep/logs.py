@@ -1,8 +1,8 @@
 """What attempts printed: of one that runs from its executor, of one that has ended from its log.
 
 Places are counted in bytes printed. A log has the first and the last half of what was printed when that was more than the limit;
-then what is between is passed over, and told. Secrets are left out (see `worker.secrets`), which makes what is read shorter than
-what was printed, in logs also the counts. No symbolic link is followed to a log.
+then what is between is passed over, and told. Secrets that this process knows are hidden, also those that the worker, who wrote
+the log, did not know (see `worker.secrets`). No symbolic link is followed to a log.
 """
 
 from __future__ import annotations
@@ -87,7 +87,8 @@ class LogFile:
             place = offset - self.left_out + self._mark
         data = os.pread(self._fd, limit_bytes, place)
         end = offset + len(data)
-        return Log(attempt, data, offset, end, offset - wanted, self.total, not data or end >= self.total)
+        is_over = not data or end >= self.total
+        return Log(attempt, _shown(data, offset, is_cut=not is_over), offset, end, offset - wanted, self.total, is_over)
 
     def place_after(self, offset: int, seen: bytes) -> int:
         """Where to go on for somebody who has read up to a place while the attempt ran, and has seen these bytes last.
@@ -97,7 +98,7 @@ class LogFile:
         before = self.read(0, max(0, offset - len(seen)), len(seen)).data
         if before == seen:
             return offset
-        content = os.pread(self._fd, self._size, 0)
+        content = redacted(os.pread(self._fd, self._size, 0))
         found = content.rfind(seen)
         if found < 0:
             return min(offset, self.total)
@@ -221,12 +222,15 @@ def _live(executor: Executor, job: JobId, offset: int, limit_bytes: int) -> Log 
         return None
     data, start, total = found
     end = start + len(data)
-    shown = redacted(data)
-    if end < total or not data.endswith(b"\n"):
-        shown = trimmed(shown, ends=True)
-    if start > 0:
-        shown = trimmed(shown, ends=False)
-    return Log(job.attempt, shown, start, end, start - offset, total, is_over=False)
+    return Log(job.attempt, _shown(data, start, is_cut=True), start, end, start - offset, total, is_over=False)
+
+
+def _shown(data: bytes, offset: int, *, is_cut: bool) -> bytes:
+    """A piece without secrets, nor the halves of such that it may begin and, where it is cut, end with; it stays as long as it is."""
+    data = redacted(data)
+    if is_cut:
+        data = trimmed(data, ends=True)
+    return trimmed(data, ends=False) if offset > 0 else data
 
 
 @contextmanager

@@ -29,6 +29,8 @@ from asyncsweep.spec_space import space_of
 
 SUFFIXES = (".toml", ".json")
 NONE = "none"
+# The fields that name code, which no journal has.
+HOOKS = ("stop_when", "plugins")
 
 Read = Callable[[Any, str, Path], Any]
 

@@ -90,9 +90,7 @@ def write_json(result: Result, directory: Path | None, to: TextIO, **more: Any) 
 class _Carried:
     """One sweep, from its start to its end, however it ends."""
 
-    def __init__(
-        self, sweep: Sweep, console: Console, live: bool | None, begin: Callable[[Say], None] | None
-    ) -> None:
+    def __init__(self, sweep: Sweep, console: Console, live: bool | None, begin: Callable[[Say], None] | None) -> None:
         self._sweep = sweep
         self._console = console
         self._live = live

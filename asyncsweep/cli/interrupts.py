@@ -72,7 +72,13 @@ class Interrupts:
             return
         n_running = run.counts[State.RUNNING]
         run.stop(REASON)
-        trials = "no trial runs" if not n_running else "1 trial still runs" if n_running == 1 else f"{n_running} trials still run"
+        trials = (
+            "no trial runs"
+            if not n_running
+            else "1 trial still runs"
+            if n_running == 1
+            else f"{n_running} trials still run"
+        )
         wait = " and may end; Ctrl-C again stops now" if n_running else ""
         self._say(f"Interrupted: {trials}{wait}.")
 

@@ -89,11 +89,15 @@ def read(directory: Path) -> Record:
     except FileNotFoundError:
         raise ConfigError(f"{directory}: what this sweep ran is not recorded; {named}") from None
     except (OSError, ValueError, KeyError, AttributeError, RecursionError) as error:
-        raise ConfigError(f"{directory}: the record of what this sweep ran cannot be read ({error}); {named}") from error
+        raise ConfigError(
+            f"{directory}: the record of what this sweep ran cannot be read ({error}); {named}"
+        ) from error
     try:
         is_ours = is_signed(_bytes(fields), claimed)
     except NoKey as error:
-        raise ConfigError(f"{directory}: the record of what this sweep ran cannot be checked: {error}; {named}") from error
+        raise ConfigError(
+            f"{directory}: the record of what this sweep ran cannot be checked: {error}; {named}"
+        ) from error
     if not is_ours:
         raise ConfigError(f"{directory}: this sweep was recorded elsewhere, so what it names is not run; {named}")
     if fields.pop("version") != _VERSION:

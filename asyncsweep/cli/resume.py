@@ -33,7 +33,7 @@ Examples:
 @click.argument("directory", nargs=-1, type=click.Path())
 @sweep_options
 @click.pass_context
-def resume(ctx: click.Context, **options: Any) -> None:
+def resume(ctx: click.Context, /, **options: Any) -> None:
     """Go on with the sweep in DIR, as it was started by asyncsweep run, or with TARGET; options replace its settings."""
     words: Words = ctx.meta[told.META]
     if not words.places:
@@ -42,7 +42,9 @@ def resume(ctx: click.Context, **options: Any) -> None:
         word = words.parameters[0].word
         near = meant(words.parameters[0].name, own_options(ctx.command, ctx))
         hint = f" (did you mean {near}?)" if near else ""
-        raise ConfigError(f"{word}: there is no such option{hint}, and the space of a sweep that has begun cannot be changed")
+        raise ConfigError(
+            f"{word}: there is no such option{hint}, and the space of a sweep that has begun cannot be changed"
+        )
     go_on(Path(words.places[0]), words._replace(places=words.places[1:]), options)
 
 
@@ -67,7 +69,11 @@ def go_on(directory: Path, words: Words, options: dict[str, Any]) -> None:
     shown = str(directory)
     directory = directory.absolute()
     spec = reopening.read(directory).spec  # also tells whether there is a sweep at all
-    base = {kind: {"name": part.name, **part.options} for kind in ("sampler", "pruner", "executor") if not (part := getattr(spec, kind)).given}
+    base = {
+        kind: {"name": part.name, **part.options}
+        for kind in ("sampler", "pruner", "executor")
+        if not (part := getattr(spec, kind)).given
+    }
     changes = settings_of(options, {**base, "retries": spec.retries})
     if options.get("directions"):
         changes["direction"] = direction_of(options["directions"])
@@ -103,7 +109,7 @@ def _named(words: Words, options: dict[str, Any]) -> tuple[Any, dict[str, Any], 
     sys.path.insert(0, str(folder))
     if "objective" not in fields:
         raise ConfigError(f"{target.spec}: objective is missing")
-    hooks = {name: fields[name] for name in ("stop_when", "plugins") if name in fields}
+    hooks = {name: value for name, value in fields.items() if name in specfile.HOOKS}
     return objective_of(fields["objective"], "objective", folder), hooks, again
 
 
@@ -122,7 +128,9 @@ def _recorded(directory: Path, options: dict[str, Any]) -> tuple[Any, dict[str, 
     for name in found.secret_env:
         value = given.get(name, os.environ.get(name))
         if value is None:
-            raise ConfigError(f"{name} was given by --env when the sweep was started, and is not recorded; give --env {name}=...")
+            raise ConfigError(
+                f"{name} was given by --env when the sweep was started, and is not recorded; give --env {name}=..."
+            )
         given[name] = value
     if given:
         if isinstance(objective, str):

@@ -65,14 +65,11 @@ def _refuse_running(path: Path) -> None:
 
 
 def _plan(path: Path, cost: Cost, artifacts: bool) -> str:
-    parts = {name: size for name, size in cost._asdict().items() if size}
-    stays = {name: parts.pop(name) for name in ("other", *(() if artifacts else ("artifacts",))) if name in parts}
-    text = f"{path}: {size_text(sum(parts.values()))} ({_sizes(parts)})"
-    return f"{text}; what stays: {_sizes(stays)}" if stays else text
-
-
-def _sizes(parts: dict[str, int]) -> str:
-    return ", ".join(f"{name} {size_text(size)}" for name, size in parts.items()) or "nothing"
+    """What would go. Of other files only the deletion itself tells which are the sweep's."""
+    parts = {name: size for name, size in cost._asdict().items() if size and name != "other"}
+    kept = 0 if artifacts else parts.pop("artifacts", 0)
+    text = f"{path}: {', '.join(f'{name} {size_text(size)}' for name, size in parts.items()) or 'nothing of any size'}"
+    return f"{text}; the artifacts stay, {size_text(kept)}" if kept else text
 
 
 def _report(path: Path, done: Deleted) -> str:

@@ -56,7 +56,7 @@ Ctrl-C lets running trials end and begins no more; once more stops them now. asy
     epilog=_EPILOG,
     options_metavar="[TARGET] [OPTIONS] [--NAME DOMAIN]... [NAME=DOMAIN]... [-- ARGUMENT...]",
 )
-@click.argument("target", nargs=-1, type=click.Path())
+@click.argument("places", nargs=-1, type=click.Path())
 @click.option("--space", "spaces", multiple=True, metavar="NAME=DOMAIN", help="A parameter, whatever its name.")
 @click.option(
     "--direction",
@@ -74,7 +74,7 @@ Ctrl-C lets running trials end and begins no more; once more stops them now. asy
 @click.option("--resume", is_flag=True, help="As asyncsweep resume DIR TARGET, with --directory DIR.")
 @sweep_options
 @click.pass_context
-def run(ctx: click.Context, **options: Any) -> None:
+def run(ctx: click.Context, /, **options: Any) -> None:
     """Run a sweep of TARGET: a script, a function, or a program after --."""
     words: Words = ctx.meta[told.META]
     if options["resume"]:
@@ -126,7 +126,7 @@ def begin(target: Target, space: dict[str, Domain], options: dict[str, Any]) -> 
         if directory is None
         else f"Go on with: asyncsweep resume {_quoted(directory)}"
     )
-    hooks = {name: fields[name] for name in ("stop_when", "plugins") if name in fields}
+    hooks = {name: value for name, value in fields.items() if name in specfile.HOOKS}
 
     def begun(say: Say) -> None:
         if directory is None:
@@ -140,9 +140,7 @@ def begin(target: Target, space: dict[str, Domain], options: dict[str, Any]) -> 
 
     try:
         sweep = Sweep(**{**settings, "directory": directory})
-        carry_out(
-            sweep, plain=options["plain"], as_json=options["as_json"], resume_by=resume_by, begin=begun
-        )
+        carry_out(sweep, plain=options["plain"], as_json=options["as_json"], resume_by=resume_by, begin=begun)
     finally:
         if directory is not None:
             unmake(directory, whole=is_ours)
@@ -196,9 +194,7 @@ def _of_new(options: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _directory(
-    options: dict[str, Any], settings: dict[str, Any], name: str, new: Any
-) -> tuple[Path | None, bool]:
+def _directory(options: dict[str, Any], settings: dict[str, Any], name: str, new: Any) -> tuple[Path | None, bool]:
     """Where the sweep lives, and whether that was made for it just now."""
     if options["in_memory"]:
         if options["directory"] is not None:

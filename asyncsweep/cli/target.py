@@ -65,7 +65,9 @@ def target_of(words: Words, options: Mapping[str, Any]) -> Target:
     if _FUNCTION.fullmatch(target):
         if target.split(":")[0].endswith(".py"):
             file, _, name = target.partition(":")
-            raise ConfigError(f"{target}: for a function of a script say {file} --objective {name}, or {file[:-3]}:{name}")
+            raise ConfigError(
+                f"{target}: for a function of a script say {file} --objective {name}, or {file[:-3]}:{name}"
+            )
         _refuse(options, PROGRAM_NAMES, f"{target} is a function, and that is for scripts and programs")
         _refuse_rest(words, f"{target} is a function, which has no arguments but its parameters")
         return Target(target, target.rpartition(".")[2].replace(":", "-"))
@@ -75,7 +77,11 @@ def target_of(words: Words, options: Mapping[str, Any]) -> Target:
 def _script(target: str, words: Words, options: Mapping[str, Any]) -> Target:
     if not Path(target).is_file():
         raise ConfigError(f"{target}: there is no such file")
-    _refuse(options, [name for name in PROGRAM_NAMES if name not in _FOR_SCRIPTS], f"{target} is a script, and that is for programs")
+    _refuse(
+        options,
+        [name for name in PROGRAM_NAMES if name not in _FOR_SCRIPTS],
+        f"{target} is a script, and that is for programs",
+    )
     table: dict[str, Any] = {"script": target, "args": list(words.rest or ())}
     style = options["style"] or _style(words)
     if style:
@@ -92,7 +98,11 @@ def _script(target: str, words: Words, options: Mapping[str, Any]) -> Target:
 
 def _command(argv: list[str], options: Mapping[str, Any]) -> Target:
     program = argv[0]
-    _refuse(options, [name for name in PROGRAM_NAMES if name not in _FOR_COMMANDS], f"{program} is a program, and that is for scripts")
+    _refuse(
+        options,
+        [name for name in PROGRAM_NAMES if name not in _FOR_COMMANDS],
+        f"{program} is a program, and that is for scripts",
+    )
     table: dict[str, Any] = {"command": argv, **_given(options, ("reports", "pattern", "result_file", "cwd"))}
     if options["env"]:
         table["env"] = pairs("--env", options["env"], lambda text, name: text)

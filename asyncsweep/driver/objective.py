@@ -47,13 +47,13 @@ class Objective:
         self._names = space.names
         self._required = tuple(name for name, domain in space.domains.items() if domain.when is None)
         self._call: Call | None = None
-        self.needs_process = not isinstance(self._given, type) and isinstance(self._given, Program)
+        self.needs_process = isinstance(self._given, Program)
         if isinstance(self._given, str):
             _check_target(self._given)
-        elif self.needs_process:
-            self._given.check(self._names)
-            self._call = Call(self._given, ())
         else:
+            if self.needs_process:
+                _check_instance(self._given)
+                self._given.check(self._names)
             self._call = Call(self._given, self._names, self._required)
 
     @property
@@ -138,6 +138,11 @@ def _can_be_found(name: str) -> bool:
     if package and (path is None or not _can_be_found(package)):
         return False
     return any(hasattr(finder, "find_spec") and finder.find_spec(name, path) is not None for finder in sys.meta_path)
+
+
+def _check_instance(program: Any) -> None:
+    if isinstance(program, type):
+        raise ConfigError(f"objective={program!r}: give one of them, such as {program.__name__}(...), not the class")
 
 
 def _check_target(target: str) -> None:

@@ -54,9 +54,9 @@ class ProcessExecutor:
             that the next trial does not pay for it. Linux only.
         cpu_time_limit: The seconds of processor time that an attempt may take, over all processors, from the first look at it.
             Beyond it the worker is ended as at a `trial_timeout`, and the error is `CpuTimeLimitExceeded`. Linux only.
-        pass_env: Names of environment variables that objectives need besides those that every worker gets (language, paths,
-            devices, threads, settings of frameworks; `asyncsweep/link/environment.py` lists them) and that are never secrets. `*`
-            stands for anything: "MYAPP_*", or "*" for all. The journal has the names, and no values.
+        pass_env: Names of environment variables that trials need besides those that every worker gets: language, paths, devices,
+            threads, settings of frameworks, and no secrets (`asyncsweep/link/environment.py` lists them). `*` stands for
+            anything: "MYAPP_*", or "*" for all. The journal has the names, and no values.
 
     Raises:
         ConfigError: An option has a wrong type or value, or cannot be had on this system.

@@ -53,6 +53,8 @@ class Command:
     env: Mapping[str, str] | None = None
     _parts: Parts = field(init=False)
 
+    needs_process = True  # no executor of the sweep's own process can run one
+
     def __post_init__(self) -> None:
         parts = Parts.of(self.argv, self.reports, self.pattern, self.result_file, self.cwd, self.env)
         object.__setattr__(self, "_parts", parts._replace(name=_short(parts.words)))

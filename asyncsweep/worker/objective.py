@@ -70,7 +70,9 @@ class Call:
         self.is_async = inspect.iscoroutinefunction(target) or inspect.iscoroutinefunction(
             getattr(target, "__call__", None)  # noqa: B004  an instance whose __call__ is `async def`
         )
-        self.keywords = self._choose(target, names, names if required is None else required)
+        # A program gets the trial, also where a parameter is called "trial".
+        is_program = getattr(objective, "needs_process", False)
+        self.keywords = None if is_program else self._choose(target, names, names if required is None else required)
 
     def _choose(self, target: Any, names: Sequence[str], required: Sequence[str]) -> tuple[str, ...] | None:
         shown = getattr(target, "__qualname__", repr(target))

@@ -143,11 +143,11 @@ class Program:
             yield from pieces
         self._close()
 
-    def end(self, grace_s: float = GRACE_S) -> None:
-        """End it and all that it started: politely, and by force after `grace_s`. Nothing happens when it has ended."""
+    def end(self) -> None:
+        """End it and all that it started: politely, and by force after `GRACE_S`. Nothing happens when it has ended."""
         if self._is_done:
             return
-        until = time.monotonic() + grace_s
+        until = time.monotonic() + GRACE_S
         if not self._has_ended():
             if self._sees_all:  # some of these may open a session and hide their origin when they hear the signal
                 self._known = tree.descendants_of(self.pid)

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 
 from asyncsweep.errors import ConfigError, ProgramFailed, TrialError, TrialPruned
-from asyncsweep.worker.arguments import OWN_NAMES, Template, json_of, values_of
+from asyncsweep.worker.arguments import OWN_NAMES, Template, json_of, text_of, values_of
 from asyncsweep.worker.command_parts import Parts
 from asyncsweep.worker.program import Program, WorkerTerminated
 from asyncsweep.worker.program_lines import Followed, Lines, Parser
@@ -146,9 +146,11 @@ class _Run:
             sizes = [(len(os.fsencode(text)), f"argv[{place}]") for place, text in enumerate(self._argv)]
             sizes += [(len(os.fsencode(text)), f"the variable {name}") for name, text in self._environment.items()]
             size, longest = max(sizes)
+            texts = ((len(text_of(value)), name) for name, value in self._trial.params.items())
+            parameter = f", the longest parameter {max(texts)[1]!r:.80}" if self._trial.params else ""
             return (
                 f"its arguments and environment are too long for the system (Linux takes 128 KiB for each, some MiB for all); the "
-                f"longest is {longest} with {size} bytes: give it the name of a file instead"
+                f"longest is {longest} with {size} bytes{parameter}: give it the name of a file instead"
             )
         if error.errno == errno.ENOEXEC:
             return f"{error}; a script needs a first line that names its interpreter, such as #!/bin/sh"

@@ -63,6 +63,8 @@ class Script:
         ConfigError: An argument is wrong.
     """
 
+    needs_process = True  # no executor of the sweep's own process can run one
+
     path: str
     args: tuple[str, ...]
     style: str

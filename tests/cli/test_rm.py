@@ -207,4 +207,4 @@ def test_on_a_terminal_the_user_is_asked(directory: Path, environment: dict[str,
         os.close(ours)
     assert (directory / NAME).exists() == is_there
     assert all((directory / place).exists() for place in ARTIFACTS)
-    assert b"what stays: artifacts 14 B" in shown
+    assert b"checkpoints 14 B; the artifacts stay, 14 B\r\n" in shown

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 import asyncsweep as sw
-from asyncsweep.cli.run import _value
+from asyncsweep.cli.options import value_of
 from asyncsweep.driver.replay import replay
 from asyncsweep.errors import ConfigError
 from asyncsweep.journal import journal
 from tests.cli.conftest import COMMAND, Cli
 
-X = ("--space", "x=uniform(0, 1)", "--sampler", "random", "--seed", "1")
+X = ("--x", "uniform(0, 1)", "--sampler", "random", "--seed", "1", "--in-memory")
 
 
 def test_a_sweep_prints_a_line_for_each_trial_and_its_best(cli: Cli) -> None:
@@ -153,12 +153,12 @@ def test_plain_on_a_terminal_is_lines_alone(folder: Path, environment: dict[str,
     ("text", "value"), [("5", 5), ("0.5", 0.5), ("true", True), ("sgd", "sgd"), ("[1, 2]", [1, 2]), ('"5"', "5")]
 )
 def test_an_option_is_read_as_a_constant_of_a_space_is(text: str, value: object) -> None:
-    assert _value(text, "option") == value
+    assert value_of(text, "option") == value
 
 
 def test_a_domain_is_no_value_of_an_option() -> None:
     with pytest.raises(ConfigError, match="option n='uniform\\(0, 1\\)': expected a value, not a domain"):
-        _value("uniform(0, 1)", "n")
+        value_of("uniform(0, 1)", "n")
 
 
 def wait_for_worker(folder: Path) -> int:

@@ -35,10 +35,10 @@ def test_the_journal_calls_a_program_by_its_short_name(script: Path) -> None:
 
 
 def test_a_placeholder_that_is_no_parameter_is_told_before_anything_runs(script: Path) -> None:
-    with pytest.raises(sw.ConfigError, match=r"Script\.args\[0\]='--rate=\{rl\}'.*did you mean \{lr\}\?"):
-        sw.Sweep(sw.Script(script, ["--rate={rl}"]), SPACE)
-    with pytest.raises(sw.ConfigError, match=r"\{rl\}.*did you mean \{lr\}\?"):
-        sw.Sweep(sw.Command([sys.executable, "{rl}"]), SPACE)
+    with pytest.raises(sw.ConfigError, match=r"Script\.args\[0\]='--rate=\{lrr\}'.*did you mean \{lr\}\?"):
+        sw.Sweep(sw.Script(script, ["--rate={lrr}"]), SPACE)
+    with pytest.raises(sw.ConfigError, match=r"\{lrr\}.*did you mean \{lr\}\?"):
+        sw.Sweep(sw.Command([sys.executable, "{lrr}"]), SPACE)
 
 
 def test_a_parameter_named_trial_does_not_take_the_place_of_the_trial(script: Path) -> None:
@@ -46,5 +46,5 @@ def test_a_parameter_named_trial_does_not_take_the_place_of_the_trial(script: Pa
 
 
 def test_the_class_instead_of_a_script_is_refused() -> None:
-    with pytest.raises(sw.ConfigError):
-        sw.Sweep(sw.Script, SPACE)
+    with pytest.raises(sw.ConfigError, match=r"give one of them, such as Script\(\.\.\.\)"):
+        sw.Sweep(sw.Script, SPACE)  # type: ignore[arg-type]

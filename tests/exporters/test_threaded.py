@@ -128,7 +128,7 @@ async def test_entering_before_begin_says_so() -> None:
 async def test_its_thread_ends_with_the_sweep() -> None:
     await run(exporters=[Keeping()])
     with anyio.fail_after(20):
-        while any(thread.name == "asyncsweep-Keeping" for thread in threading.enumerate()):  # noqa: ASYNC110  # a thread ends by itself
+        while any(thread.name == "asyncsweep-Keeping" for thread in threading.enumerate()):  # a thread ends by itself
             await anyio.lowlevel.checkpoint()
 
 
