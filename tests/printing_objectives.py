@@ -24,7 +24,8 @@ def in_turns(trial: Any) -> float:
 
 def says_and_ends(trial: Any) -> float:
     """Print the text of the parameter `text`, `times` times."""
-    os.write(1, trial.params["text"].encode("utf-8", "surrogateescape") * trial.params["times"])
+    text = trial.params["text"]
+    os.write(1, (text if isinstance(text, bytes) else text.encode()) * trial.params["times"])
     return float(trial.number)
 
 

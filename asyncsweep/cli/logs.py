@@ -218,9 +218,17 @@ class _Source:
         self._path = path
         self._number = number
         self._client = _client_or_none(path)
-        self.attempt = attempt or self._last()
+        self.attempt = attempt or 0
 
     def __enter__(self) -> _Source:
+        try:
+            if not self.attempt:
+                answer = self._ask(offset=-1)
+                last = max(kept.logs_of(self._path, self._number), default=0)
+                self.attempt = last if answer is None else answer["attempt"]
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -229,21 +237,21 @@ class _Source:
 
     def read(self, offset: int) -> Log:
         """A piece from a place on."""
-        for _ in range(2):  # somebody who reads slowly is let go of after a while
-            if self._client is not None and self.attempt:
+        answer = self._ask(attempt=self.attempt, offset=offset) if self.attempt else None
+        if answer is not None:
+            return _log(answer)
+        return kept.read_file(self._path, self._number, self.attempt, offset, PIECE_BYTES)
+
+    def _ask(self, **fields: Any) -> dict[str, Any] | None:
+        """What the sweep's process says; None when nobody can be asked (any more)."""
+        for _ in range(2):  # who reads slowly is let go of after a while
+            if self._client is not None:
                 try:
-                    return _log(self._client.request("log", trial=self._number, attempt=self.attempt, offset=offset))
+                    return self._client.request("log", trial=self._number, **fields)
                 except NotRunning:
                     self._client.close()
                     self._client = _client_or_none(self._path)
-        return kept.read_file(self._path, self._number, self.attempt, offset, PIECE_BYTES)
-
-    def _last(self) -> int:
-        """The last attempt; 0 when there is none."""
-        if self._client is not None:
-            attempt: int = self._client.request("log", trial=self._number, offset=-1)["attempt"]
-            return attempt
-        return max(kept.logs_of(self._path, self._number), default=0)
+        return None
 
 
 def _show_log(

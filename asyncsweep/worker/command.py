@@ -6,8 +6,10 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
 
 from asyncsweep.worker.command_parts import Parts
+from asyncsweep.worker.secrets import learn_variables
 from asyncsweep.worker.trial import Trial
 
 # Of these, the script says more than the name.
@@ -58,6 +60,11 @@ class Command:
     def __post_init__(self) -> None:
         parts = Parts.of(self.argv, self.reports, self.pattern, self.result_file, self.cwd, self.env)
         object.__setattr__(self, "_parts", parts._replace(name=_short(parts.words)))
+        learn_variables(self.env or {})
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        learn_variables(self.env or {})  # in the worker, which writes the logs
 
     def __repr__(self) -> str:
         return f"Command({list(self.argv)!r})"

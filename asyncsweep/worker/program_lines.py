@@ -67,8 +67,8 @@ class Parser:
 
     Attributes:
         last: The last value of each metric of the sweep, and of further numbers beside them.
-        count: How many lines there were.
-        example: The last line that was not empty, for an error.
+        count: How many lines there were that are not empty.
+        example: The last of them, for an error.
 
     Raises:
         ConfigError: The pattern has no group for a metric.
@@ -84,9 +84,10 @@ class Parser:
 
     def read(self, line: bytes) -> LineReport | None:
         """The report in a line; None when it has none."""
+        if not line.strip():
+            return None
         self.count += 1
-        if line.strip():
-            self.example = line[:200].decode("utf-8", "replace").strip()
+        self.example = line[:200].decode("utf-8", "replace").strip()
         step, numbers = self._in_json(line) if self._pattern is None else self._in_match(self._pattern, line)
         metrics = only(numbers, self._metrics)
         if not metrics:  # numbers beside a metric are kept, those of other lines are not ours

@@ -215,7 +215,9 @@ class _Run:
             what = f"a line such as {json.dumps(dict.fromkeys(self._metrics, 0.1), ensure_ascii=False)}"
         where = f"on {' and '.join(parts.heard)}" if self._followed is None else f"in the file {self._followed.path!r}"
         text = f"{parts.name} ended well, but did not tell the metric {', '.join(map(repr, names))}: looked for {what} {where}, "
-        text += f"which had {parser.count} lines" if parser.count else "where nothing was written"
+        text += (
+            f"which had {parser.count} line{'s' * (parser.count > 1)}" if parser.count else "where nothing was written"
+        )
         if parser.example:
             text += f", the last one {parser.example!r}"
         if parts.pattern is None and is_unnamed(self._metrics):

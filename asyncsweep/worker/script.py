@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from asyncsweep.errors import ConfigError, TrialError
 from asyncsweep.worker.arguments import Template, arguments, check_style, values_of
 from asyncsweep.worker.current import CURRENT
+from asyncsweep.worker.secrets import learn_variables
 from asyncsweep.worker.trial import Trial
 
 Hook = Callable[..., Any]
@@ -111,6 +112,11 @@ class Script:
             object.__setattr__(self, name, value)
         list(self._templates())  # a brace that stands alone is told now
         refuse_itself(self.path)
+        learn_variables(self.env)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        learn_variables(self.env)  # in the worker, which writes the logs
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"Script.{name} cannot be changed: make a new Script")
@@ -162,7 +168,7 @@ class Script:
             if "\0" in text:
                 raise TrialError(f"Script.args[{place}]={text!r:.200}: no argument can have a NUL character in it")
         params = {name: trial.params[name] for name in self._appended(trial.params)}
-        cwd = filled.get("cwd")
+        cwd = os.path.abspath(filled["cwd"]) if "cwd" in filled else None
         result_file = filled.get("result_file")
         if result_file is not None:
             result_file = os.path.abspath(os.path.join(cwd or "", result_file))
@@ -259,11 +265,13 @@ def _folder(cwd: object) -> str | None:
     if cwd is None:
         return None
     text = _text("cwd", cwd)
-    if not Template(text, "Script.cwd").names:
-        plain = text.replace("{{", "{").replace("}}", "}")
-        if not os.path.isdir(plain):
-            raise ConfigError(f"Script.cwd={text!r:.200}: there is no folder {os.path.abspath(plain)}")
-    return os.path.abspath(text)
+    template = Template(text, "Script.cwd")
+    if template.names:
+        return text
+    found = os.path.abspath(template.fill({}))
+    if not os.path.isdir(found):
+        raise ConfigError(f"Script.cwd={text!r:.200}: there is no folder {found}")
+    return found.replace("{", "{{").replace("}", "}}")
 
 
 def _environment(env: object) -> dict[str, str]:

@@ -99,6 +99,12 @@ def learn(options: Any) -> bool:
     return bool(found)
 
 
+def learn_variables(environment: Mapping[str, str]) -> None:
+    """Hold the secrets of an environment that another process gets for secrets from now on."""
+    for name, value in environment.items():
+        _learned.update(found for found in _in_variable(name, value) if _is_telling(found))
+
+
 def _given(options: Any) -> Iterator[str]:
     if isinstance(options, Mapping):
         for name, value in options.items():
@@ -155,15 +161,20 @@ def known() -> list[str]:
     """The secrets that this process knows, in all their forms, the longest first."""
     found = set(_learned)
     for name in list(os.environ):
-        value = os.environ.get(name, "").strip()
-        if len(value) < LEAST:
-            continue
-        if is_secret_variable(name):
-            found.add(value)
-            found.update(line for line in map(str.strip, value.splitlines()) if _is_of_a_key(line))
-        found.add(url_password(value))
+        found.update(_in_variable(name, os.environ.get(name, "")))
     forms = {form for secret in found if _is_telling(secret) for form in _forms(secret)}
     return sorted(forms, key=lambda form: (-len(form), form))
+
+
+def _in_variable(name: str, value: str) -> Iterator[str]:
+    value = value.strip()
+    if len(value) < LEAST:
+        return
+    if is_secret_variable(name):
+        yield value
+        yield from (line for line in map(str.strip, value.splitlines()) if _is_of_a_key(line))
+    if password := url_password(value):
+        yield password
 
 
 def _is_of_a_key(line: str) -> bool:

@@ -1,7 +1,9 @@
-"""A training with argparse, as it is run by hand; two lines tell a sweep how it goes.
+"""A training with argparse, as it is run by hand.
 
-python argparse_train.py --lr 0.01
-asyncsweep run argparse_train.py --lr "log_uniform(1e-4, 1e-1)" --trials 20 --parallel 2
+    python argparse_train.py --lr 0.01
+    asyncsweep run argparse_train.py --lr "log_uniform(1e-4, 1e-1)" --trials 20 --parallel 2
+
+Two of its lines tell a sweep how it goes; by hand they do nothing, and say so.
 """
 
 import argparse

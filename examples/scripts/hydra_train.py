@@ -1,7 +1,9 @@
 """A training configured by Hydra, with its configuration in the file.
 
-python hydra_train.py optimizer.lr=0.01
-asyncsweep run hydra_train.py --style name=value optimizer.lr="tag(log, interval(1e-4, 1e-1))" model.depth="range(1, 5)" --trials 20
+    python hydra_train.py optimizer.lr=0.01
+    asyncsweep run hydra_train.py optimizer.lr="tag(log, interval(1e-4, 1e-1))" model.depth="range(1, 5)" --trials 20
+
+Parameters that are given as NAME=... reach the script as NAME=..., which is what Hydra reads.
 """
 
 import hydra

@@ -1,6 +1,9 @@
-"""Train a linear classifier on the Iris flowers: Optuna's example of pruning, as a script.
+"""Train a linear classifier on the Iris flowers.
 
-asyncsweep run iris_train.py --alpha "log_uniform(1e-5, 1e-1)" --trials 20 --parallel 2 --pruner median --preload sklearn.linear_model
+    asyncsweep run iris_train.py --alpha "log_uniform(1e-5, 1e-1)" --trials 20 --parallel 2 --pruner median \\
+        --preload sklearn.datasets --preload sklearn.linear_model --preload sklearn.model_selection
+
+It is Optuna's example of pruning, as a script. What is preloaded is imported once, for all trials.
 """
 
 import argparse

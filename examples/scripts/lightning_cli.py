@@ -1,7 +1,10 @@
-"""A LightningCLI: any argument of the model, the data and the trainer can be searched, by its dotted name.
+"""A LightningCLI: any argument of the model, the data and the trainer can be searched.
 
-python lightning_cli.py fit --model.lr 0.01
-asyncsweep run lightning_cli.py fit --model.lr "log_uniform(0.001, 0.1)" --data.batch_size "[32, 64]" --preload lightning.pytorch
+    python lightning_cli.py fit --model.lr 0.01
+    asyncsweep run lightning_cli.py --model.lr "log_uniform(0.001, 0.1)" --data.batch_size "[32, 64]" \\
+        --preload lightning.pytorch.cli -- fit
+
+What follows the last -- goes to the script as it is. The callback reports "val_loss" after each epoch.
 """
 
 import lightning.pytorch as pl

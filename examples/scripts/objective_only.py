@@ -1,6 +1,8 @@
-"""A script with an `objective` function and nothing else, the form of Lightning HPO.
+"""A script with an `objective` function and nothing else.
 
-asyncsweep run objective_only.py --objective objective --x "uniform(-10, 10)" --trials 20
+    asyncsweep run objective_only.py --objective objective --x "uniform(-10, 10)" --trials 20
+
+It is the form of Lightning HPO.
 """
 
 

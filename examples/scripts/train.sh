@@ -1,7 +1,7 @@
 #!/bin/sh
 # Any program will do: it prints a line of JSON for each report, and the last one is the result.
 #
-#     asyncsweep run --command ./train.sh --lr={lr} ...     (see docs/integrations.md)
+#     asyncsweep run --lr "log_uniform(1e-3, 1)" --trials 20 -- ./train.sh --lr={lr}
 
 set -eu
 lr=0.01

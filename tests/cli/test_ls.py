@@ -164,7 +164,8 @@ def test_what_is_no_journal_is_a_row_and_hides_no_other(tmp_path: Path, spoil: A
 
 
 @pytest.mark.parametrize(
-    "text", ["\x1b[31mred", "\x1b]0;title\x07", "a\rb", "two\nlines", "\x9b2J", "\u202eright to left", "[bold]x[/]", "\x00"]
+    "text",
+    ["\x1b[31mred", "\x1b]0;title\x07", "a\rb", "two\nlines", "\x9b2J", "\u202eright to left", "[bold]x[/]", "\x00"],
 )
 def test_names_and_texts_are_shown_escaped(tmp_path: Path, text: str) -> None:
     name = text.replace("\0", "0").replace("/", "")

@@ -19,11 +19,12 @@ from asyncsweep.errors import ConfigError
 from asyncsweep.journal import journal
 from tests.cli.conftest import COMMAND, Cli
 
-X = ("--x", "uniform(0, 1)", "--sampler", "random", "--seed", "1", "--in-memory")
+X = ("--x", "uniform(0, 1)", "--sampler", "random", "--seed", "1")
+IN_MEMORY = (*X, "--in-memory")
 
 
 def test_a_sweep_prints_a_line_for_each_trial_and_its_best(cli: Cli) -> None:
-    done = cli("run", "objectives:square", *X, "--n-trials", "3")
+    done = cli("run", "objectives:square", *IN_MEMORY, "--n-trials", "3")
     *trials, last = done.stdout.splitlines()
     assert [line.split(" with value: ")[0] for line in trials] == [f"Trial {k} finished" for k in range(3)]
     assert "(n_trials reached): complete 3. Best is trial " in last
@@ -31,7 +32,7 @@ def test_a_sweep_prints_a_line_for_each_trial_and_its_best(cli: Cli) -> None:
 
 
 def test_json_is_all_of_the_standard_output_though_the_objective_prints(cli: Cli) -> None:
-    done = cli("run", "objectives:kind", *X, "--space", "opt=categorical(sgd, adam)", "--n-trials", "4", "--json")
+    done = cli("run", "objectives:kind", *IN_MEMORY, "--space", "opt=categorical(sgd, adam)", "--n-trials", "4", "--json")
     document = json.loads(done.stdout)
     assert document["counts"]["COMPLETE"] == 4
     assert [trial["number"] for trial in document["trials"]] == [0, 1, 2, 3]
@@ -59,7 +60,7 @@ def test_every_setting_reaches_the_journal(cli: Cli, folder: Path) -> None:
 
 
 def test_a_sweep_without_a_space_in_which_everything_fails_says_what_the_objective_got(cli: Cli) -> None:
-    done = cli("run", "objectives:square", "--sampler", "random", "--n-trials", "1")
+    done = cli("run", "objectives:square", "--sampler", "random", "--n-trials", "1", "--in-memory")
     *_, error, hint = done.stderr.splitlines()
     assert error == "error: no trial completed"
     assert hint == "hint: without --space the objective gets a Trial; name its parameters by --space NAME=DOMAIN"
@@ -77,6 +78,17 @@ def test_a_sweep_without_a_space_in_which_everything_fails_says_what_the_objecti
         ([*X, "--direction", "a=minimize", "--direction", "maximize"], "expected NAME=..., such as loss=minimize"),
         ([*X, "--pruner", "medien"], "(did you mean 'median'?)"),
         ([*X, "--pruner-option", "n_warmup_steps=3"], "say which pruner by --pruner"),
+        (["--space", "x=1", "--x", "2"], "error: --x '2': 'x' is given twice"),
+        ([*X, "y"], "error: y: there is a target already, objectives:square"),
+        ([*X, "--flag", "--n-trials", "2"], "error: --flag has no value: a parameter has one"),
+        ([*X, "-v"], "error: -v: parameters have two dashes"),
+        ([*X, "--trails", "20"], "error: --trails 20: there is no such option (did you mean --trials?)"),
+        ([*X, "--style", "name=value"], "error: --style: objectives:square is a function"),
+        ([*X, "--", "now"], "error: -- now: objectives:square is a function"),
+        ([*X, "--algorithm", "grid"], "expected one of grid_search, random_search, optuna (did you mean 'grid_search'?)"),
+        ([*IN_MEMORY, "--directory", "d"], "error: --in-memory and --directory exclude each other"),
+        ([*X, "--enqueue", "lr=1"], "error: --enqueue 'lr=1': it is not valid JSON"),
+        ([*X, "--exporter-option", "csv.path=x"], "say which by --exporter NAME"),
         (["--resume"], "error: --resume: name the sweep by --directory"),
         (["--resume", "--directory", "nowhere"], "nowhere' holds no sweep"),
         (["--resume", "--directory", "nowhere", *X], "the space cannot be changed"),
@@ -96,35 +108,38 @@ def test_an_objective_that_is_not_there_exits_2_without_a_traceback(cli: Cli) ->
 
 
 def test_too_many_failures_exit_1_and_the_result_is_written_all_the_same(cli: Cli) -> None:
-    done = cli("run", "objectives:hostile", *X, "--max-failures", "1", "--json")
+    done = cli("run", "objectives:hostile", *IN_MEMORY, "--max-failures", "1", "--json")
     assert "error: 2 trials failed, max_failures=1" in done.stderr
     assert json.loads(done.stdout)["counts"]["FAILED"] == 2
     assert done.returncode == 1
 
 
 def test_a_sweep_without_one_complete_trial_exits_1(cli: Cli) -> None:
-    done = cli("run", "objectives:hostile", *X, "--n-trials", "2")
+    done = cli("run", "objectives:hostile", *IN_MEMORY, "--n-trials", "2")
     assert done.stderr == "error: no trial completed\n"
     assert done.returncode == 1
 
 
 def test_control_characters_of_an_error_are_shown_and_not_obeyed(cli: Cli) -> None:
-    done = cli("run", "objectives:hostile", *X, "--n-trials", "1")
+    done = cli("run", "objectives:hostile", *IN_MEMORY, "--n-trials", "1")
     line = done.stdout.splitlines()[0]
     assert line.startswith(r"Trial 0 failed with ValueError: [red]bad\x1b[31m\x07\nsecond line and parameters: ")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signals", [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM]])
 @pytest.mark.timeout(150)
 def test_an_interrupted_sweep_stops_its_trials_says_how_to_go_on_and_does(
-    cli: Cli, folder: Path, environment: dict[str, str], number: signal.Signals
+    cli: Cli, folder: Path, environment: dict[str, str], signals: list[signal.Signals]
 ) -> None:
     arguments = ("run", "objectives:forever", *X, "--n-trials", "3", "--directory", "d")
     sweep = subprocess.Popen([*COMMAND, *arguments], cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
     worker = wait_for_worker(folder)
-    sweep.send_signal(number)
+    for number in signals:
+        sweep.send_signal(number)
+        assert sweep.stderr is not None
+        assert sweep.stderr.readline()  # it has been heard
     _, said = sweep.communicate(timeout=90)  # a disk that has much to write may take its time to sync
-    assert said == "Interrupted. Go on with: asyncsweep run objectives:forever --directory d --resume\n"
+    assert said.endswith("Interrupted. Go on with: asyncsweep resume d\n")
     assert sweep.returncode == 130
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
@@ -144,7 +159,7 @@ def test_a_terminal_gets_a_summary_that_stays_below_the_lines(folder: Path, envi
 
 
 def test_plain_on_a_terminal_is_lines_alone(folder: Path, environment: dict[str, str]) -> None:
-    shown = in_a_terminal(folder, environment, "run", "objectives:square", *X, "--n-trials", "2", "--plain")
+    shown = in_a_terminal(folder, environment, "run", "objectives:square", *IN_MEMORY, "--n-trials", "2", "--plain")
     assert "\x1b[" not in shown
     assert "Trial 1 finished" in shown
 

@@ -189,3 +189,40 @@ def test_a_sweep_whose_journal_begins_with_a_snapshot_has_ended_as_before(tmp_pa
     snapshot = list(freeze(replay(events, "journal")))
     (tmp_path / "d" / journal.NAME).write_bytes(layout.beginning() + b"".join(map(layout.encode, snapshot)))
     assert "Ended: n_trials reached." in show(str(tmp_path / "d")).output.splitlines()
+
+
+def test_one_trial_as_json_is_that_trial_alone_with_its_files(tmp_path: Path) -> None:
+    directory = with_files(tmp_path / "d")
+    document = json.loads(show(str(directory), "--trial", "0", "--json").output)
+    whole = json.loads(show(str(directory), "--json").output)["trials"][0]
+    logs = [
+        {"attempt": n, "path": str(directory / f"trials/0/attempt-{n}.log"), "bytes": 100 + 100 * n} for n in (1, 2)
+    ]
+    assert document.pop("traceback").startswith("Traceback (most recent call last):")
+    assert document == {**whole, "logs": logs, "artifacts": [{"name": "report.pdf", "bytes": 70_000}]}
+
+
+def test_a_trial_that_is_not_there_is_bad_usage_in_json_too(finished: tuple[Path, sw.Result]) -> None:
+    answer = show(str(finished[0]), "--trial", "-1", "--json")
+    assert (answer.exit_code, answer.stdout) == (2, "")
+
+
+def test_one_trial_is_shown_with_its_artifacts_and_the_logs_of_all_attempts(tmp_path: Path) -> None:
+    directory = with_files(tmp_path / "d")
+    facts = show(str(directory), "--trial", "0").output.partition("\n\n")[0]
+    lines = dict(line.split(maxsplit=1) for line in facts.splitlines())
+    assert lines["log"].startswith(str(directory / "trials")) and lines["log"].endswith("attempt-1.log (200 B)")
+    assert lines["earlier"].startswith("logs") and lines["earlier"].endswith("attempt-2.log (300 B)")
+    assert lines["artifacts"] == "report.pdf (70 kB)"
+
+
+def test_many_artifacts_are_counted_and_links_among_them_passed_over(tmp_path: Path) -> None:
+    run_sweep(tmp_path / "d", n_trials=1)
+    folder = tmp_path / "d/trials/0/artifacts"
+    folder.mkdir(parents=True)
+    for number in range(25):
+        (folder / f"{number:02}\x1b[31m").write_bytes(bytes(10))
+    (folder / "link").symlink_to(tmp_path)
+    shown = show(str(tmp_path / "d"), "--trial", "0").output
+    assert "\x1b" not in shown and "00\\x1b[31m (10 B)" in shown
+    assert "and 5 more (50 B)" in " ".join(shown.split())

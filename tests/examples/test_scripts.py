@@ -103,8 +103,10 @@ def test_any_program_is_swept_by_what_it_prints(tmp_path: Path) -> None:
 
 @pytest.mark.deep
 def test_the_iris_script_ends_hopeless_trials_early(tmp_path: Path) -> None:
-    options = ["--alpha", "log_uniform(1e-5, 1e-1)", "--trials", "20", "--parallel", "2", "--pruner", "median"]
-    result = sweep(tmp_path, str(SCRIPTS / "iris_train.py"), *options, "--preload", "sklearn.linear_model")
+    options = ["--alpha", "log_uniform(1e-5, 1e-1)", "--trials", "10", "--parallel", "2", "--pruner", "median"]
+    for module in ("datasets", "linear_model", "model_selection"):
+        options += ["--preload", f"sklearn.{module}"]
+    result = sweep(tmp_path, str(SCRIPTS / "iris_train.py"), *options)
     assert set(states(result)) == {"COMPLETE", "PRUNED"}
     best = result["trials"][result["best_trials"][0]]
     assert best["metrics"]["value"] < 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ async def test_what_turns_up_later_gets_a_column_in_every_row(tmp_path: Path) ->
         *("attempts", "started_at", "duration_s", "error"),
     ]
     assert [row.get("accuracy") for row in rows(tmp_path / "t.csv")] == [None, None, "0.25", None]
-    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+    assert os.listdir(tmp_path) == ["t.csv"]
 
 
 async def test_a_metric_gives_way_to_a_parameter_that_turns_up_with_its_name(tmp_path: Path) -> None:

@@ -155,5 +155,7 @@ def test_the_estimators_of_both_libraries_take_the_callbacks(library: Any, data:
         from asyncsweep.integrations.lightgbm import report_callback
 
         estimator = library.library.LGBMClassifier(n_estimators=N_ROUNDS, n_jobs=1, verbose=-1)
-        estimator.fit(x, y, eval_set=[(x[:30], y[:30])], callbacks=[report_callback("valid_0", "binary_logloss", trial)])
+        estimator.fit(
+            x, y, eval_set=[(x[:30], y[:30])], callbacks=[report_callback("valid_0", "binary_logloss", trial)]
+        )
     assert notes.steps == [0, 1, 2, 3]

@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -149,3 +150,20 @@ async def test_a_choice_with_a_secret_is_given_again_on_resume(tmp_path: Path) -
     with pytest.raises(sw.ConfigError, match=r"exporters: .* \(leaky\), or a secret .* give exporters=\.\.\. again"):
         sw.Sweep.open(tmp_path, leaky.nothing, plugins=[leaky.Plugin()])
     sw.Sweep.open(tmp_path, leaky.nothing, plugins=[leaky.Plugin()], exporters=[exporter])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("kind", ["script", "command"])
+@pytest.mark.parametrize("ends", [[], ["--fails"]], ids=["well", "badly"])
+async def test_a_secret_that_a_program_is_given_is_not_left_either(kind: str, ends: list[str], tmp_path: Path) -> None:
+    path, env = leaky.__file__.replace("leaky", "leaky_train"), {"LEAKY_PASSWORD": f"given-{OPTIONS[0]}"}
+    objective: Any = sw.Script(path, ends, env=env)
+    if kind == "command":
+        objective = sw.Command([sys.executable, path, *ends], env=env)
+    (trial,) = (
+        await sw.Sweep(objective, {"x": 1}, sampler="random", n_trials=1, directory=tmp_path / "d").run()
+    ).trials
+    assert b"printed ****" in left_in(tmp_path)
+    assert ends == [] or "***" in str(trial.error)
+    assert leaked(left_in(tmp_path) + repr(trial.error).encode()) == []

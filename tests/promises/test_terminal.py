@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import shutil
@@ -42,9 +43,9 @@ COMMANDS: dict[str, list[list[str]]] = {
     "pause": [["DIR"]],
     "plugins": [[], ["--json"]],
     "rm": [["--yes", "COPY"], ["--yes", "--artifacts", "COPY"], [ALL]],
+    "resume": [["COPY", "tests.promises.noisy:hostile", "--n-trials", "4"], ["COPY"], [ALL]],
     "run": [
-        ["tests.promises.noisy:hostile", "--n-trials", "2", "--directory", "NEW", "--direction", f"{ALL}=minimize",
-         "--sampler", "random", "--space", f"{MARKUP}\x1b[31m=categorical({json.dumps(ALL)})"],
+        ["tests.promises.noisy:hostile", "--n-trials", "2", "--directory", "NEW", "--sampler", "random", "--space", f"[red]x\x1b[31m\u202e=categorical({json.dumps(PAYLOADS['title'])})"],
         [ALL, "--directory", "NEW"],
         ["tests.promises.noisy:hostile", "--directory", "NEW", "--space", ALL],
     ],
@@ -139,7 +140,8 @@ def test_no_command_shows_a_control_character(
 
 class Plugins:
     def describe(self) -> list[Row]:
-        return [Row(ALL, ALL, ALL, ALL, ALL, status, f"{ALL}\n{MARKUP}") for status in ("ok", "broken", "conflict")]
+        states = ("ok", "broken", "conflict", "off")
+        return [Row("sampler", ALL, ALL, ALL, ALL, status, f"{ALL}\n{MARKUP}") for status in states]
 
 
 def on_a_terminal(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
@@ -148,10 +150,8 @@ def on_a_terminal(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
         streams = Terminal(), Terminal()
         patched.setattr(sys, "stdout", streams[0])
         patched.setattr(sys, "stderr", streams[1])
-        try:
+        with contextlib.suppress(SystemExit):  # click ends so
             asyncsweep.main(words, prog_name="asyncsweep")
-        except SystemExit:
-            pass  # that is how click ends
     return "".join(stream.shown for stream in streams)
 
 

@@ -31,7 +31,7 @@ from asyncsweep.wire.stream import Decoder, pack
 from asyncsweep.worker.script import Script
 
 ROOT = Path(__file__).parents[2]
-_TIMEOUT_S = 50
+_TIMEOUT_S = 20
 
 
 class Ended(NamedTuple):

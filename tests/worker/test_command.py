@@ -8,6 +8,7 @@ import pickle
 import re
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -268,7 +269,7 @@ def test_reports_are_looked_for_on_the_streams_that_are_named(
 
 def test_output_is_passed_on_byte_by_byte(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     data = bytes(range(256)) * 20_000 + b"\r\n"
-    code = f"import sys; sys.stdout.buffer.write(bytes(range(256)) * 20_000 + b'\\r\\n'); print('{{{{\"loss\": 1}}}}')"
+    code = "import sys; sys.stdout.buffer.write(bytes(range(256)) * 20_000 + b'\\r\\n'); print('{{\"loss\": 1}}')"
     assert Command([sys.executable, "-c", code])(Attempt()) == {"loss": 1.0}
     assert capfdbinary.readouterr().out == data + b'{"loss": 1}\n'
 
@@ -323,7 +324,7 @@ def test_a_result_file_of_an_earlier_attempt_is_not_taken(tmp_path: Path) -> Non
             {},
             "did not tell the metric 'loss': looked for a line such as {\"loss\": 0.1} on stdout, where nothing was",
         ),
-        ("echo '{\"los\": 1}'; echo", {}, "on stdout, which had 2 lines, the last one '{\"los\": 1}'"),
+        ("echo '{\"los\": 1}'; echo", {}, "on stdout, which had 1 line, the last one '{\"los\": 1}'"),
         ("true", {"pattern": "a(.)", "reports": "both"}, r"looked for a match of 'a\(.\)' on stdout and stderr, "),
         ("true", {"reports": "./x.jsonl"}, "in the file './x.jsonl', where nothing was written"),
     ],
@@ -374,10 +375,10 @@ _STAYS = "trap '' TERM; echo $$ >> pids; exec sleep 300"
 def test_nothing_of_a_pruned_program_survives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ignores SIGTERM, and so do its children, in other sessions, forked twice, and with an empty environment."""
     monkeypatch.setattr(programs, "GRACE_S", 0.2)
-    script = f"""trap '' TERM
+    script = """trap '' TERM
     setsid sh -c "$1" & (setsid sh -c "$1" &) ; env -i setsid sh -c "$1" & sh -c "$1" &
     while [ $(cat pids 2> /dev/null | wc -l) -lt 4 ]; do sleep 0.01; done
-    echo $$ >> pids; echo '{{"loss": 1}}'; while :; do sleep 300; done"""
+    echo $$ >> pids; echo '{"loss": 1}'; while :; do sleep 300; done"""
     with pytest.raises(TrialPruned):
         sh(script, _STAYS.replace("{", "{{"), cwd=tmp_path)(Attempt(prune_at=0))
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
@@ -413,3 +414,22 @@ def test_it_runs_in_other_threads_than_the_main_one_too() -> None:
 
     with ThreadPoolExecutor(1) as threads:
         assert threads.submit(sh("echo '{\"loss\": 1}'"), Attempt()).result() == {"loss": 1.0}
+
+
+class Interrupted(Attempt):
+    """While it waits for a verdict, the worker is told to end, and no verdict comes."""
+
+    def should_prune(self) -> bool:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return not threading.Event().wait(60)
+
+
+def test_the_end_of_the_worker_is_the_programs_first_whatever_we_wait_for(tmp_path: Path) -> None:
+    heard: list[list[str]] = []
+    before = signal.signal(signal.SIGTERM, lambda *_: heard.append(os.listdir(tmp_path)))
+    try:
+        script = "trap 'sleep 0.1; touch saved; exit 0' TERM; echo '{\"loss\": 1}'; while :; do sleep 0.01; done"
+        sh(script, cwd=tmp_path)(Interrupted())
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert heard == [["saved"]]

@@ -54,7 +54,11 @@ def test_the_metrics_of_a_file_are_found(
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("a.jsonl", '{"loss": 2, "step": 5}\n{"other": 1}\n{"loss": 1, "other": 7}\n', [(5, {"loss": 2.0}), (2, {"loss": 1.0})]),
+        (
+            "a.jsonl",
+            '{"loss": 2, "step": 5}\n{"other": 1}\n{"loss": 1, "other": 7}\n',
+            [(5, {"loss": 2.0}), (2, {"loss": 1.0})],
+        ),
         ("a.csv", "step,loss\n10,2\n20,\n30,1\n", [(10, {"loss": 2.0}), (30, {"loss": 1.0})]),
         ("a.csv", "loss\n2\n1\n", [(0, {"loss": 2.0}), (1, {"loss": 1.0})]),
         ("a.csv", "step,loss\n-1,2\n1.5,1\n", [(0, {"loss": 2.0}), (1, {"loss": 1.0})]),
@@ -107,7 +111,7 @@ def test_a_folder_and_a_pipe_are_no_files(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.json")
     (tmp_path / "folder.json").mkdir()
     for name in ("pipe.json", "folder.json"):
-        with pytest.raises(TrialError, match="no regular file|Is a directory"):
+        with pytest.raises(TrialError, match=r"no regular file|Is a directory"):
             ResultFile(str(tmp_path / name)).read(LOSS)
 
 

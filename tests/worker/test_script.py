@@ -92,7 +92,9 @@ def test_a_path_is_of_where_the_script_was_named(train: Path, monkeypatch: pytes
 
 
 def test_a_script_does_not_change_and_can_be_copied_and_pickled(train: Path) -> None:
-    script = Script(train, ["--a"], metric={"loss": "best"}, env={"A": "b"}, preload=["json"], patch={"json:dumps": print})
+    script = Script(
+        train, ["--a"], metric={"loss": "best"}, env={"A": "b"}, preload=["json"], patch={"json:dumps": print}
+    )
     with pytest.raises(AttributeError, match="Script.path cannot be changed: make a new Script"):
         script.path = "other.py"
     for other in (copy.copy(script), pickle.loads(pickle.dumps(script))):
@@ -107,13 +109,18 @@ def test_a_script_that_is_called_says_what_it_needs(train: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"args": ["{lt}"]}, r"Script.args\[0\]='{lt}': there is no parameter 'lt' \(did you mean {lr}\?\)"),
+        (
+            {"args": ["{lt}"]},
+            r"Script.args\[0\]='{lt}': there is no parameter 'lt'; placeholders are {lr}, {depth}, {trial}",
+        ),
         ({"result_file": "{out}/m.json"}, r"Script.result_file='{out}/m.json': there is no parameter 'out'"),
         ({"cwd": "{where}"}, r"there is no parameter 'where'"),
     ],
     ids=str,
 )
-def test_a_placeholder_for_no_parameter_is_told_when_the_space_is_known(train: Path, options: dict[str, Any], told: str) -> None:
+def test_a_placeholder_for_no_parameter_is_told_when_the_space_is_known(
+    train: Path, options: dict[str, Any], told: str
+) -> None:
     with pytest.raises(ConfigError, match=told):
         Script(train, **options).check(["lr", "depth"])
 
@@ -141,7 +148,9 @@ def test_parameters_are_appended_in_the_style(train: Path, style: str, expected:
 
 
 def test_a_parameter_with_a_placeholder_among_the_arguments_is_not_appended(train: Path) -> None:
-    plan = Script(train, ["-l{lr}", "{{}}", "{trial}/{attempt}"], result_file="{depth}.json").plan(trial(lr=0.1, depth=3))
+    plan = Script(train, ["-l{lr}", "{{}}", "{trial}/{attempt}"], result_file="{depth}.json").plan(
+        trial(lr=0.1, depth=3)
+    )
     assert plan.argv == [str(train), "-l0.1", "{}", "7/2", "--depth=3"]
 
 
@@ -151,7 +160,9 @@ def test_folders_are_made_for_placeholders(train: Path, tmp_path: Path) -> None:
     folder = tmp_path / "trials" / "7"
     plan = script.plan(trial(str(tmp_path / "trials")))
     assert plan == Plan(
-        [str(train), f"--keep={folder}/checkpoint"], str(folder / "artifacts"), str(folder / "artifacts" / "metrics.json")
+        [str(train), f"--keep={folder}/checkpoint"],
+        str(folder / "artifacts"),
+        str(folder / "artifacts" / "metrics.json"),
     )
     assert (folder / "artifacts").is_dir() and (folder / "checkpoint").is_dir()
 

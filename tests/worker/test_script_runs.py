@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def warm(folder: Path) -> Iterator[ScriptWorker]:
     """A worker for all scripts that need nothing special."""
-    worker = ScriptWorker(Script(folder / "train.py", cwd=folder), folder, verdicts=(2, 1, 1))
+    worker = ScriptWorker(Script(folder / "train.py", cwd=folder), folder)
     yield worker
     worker.close()
 
@@ -59,7 +59,9 @@ def run_with(tmp_path: Path) -> Iterator[Run]:
     workers: dict[str, ScriptWorker] = {}
     (tmp_path / "train.py").touch()
 
-    def run_with(code: str, params: dict[str, Any] | None = None, metrics: tuple[str, ...] = ("loss",), **options: Any) -> Ended:
+    def run_with(
+        code: str, params: dict[str, Any] | None = None, metrics: tuple[str, ...] = ("loss",), **options: Any
+    ) -> Ended:
         (tmp_path / "train.py").write_text(HEAD + code)
         key = repr((options, metrics))
         if key not in workers:
@@ -87,12 +89,12 @@ def test_the_last_word_of_finish_counts(run: Run) -> None:
 def test_without_finish_the_last_report_is_the_result(run: Run) -> None:
     ended = run("for step in range(3):\n    sw.report(loss=step / 2, accuracy=step, step=step)")
     assert ended.metrics == {"loss": 1.0, "accuracy": 2.0}
-    assert ended.said == [
-        [REPORTED, 0, 0.0, {"accuracy": 0.0}], [REPORTED, 1, 0.5, {"accuracy": 1.0}], [VERDICT_ASKED, 2],
-    ][:0] or ended.said[0] == [REPORTED, 0, 0.0, {"accuracy": 0.0}]  # fmt: skip
+    assert ended.said == [[REPORTED, step, step / 2, {"accuracy": step}] for step in range(3)]
 
 
-@pytest.mark.parametrize("call", ["sw.report(0.5, step=3)", "sw.finish(0.5)", "sw.report({'loss': 0.5})", "sw.finish({'loss': 0.5})"])
+@pytest.mark.parametrize(
+    "call", ["sw.report(0.5, step=3)", "sw.finish(0.5)", "sw.report({'loss': 0.5})", "sw.finish({'loss': 0.5})"]
+)
 def test_a_metric_may_be_given_by_its_place(run: Run, call: str) -> None:
     assert run(call).metrics == {"loss": 0.5}
 
@@ -105,7 +107,10 @@ def test_a_metric_without_a_name_of_its_own_has_any_name(run_with: Run) -> None:
 def test_several_metrics_are_all_needed(run_with: Run) -> None:
     metrics = ("loss", "size")
     assert run_with("sw.finish(loss=1, size=2)", metrics=metrics).metrics == {"loss": 1.0, "size": 2.0}
-    assert run_with("sw.finish(loss=1)", metrics=metrics).error == ("TrialError", "finish(): the metric 'size' is missing; it got loss")
+    assert run_with("sw.finish(loss=1)", metrics=metrics).error == (
+        "TrialError",
+        "finish(): the metric 'size' is missing; it got loss",
+    )
     told = "finish(1): one value for 2 metrics; give each by its name: finish(loss=..., size=...)"
     assert run_with("sw.finish(1)", metrics=metrics).error == ("TrialError", told)
 
@@ -153,13 +158,15 @@ def test_an_error_has_its_type_bases_and_traceback_without_our_frames(run: Run) 
     assert ended.traceback.count('File "') == 2 and "asyncsweep" not in ended.traceback
 
 
-@pytest.mark.parametrize(("code", "kind"), [("def f(:", "SyntaxError"), ("import os\nos.unlink(__file__)\n1/0", "ZeroDivisionError")])
+@pytest.mark.parametrize(
+    ("code", "kind"), [("def f(:", "SyntaxError"), ("import os\nos.unlink(__file__)\n1/0", "ZeroDivisionError")]
+)
 def test_a_broken_script_fails_its_trial(run: Run, code: str, kind: str) -> None:
     assert run(code).error[0] == kind
 
 
 def test_a_script_that_is_gone_fails_its_trial(run: Run, folder: Path, warm: ScriptWorker) -> None:
-    (folder / "train.py").unlink()
+    (folder / "train.py").unlink(missing_ok=True)
     assert warm.run().error[0] == "FileNotFoundError"
     assert run("sw.finish(loss=1)").metrics == {"loss": 1.0}
 
@@ -182,14 +189,16 @@ def test_optunas_own_pruning_counts_too(run: Run) -> None:
 
 
 @pytest.mark.parametrize(("prune", "outcome"), [(True, PRUNED), (False, FINISHED)])
-def test_a_script_hears_verdicts(folder: Path, warm: ScriptWorker, prune: bool, outcome: int) -> None:
-    (folder / "train.py").write_text(HEAD + "for step in range(3):\n    sw.report(loss=step, step=step)")
-    warm.launch()
+def test_a_script_hears_verdicts(tmp_path: Path, prune: bool, outcome: int) -> None:
+    (tmp_path / "train.py").write_text(HEAD + "for step in range(3):\n    sw.report(loss=step, step=step)")
+    worker = ScriptWorker(Script(tmp_path / "train.py"), tmp_path, verdicts=(2, 1, 1))
+    worker.launch()
     said = []
     while not said or said[-1][0] != VERDICT_ASKED:
-        said.append(warm.receive() or [])
-    warm.send(VERDICT, said[-1][1], 2, prune)
-    assert ([message[2] for message in said], warm.end().outcome[0]) == ([0, 1, 2, 2], outcome)
+        said.append(worker.receive() or [])
+    worker.send(VERDICT, said[-1][1], 2, prune)
+    assert ([message[2] for message in said], worker.end().outcome[0]) == ([0, 1, 2, 2], outcome)
+    worker.close()
 
 
 def test_a_script_asks_for_parameters_and_sets_attributes(folder: Path, warm: ScriptWorker) -> None:
@@ -214,12 +223,12 @@ def test_a_process_that_the_script_forks_has_no_trial_to_report_for(run: Run) ->
         "if not os.fork():\n"
         "    for say in (sw.report, sw.finish):\n"
         "        try: say(loss=5)\n"
-        "        except sw.TrialError as error: print(str(error)[:33], flush=True)\n"
+        "        except sw.TrialError as error: print(str(error)[:30], flush=True)\n"
         "    os._exit(0)\n"
         "os.wait()\nsw.finish(loss=1)"
     )
     ended = run(code)
-    assert (ended.metrics, ended.output) == ({"loss": 1.0}, "this process was forked by the sc\n" * 2)
+    assert (ended.metrics, ended.output) == ({"loss": 1.0}, "this process was forked by the\n" * 2)
 
 
 def test_a_sweep_of_itself_is_refused_inside_of_a_script(run: Run) -> None:
@@ -233,7 +242,9 @@ def test_a_sweep_of_itself_is_refused_inside_of_a_script(run: Run) -> None:
 def test_a_function_is_called_with_the_parameters_when_the_file_has_run(run_with: Run) -> None:
     code = "def objective(x, y=5):\n    return x + y + z\nz = 10"
     assert run_with(code, {"x": 1}, objective="objective").metrics == {"loss": 16.0}
-    assert run_with("async def objective(trial):\n    return trial.params['x']", {"x": 1}, objective="objective").metrics == {"loss": 1.0}
+    assert run_with(
+        "async def objective(trial):\n    return trial.params['x']", {"x": 1}, objective="objective"
+    ).metrics == {"loss": 1.0}
     code = "def objective(x):\n    raise KeyError('deep')"
     failed = run_with(code, {"x": 1}, objective="objective")
     assert failed.error[0] == "KeyError" and failed.traceback.count('File "') == 1
@@ -246,7 +257,10 @@ def test_a_global_variable_is_the_result(run_with: Run) -> None:
     assert run_with("best = 0.5", metric="best").metrics == {"loss": 0.5}
     assert run_with("import sys\nbest = 0.5\nsys.exit()", metric="best").metrics == {"loss": 0.5}
     assert run_with("import numpy\nbest = numpy.float32(0.5)", metric="best").metrics == {"loss": 0.5}
-    assert run_with("best = 'x'", metric="best").error == ("TrialError", "metric='best': it must be a number, not 'x' (str)")
+    assert run_with("best = 'x'", metric="best").error == (
+        "TrialError",
+        "metric='best': it must be a number, not 'x' (str)",
+    )
 
 
 def test_several_global_variables_are_the_result(run_with: Run) -> None:
@@ -291,22 +305,34 @@ def test_preloaded_modules_are_there_and_each_trial_starts_as_they_were(run_with
         assert run_with(code, preload=["json.tool"]).output == "True\nFalse\n"
 
 
-def test_each_trial_has_random_numbers_of_its_own(run_with: Run) -> None:
-    code = "import random, numpy, torch\nsw.finish(loss=random.random(), n=numpy.random.random(), t=torch.rand(1))"
-    one, two = (run_with(code, preload=["numpy.random", "torch"]).metrics for _ in range(2))
-    assert all(one[name] != two[name] for name in ("loss", "n", "t"))
+@pytest.mark.parametrize(
+    ("preload", "draw"),
+    [
+        pytest.param("random", "random.random()", id="random"),
+        pytest.param("numpy.random", "numpy.random.random()", id="numpy"),
+        pytest.param("torch", "torch.rand(1)", id="torch", marks=pytest.mark.deep),
+    ],
+)
+def test_each_trial_has_random_numbers_of_its_own(run_with: Run, preload: str, draw: str) -> None:
+    code = f"import {preload}\nsw.finish(loss={draw})"
+    assert len({run_with(code, preload=[preload]).metrics["loss"] for _ in range(3)}) == 3
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"preload": ["no_such_module"]}, "Script.preload: 'no_such_module' cannot be imported: No module named 'no_such_module'"),
+        (
+            {"preload": ["no_such_module"]},
+            "Script.preload: 'no_such_module' cannot be imported: No module named 'no_such_module'",
+        ),
         ({"preload": ["broken"]}, "Script.preload: 'broken' cannot be imported: ZeroDivisionError: division by zero"),
         ({"patch": {"json:dump_s": print}}, "patch 'json:dump_s': json has no 'dump_s' (did you mean 'dumps'?)"),
     ],
     ids=str,
 )
-def test_what_cannot_be_prepared_keeps_the_worker_from_being_ready(tmp_path: Path, options: dict[str, Any], told: str) -> None:
+def test_what_cannot_be_prepared_keeps_the_worker_from_being_ready(
+    tmp_path: Path, options: dict[str, Any], told: str
+) -> None:
     (tmp_path / "train.py").touch()
     (tmp_path / "broken.py").write_text("1 / 0")
     worker = ScriptWorker(Script(tmp_path / "train.py", **{"preload": ["json"], **options}), tmp_path)
@@ -373,25 +399,18 @@ sw.finish(loss=0)
     ]
 
 
-@pytest.mark.parametrize(
-    ("target", "told"),
-    [
-        (f"{M}:Model.fitt", f"patch '{M}:Model.fitt': Model has no 'fitt' (did you mean 'fit'?)"),
-        (f"{M}:Model.size", f"patch '{M}:Model.size': it is a property, and only functions and methods can be hooked"),
-        (f"{M}:Model.constant", f"patch '{M}:Model.constant': it is a int, and only functions and methods can be hooked"),
-        ("no_such_module:f", "No module named 'no_such_module'"),
-        ("builtins:str.upper", "patch 'builtins:str.upper': it cannot be replaced: cannot set 'upper' attribute of immutable type 'str'"),
-    ],
-)
-def test_a_target_that_cannot_be_hooked_fails_the_trial(run_with: Run, target: str, told: str) -> None:
-    assert run_with("sw.finish(loss=0)", patch={target: hooked}).error[1] == told
+def test_a_target_that_cannot_be_imported_fails_the_trial(run_with: Run) -> None:
+    told = ("ModuleNotFoundError", "No module named 'no_such_module'")
+    assert run_with("sw.finish(loss=0)", patch={"no_such_module:f": hooked}).error == told
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
 
 
 def test_a_script_that_is_killed_takes_its_worker_with_it(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text("import os, signal\nprint('last words', flush=True)\nos.kill(os.getpid(), signal.SIGSEGV)")
+    (tmp_path / "train.py").write_text(
+        "import os, signal\nprint('last words', flush=True)\nos.kill(os.getpid(), signal.SIGSEGV)"
+    )
     worker = ScriptWorker(Script(tmp_path / "train.py"), tmp_path)
     ended = worker.run()
     assert (ended.outcome, ended.output, worker.process.returncode) == ([], "last words\n", -signal.SIGSEGV)
@@ -426,12 +445,16 @@ def test_a_script_without_a_handler_ends_by_the_signal_and_so_does_its_worker(tm
 
 
 def test_what_a_script_leaves_running_is_ended_before_the_next_trial(run: Run) -> None:
-    code = "import subprocess\nleft = subprocess.Popen(['sleep', '50'], start_new_session=True)\nsw.finish(loss=left.pid)"
+    code = (
+        "import subprocess\nleft = subprocess.Popen(['sleep', '50'], start_new_session=True)\nsw.finish(loss=left.pid)"
+    )
     assert has_ended(int(run(code).metrics["loss"]), within_s=0)
 
 
 def test_a_script_ends_with_a_controller_that_is_gone(tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text("import os, time\nimport asyncsweep as sw\nsw.report(loss=os.getpid())\ntime.sleep(50)")
+    (tmp_path / "train.py").write_text(
+        "import os, time\nimport asyncsweep as sw\nsw.report(loss=os.getpid())\ntime.sleep(50)"
+    )
     worker = ScriptWorker(Script(tmp_path / "train.py"), tmp_path)
     worker.launch()
     said = worker.receive() or []

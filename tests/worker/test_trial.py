@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from asyncsweep.errors import TrialError, TrialPruned
-from asyncsweep.worker.current import current_trial, report
+from asyncsweep.worker.current import current_trial
 from asyncsweep.worker.port import Steps
 from asyncsweep.worker.trial import Trial
 
@@ -169,5 +169,3 @@ def test_a_name_that_cannot_be_stored_is_refused(port: Port, name: Any, error: t
 def test_outside_of_an_objective_there_is_no_trial() -> None:
     with pytest.raises(TrialError, match="no trial runs here"):
         current_trial()
-    with pytest.raises(TrialError, match="no trial runs here"):
-        report(loss=0.5)

@@ -166,7 +166,8 @@ class MlflowExporter(ThreadedExporter):
             for point in run.new_points(step, {self._metric: value, **further.get(step, {})}, ended)
         ]
         last = max(run.steps, default=0)
-        points += [(name, value, ended, last) for name, value in trial.metrics.items()]
+        # Of the values at the last step MLflow shows the youngest.
+        points += [(name, value, ended + 0.002, last) for name, value in trial.metrics.items()]
         tags: dict[str, Any] = {_STATE: trial.state.value, **trial.user_attrs}
         tags |= {f"constraint.{name}": value for name, value in (trial.constraints or {}).items()}
         if trial.error is not None:
