@@ -19,18 +19,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from asyncsweep.cli import record
 from asyncsweep.errors import ConfigError, JournalError
 from asyncsweep.journal.files import OsFiles, reason
 from asyncsweep.journal.writer import NAME, NEW_NAME
+from asyncsweep.steering.runtime import CONTROL
 from asyncsweep.worker.folders import ARTIFACTS, CHECKPOINT
 
-CONTROL = "control"
-OBJECTIVE = "objective.json"
-
-_LOCK = "lock"
-_FIRST = (CONTROL, OBJECTIVE)
+_FIRST = (CONTROL, record.NAME)
+# What a repair moved aside, and what was being written when a process was killed.
+_OTHERS = re.compile(
+    rf"journal\.quarantine-[0-9]+|journal\.(repaired|quarantined)|\.({CONTROL}|{re.escape(record.NAME)})-[0-9a-f]+"
+)
 _LAST = (NEW_NAME, NAME)
-_QUARANTINE = re.compile(r"journal\.quarantine-[0-9]+|journal\.(repaired|quarantined)")
 _TRIALS = re.compile(r"trials(\.quarantine-[0-9]+)?")
 _TRIAL = re.compile(r"0|[1-9][0-9]{0,17}")
 _LOG = re.compile(r"attempt-[0-9]+\.log")
@@ -144,7 +145,7 @@ class _Deletion:
         for name in names:
             if _TRIALS.fullmatch(name):
                 self._inside(name, folder, self._trials)
-        self.files(folder, [name for name in names if name in _FIRST or _QUARANTINE.fullmatch(name)])
+        self.files(folder, [name for name in names if name in _FIRST or _OTHERS.fullmatch(name)])
 
     def files(self, folder: int, names: Sequence[str]) -> None:
         """Delete files of these names, as far as they are there; a folder stays."""

@@ -90,9 +90,8 @@ def import_(
         _say(f"{done.n_left_out} left out that had not ended by themselves.")
     for note in done.notes:
         _say(f"note: {note}.")
-    named = shlex.quote(objective) if objective else "MODULE:FUNCTION"
-    more = n_trials + 100
-    _say(f"Go on with: asyncsweep run {named} --directory {shlex.quote(directory)} --resume --n-trials {more}")
+    named = shlex.quote(objective) if objective else "TARGET"
+    _say(f"Go on with: asyncsweep resume {shlex.quote(directory)} {named} --trials {n_trials + 100}")
 
 
 def _space(texts: tuple[str, ...]) -> dict[str, Domain]:

@@ -88,7 +88,7 @@ def read(directory: Path) -> Record:
         claimed = str(fields.pop("signature"))
     except FileNotFoundError:
         raise ConfigError(f"{directory}: what this sweep ran is not recorded; {named}") from None
-    except (OSError, ValueError, KeyError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(
             f"{directory}: the record of what this sweep ran cannot be read ({error}); {named}"
         ) from error

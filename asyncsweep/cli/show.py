@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,13 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from asyncsweep.cli.cost import Cost, cost_of, size_text
-from asyncsweep.cli.trial_files import artifacts_of, logs_of
+from asyncsweep.cli.gathering import Artifact, artifacts_of
 from asyncsweep.core.effects import Finish
 from asyncsweep.core.records import SweepSpec, TrialRecord
 from asyncsweep.driver.replay import Replaying
 from asyncsweep.errors import ConfigError
 from asyncsweep.journal import journal
 from asyncsweep.journal.inspection import ending
+from asyncsweep.logs import logs_of
 from asyncsweep.progress.display import STYLES, best_line, counts_text
 from asyncsweep.progress.text import duration_text, params_text, value_text, visible, visible_lines
 from asyncsweep.result import Result
@@ -150,16 +152,18 @@ def _chosen(story: Story, number: int) -> TrialRecord:
 def _trial_json(directory: Path, story: Story, trial: TrialRecord) -> dict[str, Any]:
     """One trial as in the document of the sweep, with its files."""
     document: dict[str, Any] = story.result.to_dict()["trials"][trial.number]
-    logs = logs_of(directory.absolute(), trial.number)
     return document | {
         "traceback": "" if trial.error is None else trial.error.traceback,
-        "logs": [{"attempt": log.attempt, "path": str(log.path), "bytes": log.n_bytes} for log in logs],
-        "artifacts": [{"name": one.name, "bytes": one.n_bytes} for one in artifacts_of(directory, trial.number)],
+        "logs": [
+            {"attempt": attempt, "path": str(path.absolute()), "bytes": n_bytes}
+            for attempt, path, n_bytes in _logs(directory, trial.number)
+        ],
+        "artifacts": [{"name": _name(one), "bytes": one.n_bytes} for one in _saved(directory, trial.number)],
     }
 
 
 def _show_trial(console: Console, directory: Path, trial: TrialRecord) -> None:
-    logs = {log.attempt: f"{log.path} ({size_text(log.n_bytes)})" for log in logs_of(directory, trial.number)}
+    logs = {attempt: f"{path} ({size_text(size)})" for attempt, path, size in _logs(directory, trial.number)}
     facts = {
         "state": trial.state.value,
         "parameters": params_text(trial.params),
@@ -185,11 +189,33 @@ def _show_trial(console: Console, directory: Path, trial: TrialRecord) -> None:
 
 
 def _artifacts(directory: Path, number: int) -> str:
-    found = artifacts_of(directory, number)
-    shown = ", ".join(f"{one.name} ({size_text(one.n_bytes)})" for one in found[:_MOST_ARTIFACTS])
+    found = _saved(directory, number)
+    shown = ", ".join(f"{_name(one)} ({size_text(one.n_bytes)})" for one in found[:_MOST_ARTIFACTS])
     hidden = found[_MOST_ARTIFACTS:]
     size = size_text(sum(one.n_bytes for one in hidden))
     return f"{shown}, and {len(hidden)} more ({size})" if hidden else shown
+
+
+def _saved(directory: Path, number: int) -> list[Artifact]:
+    """The files among a trial's artifacts; none where they cannot be listed, as `asyncsweep artifacts ls` would tell."""
+    try:
+        return [one for one in artifacts_of(directory, number) if one.is_file]
+    except OSError:
+        return []
+
+
+def _name(artifact: Artifact) -> str:
+    return "/".join(artifact.name)
+
+
+def _logs(directory: Path, number: int) -> list[tuple[int, Path, int]]:
+    """The attempts of a trial that have a log, with its path and its bytes."""
+    found = []
+    with suppress(OSError):  # being deleted, or not ours to read
+        for attempt in logs_of(directory, number):
+            path = directory / "trials" / str(number) / f"attempt-{attempt}.log"
+            found.append((attempt, path, path.lstat().st_size))
+    return found
 
 
 def _time(trial: TrialRecord) -> str:

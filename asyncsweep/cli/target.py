@@ -70,7 +70,7 @@ def target_of(words: Words, options: Mapping[str, Any]) -> Target:
             )
         _refuse(options, PROGRAM_NAMES, f"{target} is a function, and that is for scripts and programs")
         _refuse_rest(words, f"{target} is a function, which has no arguments but its parameters")
-        return Target(target, target.rpartition(".")[2].replace(":", "-"))
+        return Target(target, "-".join(re.split(r"[.:]", target)[-2:]))
     raise ConfigError(_unknown(target))
 
 
@@ -147,7 +147,7 @@ def _refuse_rest(words: Words, why: str) -> None:
 
 def _unknown(target: str) -> str:
     path = Path(target)
-    if path.with_name(f"{path.name}.py").is_file():
+    if Path(f"{target}.py").is_file():
         return f"{target}: it is neither a script nor a function; is it {target}.py, or a function {target}:NAME?"
     if path.is_dir():
         return f"{target} is a folder; to go on with the sweep in it: asyncsweep resume {target}"

@@ -18,6 +18,7 @@ from asyncsweep.errors import CpuTimeLimitExceeded, MemoryLimitExceeded, WorkerL
 from asyncsweep.executors.limits import UNLIMITED, Limits, Usage, in_words, usage_of
 from asyncsweep.executors.worker import WorkerProcess
 from asyncsweep.worker import tree
+from asyncsweep.worker.tree import WARM
 
 _LOOK_EVERY_S = 1.0
 # While a limit is set, and when the grace is short.
@@ -99,9 +100,11 @@ class Supervision:
 
 
 def look_at(guard: int, limits: Limits) -> Look:
-    """Look at the worker behind a guard, and at the guard."""
+    """Look at the worker behind a guard, and at the guard; of a worker that runs scripts, at its script too."""
     is_stopped = False
-    for pid in (guard, *tree.children_of(guard)[:1]):  # the worker is older than the orphans that its guard inherits
+    workers = tree.children_of(guard)[:1]  # the worker is older than the orphans that its guard inherits
+    scripts = [pid for worker in workers if tree.name_of(worker) == WARM for pid in tree.children_of(worker)[:1]]
+    for pid in (guard, *workers, *scripts):
         stat = tree.stat_of(pid)
         is_stopped = is_stopped or (stat is not None and stat.state == "T")
     return Look(is_stopped, None if limits == UNLIMITED else usage_of(guard, limits))

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Self
 
 import anyio
-import anyio.to_thread
 import msgspec
 
 from asyncsweep.core.effects import Update
 from asyncsweep.errors import ConfigError
+from asyncsweep.exporters.own_thread import OwnThread
 
 CLOSE_TIMEOUT_S = 10.0
 
@@ -34,7 +34,7 @@ class JsonLinesExporter:
             raise ConfigError(f"exporter.path: expected the path of a file, got {path!r}")
         self.path = Path(path)
         self._file: io.FileIO | None = None
-        self._thread: anyio.CapacityLimiter | None = None
+        self._thread: OwnThread | None = None
 
     async def __aenter__(self) -> Self:
         """Open the file.
@@ -43,19 +43,23 @@ class JsonLinesExporter:
             ConfigError: It cannot be opened for writing.
         """
         # Its own, because the application may have taken every thread that the loop's limiter allows, and keep them.
-        self._thread = anyio.CapacityLimiter(1)
+        self._thread = OwnThread("asyncsweep-jsonl")
         try:
-            self._file = await anyio.to_thread.run_sync(_open, self.path, limiter=self._thread)
-        except OSError as error:
-            raise ConfigError(f"exporter.path: cannot append to {str(self.path)!r}: {error}") from error
+            self._file = await self._thread.call(_open, self.path)
+        except BaseException as error:
+            self._thread.close()
+            if isinstance(error, OSError):
+                raise ConfigError(f"exporter.path: cannot append to {str(self.path)!r}: {error}") from error
+            raise
         return self
 
     async def __aexit__(self, *exc: object) -> None:
         file, self._file = self._file, None
-        if file is not None:
+        if file is not None and self._thread is not None:
             # Shielded, so that a cancelled sweep closes it too; with an end, because a network disk may never answer.
             with anyio.move_on_after(CLOSE_TIMEOUT_S, shield=True):
-                await anyio.to_thread.run_sync(file.close, abandon_on_cancel=True, limiter=self._thread)
+                await self._thread.call(file.close)
+            self._thread.close()
 
     async def export(self, updates: Sequence[Update]) -> None:
         """Write the updates; when it returns, the operating system has them.
@@ -63,9 +67,9 @@ class JsonLinesExporter:
         Raises:
             OSError: The disk is full, ...
         """
-        if self._file is None:
+        if self._file is None or self._thread is None:
             raise RuntimeError("export() is called inside `async with exporter`")
-        await anyio.to_thread.run_sync(_append, self._file, list(updates), limiter=self._thread)
+        await self._thread.call(_append, self._file, list(updates))
 
 
 def _open(path: Path) -> io.FileIO:

@@ -30,10 +30,10 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras h
         self._reporter = Reporter(monitor, trial, every=every)
         self._needs_validation = any(name.startswith("val_") for name in self._reporter.names)
         self._was_validated = False
-        self._is_unseen = True
+        self._n_epochs = self._n_seen = 0
 
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
-        self._is_unseen = True
+        self._n_epochs = self._n_seen = 0
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._was_validated = False
@@ -42,12 +42,13 @@ class ReportCallback(keras.callbacks.Callback):  # type: ignore[misc]  # Keras h
         self._was_validated = True
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
+        self._n_epochs += 1
         if self._was_validated or not self._needs_validation:
-            self._is_unseen = False
+            self._n_seen += 1
             self._reporter.report_or_prune(lambda: logs or {}, epoch)
 
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
-        if self._is_unseen and self._reporter.find_trial():
+        if self._n_epochs and not self._n_seen and self._reporter.find_trial() is not None:
             names = ", ".join(map(repr, self._reporter.names))
             raise TrialError(
                 f"monitor={names}: nothing was validated; give `validation_data` to fit(), or monitor 'loss'"

@@ -38,21 +38,22 @@ class Reporter:
         self.names = tuple(names)
         self.is_alone = isinstance(monitor, str)
         self.every = every
-        self.trial = trial
+        self._given = trial
         self._was_warned = False
 
     def is_due(self, step: int) -> bool:
         """Whether a report is wanted at this step, counted from 0."""
         return (step + 1) % self.every == 0
 
-    def find_trial(self) -> bool:
-        """Whether there is a trial to report to; where there is none, the first question warns."""
-        if self.trial is None:
-            try:
-                self.trial = current_trial()
-            except TrialError:
-                self._warn()
-        return self.trial is not None
+    def find_trial(self) -> Trial | None:
+        """The trial to report to: asked for each time, because a callback may outlive one. Where there is none, it warns once."""
+        if self._given is not None:
+            return self._given
+        try:
+            return current_trial()
+        except TrialError:
+            self._warn()
+            return None
 
     def _warn(self) -> None:
         if not self._was_warned:
@@ -73,12 +74,12 @@ class Reporter:
         Raises:
             TrialError: A monitored metric is not there.
         """
-        if not self.find_trial():
+        trial = self.find_trial()
+        if trial is None:
             return False
-        assert self.trial is not None
         values = {name: float(_of(found, name, hint)) for name in self.names}
-        self.trial.report(values[self.names[0]] if self.is_alone else values, step)
-        return self.trial.should_prune()
+        trial.report(values[self.names[0]] if self.is_alone else values, step)
+        return trial.should_prune()
 
     def report_or_prune(self, found: Callable[[], Mapping[str, Any]], step: int, hint: str = "") -> None:
         """Report what `found` tells, where it is due; it is not asked for in vain.
@@ -87,7 +88,7 @@ class Reporter:
             TrialPruned: The pruner wants the trial to end; let it pass.
             TrialError: A monitored metric is not there.
         """
-        if self.is_due(step) and self.find_trial() and self.report(found(), step, hint):
+        if self.is_due(step) and self.find_trial() is not None and self.report(found(), step, hint):
             raise pruned(step)
 
 

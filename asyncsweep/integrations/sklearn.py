@@ -8,9 +8,6 @@ search.best_params_, search.best_score_, search.predict(X)
 from __future__ import annotations
 
 import math
-import os
-import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -18,26 +15,23 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
 import joblib  # type: ignore[import-untyped]
-import numpy
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import check_cv
-from sklearn.utils import check_random_state, get_tags, indexable
+from sklearn.utils import get_tags, indexable
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from asyncsweep import settings
-from asyncsweep.errors import ConfigError, TooManyFailures, TrialError
-from asyncsweep.hooks.nearest import did_you_mean
-from asyncsweep.integrations.sklearn_folds import SCORE, CrossValidation, Task, store
+from asyncsweep.errors import ConfigError
+from asyncsweep.integrations.sklearn_folds import SCORE, Task
 from asyncsweep.integrations.sklearn_results import ENDED, best_index, cv_results, tell_failures
+from asyncsweep.integrations.sklearn_settings import check_choices, check_names, metric_of, row_of, scorers_of, seed_of
 from asyncsweep.integrations.sklearn_space import Objects, objects_of, read_space
+from asyncsweep.integrations.sklearn_sweep import goes_by_file, run, sweep
 from asyncsweep.result import Result
 from asyncsweep.space import Space
-from asyncsweep.sweep import Sweep
 
 
 class _Search(NamedTuple):
@@ -74,7 +68,7 @@ class SweepSearchCV(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]  #
             list of choices, which may be any objects.
         n_trials: How many candidates there will be. None: no limit but `timeout`, or the end of a grid.
         scoring: As in `GridSearchCV`: a name, a function (estimator, X, y), several of them in a list or mapping, or None for
-            the estimator's own score.
+            the estimator's own score. With a function that gives several scores, `refit` names the one that counts.
         cv: As in `GridSearchCV`: a number of folds, a splitter, or splits.
         refit: Whether to fit the best candidate on all data. With several scores the name of the one to maximise; a function
             gets `cv_results_` and gives the best row. With neither, the sweep maximises the first score.
@@ -152,7 +146,7 @@ class SweepSearchCV(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]  #
             TrialError: A fit failed, and `error_score` is "raise"; or no candidate came to its end.
         """
         search = self._prepare(X, y, params)
-        return self._conclude(search, _run(partial(self._sweep, search)), X, y)
+        return self._conclude(search, run(partial(self._sweep, search)), X, y)
 
     async def fit_async(self, X: Any, y: Any = None, **params: Any) -> SweepSearchCV:
         """As `fit`, without blocking the event loop; cancelling it stops the trials."""
@@ -169,11 +163,11 @@ class SweepSearchCV(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]  #
         fit_params = dict(params)
         groups = fit_params.pop("groups", None)
         space, objects = read_space(self.space)
-        self._check_names(space)
-        self._check_choices()
-        self.scorer_ = self._scorers()
+        check_names(self.estimator, space)
+        check_choices(self.error_score, self.concurrency, self.sweep_options)
+        self.scorer_ = scorers_of(self.estimator, self.scoring)
         self.multimetric_ = isinstance(self.scorer_, dict)
-        metric = self._metric()
+        metric = metric_of(self.refit, self.scorer_)
         splits = list(check_cv(self.cv, y, classifier=is_classifier(self.estimator)).split(X, y, groups))
         self.n_splits_ = len(splits)
         task = Task(
@@ -187,46 +181,26 @@ class SweepSearchCV(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]  #
             objects=objects,
             error_score=self.error_score,
             return_train_score=self.return_train_score,
-            n_threads=max(1, joblib.cpu_count() // self.concurrency) if self._is_stored else 0,
+            n_threads=max(1, joblib.cpu_count() // self.concurrency) if goes_by_file(self.executor) else 0,
         )
-        return _Search(task, space, objects, self._seed())
+        return _Search(task, space, objects, seed_of(self.random_state))
 
     async def _sweep(self, search: _Search) -> Result:
-        """Run the sweep; its data goes to workers of this machine by a file."""
-        if not self._is_stored:
-            return await self._run_sweep(search, CrossValidation(search.task))
-        limiter = anyio.CapacityLimiter(1)
-        folder = await anyio.to_thread.run_sync(partial(tempfile.mkdtemp, prefix="asyncsweep-search-"), limiter=limiter)
-        try:
-            path = os.path.join(folder, "task")
-            await anyio.to_thread.run_sync(store, search.task, path, limiter=limiter)
-            return await self._run_sweep(search, CrossValidation(None, path))
-        finally:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(shutil.rmtree, folder, limiter=limiter)
-
-    async def _run_sweep(self, search: _Search, objective: CrossValidation) -> Result:
-        options = {"max_failures": 0} if self.error_score == "raise" else {}
-        sweep = Sweep(
-            objective,
+        return await sweep(
+            search.task,
             search.space,
-            direction="maximize",
-            sampler=self.sampler,
-            pruner=self.pruner,
-            executor="process" if self.executor is None else self.executor,
-            n_trials=self.n_trials,
-            concurrency=self.concurrency,
-            timeout=self.timeout,
-            seed=search.seed,
-            **{**options, **(self.sweep_options or {})},
+            {
+                "sampler": self.sampler,
+                "pruner": self.pruner,
+                "executor": "process" if self.executor is None else self.executor,
+                "n_trials": self.n_trials,
+                "concurrency": self.concurrency,
+                "timeout": self.timeout,
+                "seed": search.seed,
+                **(self.sweep_options or {}),
+            },
+            progress=self.verbose > 0,
         )
-        try:
-            return await sweep.run(progress=self.verbose > 0)
-        except TooManyFailures as error:
-            if self.error_score != "raise" or not isinstance(error.result, Result):
-                raise
-            failed = next(trial.error for trial in error.result.trials if trial.error is not None)
-            raise TrialError(f"a fit failed, and error_score is 'raise': {failed}\n{failed.traceback}") from error
 
     def _conclude(self, search: _Search, result: Result, X: Any, y: Any) -> SweepSearchCV:
         """Set what is known after the search."""
@@ -244,7 +218,7 @@ class SweepSearchCV(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]  #
         )
         self.result_ = result
         if callable(self.refit):
-            self.best_index_ = _row_of(self.refit(results), len(candidates))
+            self.best_index_ = row_of(self.refit(results), len(candidates))
             self.best_params_ = candidates[self.best_index_]
         elif self.refit or not self.multimetric_:
             name = search.task.metric or SCORE
@@ -268,64 +242,6 @@ class SweepSearchCV(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]  #
             self.feature_names_in_ = self.best_estimator_.feature_names_in_
 
     # -- settings -----------------------------------------------------------------------------------------------------
-
-    @property
-    def _is_stored(self) -> bool:
-        """Whether trials run in processes of this machine, which can read the data from a file."""
-        if self.executor is None:
-            return True
-        choice = settings.choose("executor", self.executor)
-        return choice is not None and choice.name == "process"
-
-    def _check_names(self, space: Space) -> None:
-        """Refuse parameters that the estimator does not have; one that a searched step has shows only when it is set."""
-        known = self.estimator.get_params(deep=True)
-        for name in space.names:
-            parts = name.split("__")
-            parents = {"__".join(parts[:end]) for end in range(1, len(parts))}
-            if name not in known and not parents & set(space.names):
-                raise ConfigError(
-                    f"space: the estimator {type(self.estimator).__name__} has no parameter {name!r}"
-                    f"{did_you_mean(name, list(known))}"
-                )
-
-    def _check_choices(self) -> None:
-        if isinstance(self.error_score, str) and self.error_score != "raise":
-            raise ConfigError(f'error_score={self.error_score!r}: expected a number or "raise"')
-        if isinstance(self.concurrency, bool) or not isinstance(self.concurrency, int) or self.concurrency < 1:
-            raise ConfigError(f"concurrency={self.concurrency!r}: expected a whole number from 1")
-
-    def _scorers(self) -> Any:
-        """The scorer, or scorers by name."""
-        if isinstance(self.scoring, Mapping):
-            return {name: check_scoring(self.estimator, one) for name, one in self.scoring.items()}
-        if isinstance(self.scoring, list | tuple | set | frozenset):
-            return {name: check_scoring(self.estimator, name) for name in sorted(self.scoring)}
-        return check_scoring(self.estimator, self.scoring)
-
-    def _metric(self) -> str:
-        """The name of the score to maximise; "" for the only or first one."""
-        if not self.multimetric_:
-            return self.refit if isinstance(self.refit, str) else ""
-        if isinstance(self.refit, str):
-            if self.refit not in self.scorer_:
-                raise ConfigError(
-                    f"refit={self.refit!r}: there is no such score; there are {', '.join(self.scorer_)}"
-                    f"{did_you_mean(self.refit, list(self.scorer_))}"
-                )
-            return self.refit
-        if self.refit and not callable(self.refit):
-            raise ConfigError(
-                f"refit={self.refit!r}: with several scores name the one to maximise, one of {', '.join(self.scorer_)}"
-            )
-        return str(next(iter(self.scorer_)))
-
-    def _seed(self) -> int | None:
-        if self.random_state is None:
-            return None
-        if isinstance(self.random_state, int | numpy.integer):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
 
     # -- what the best estimator does ---------------------------------------------------------------------------------
 
@@ -413,22 +329,3 @@ class SweepSearchCV(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]  #
         tags.input_tags.sparse = theirs.input_tags.sparse
         tags.target_tags = deepcopy(theirs.target_tags)
         return tags
-
-
-def _run(search: Callable[[], Any]) -> Any:
-    """Run a search to its end; in a thread of its own where this one has an event loop already."""
-    try:
-        anyio.get_current_task()
-    except RuntimeError:  # the ordinary case: no loop runs here
-        return anyio.run(search)
-    with anyio.from_thread.start_blocking_portal() as portal:
-        return portal.call(search)
-
-
-def _row_of(given: Any, n_rows: int) -> int:
-    """What a `refit` function returned."""
-    if isinstance(given, bool) or not isinstance(given, int | numpy.integer) or not 0 <= given < n_rows:
-        raise ConfigError(
-            f"refit: the function returned {given!r}; expected the number of a row, from 0 to {n_rows - 1}"
-        )
-    return int(given)

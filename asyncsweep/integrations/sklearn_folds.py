@@ -35,7 +35,7 @@ class Task:
 
     Attributes:
         scorer: Called with a fitted estimator, X and y; gives a number, or scores by name.
-        metric: The score that the sweep maximises; "" for the one there is, or the first.
+        metric: The score that the sweep maximises; "" for the one there is.
         objects: See `sklearn_space`.
         error_score: The score of a fold that fails; "raise" to let the trial fail.
         n_threads: How many threads numerical libraries may use here; 0 leaves it to them.
@@ -67,10 +67,9 @@ class CrossValidation:
         self._path = path
 
     def __call__(self, trial: Trial) -> float:
-        if self._task is None:
-            self._task = load(self._path)
-        with _limited(self._task.n_threads):
-            return _cross_validate(self._task, trial)
+        task = self._task or load(self._path)
+        with _limited(task.n_threads):
+            return _cross_validate(task, trial)
 
 
 def _cross_validate(task: Task, trial: Trial) -> float:
@@ -137,9 +136,10 @@ def _chosen(fold: Mapping[str, Any], task: Task) -> float:
     if fold["error"]:
         return float(task.error_score)
     scores: Mapping[str, float] = fold["test"]
-    if task.metric and task.metric not in scores:
-        raise TrialError(f"refit={task.metric!r}: there is no such score; there are {', '.join(scores)}")
-    return scores[task.metric] if task.metric else next(iter(scores.values()))
+    name = task.metric or SCORE
+    if name not in scores:
+        raise TrialError(f"refit: name the score to maximise; there are {', '.join(scores)}")
+    return scores[name]
 
 
 def _rows(value: Any, X: Any, indices: Any) -> Any:

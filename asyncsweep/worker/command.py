@@ -26,9 +26,10 @@ class Command:
     trial; `{{` and `}}` for braces. All parameters are in the program's environment too, as JSON in `ASYNCSWEEP_PARAMS`, with
     `ASYNCSWEEP_TRIAL`, `ASYNCSWEEP_ATTEMPT`, `ASYNCSWEEP_TRIAL_DIR` and `ASYNCSWEEP_CHECKPOINT_DIR`. Its stdin is empty.
 
-    The program reports by printing lines such as `{"loss": 0.3, "step": 7}`; the last value of each metric is the result. When the
-    pruner wants so, it is ended: by `SIGTERM`, and after 5 seconds by force. An exit code other than 0 fails the trial, and so
-    does a missing metric. What it leaves running at its end has 2 seconds to end too.
+    The program reports by printing lines such as `{"loss": 0.3, "step": 7}`; the last value of each metric is the result,
+    with other numbers that stand beside it. When the pruner wants so, the program is ended: by `SIGTERM`, and after 5 seconds by
+    force. An exit code other than 0 fails the trial, and so does a missing metric. What it leaves running at its end has 2 seconds
+    to end too.
 
     Args:
         argv: The program and its arguments. A list inside of it holds arguments that are left out together in the trials in which a

@@ -61,7 +61,7 @@ class Parts(NamedTuple):
             ConfigError: One of them is wrong.
         """
         groups = _groups(argv)
-        place = None if cwd is None else _path("cwd", cwd)
+        place = None if cwd is None else _absolute(_path("cwd", cwd))
         variables = _variables(env)
         file = _reports(reports)
         if reports is None and pattern is not None:
@@ -165,6 +165,13 @@ def _path(name: str, given: Any) -> Template:
     if not isinstance(text, str) or not text or "\0" in text:
         raise ConfigError(f"{name}={given!r:.200}: expected a path, with placeholders if you like, or None")
     return Template(text, name)
+
+
+def _absolute(path: Template) -> Template:
+    """The same path for a process that has another working folder."""
+    if path.text.startswith(("/", "{")):
+        return path
+    return Template(os.path.join(_escaped(os.getcwd()), path.text), path.where)
 
 
 def _variables(env: Any) -> dict[str, Template]:

@@ -32,7 +32,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from asyncsweep.errors import ConfigError, TrialError
+from asyncsweep.errors import ConfigError, ProgramFailed, TrialError
 from asyncsweep.wire.messages import (
     ATTR_SET,
     CONSTRAINT_SET,
@@ -59,8 +59,6 @@ from asyncsweep.worker.trial import Trial
 from asyncsweep.worker.values import check_attr
 from asyncsweep.worker.watch import CLOSED, LOOK_AT_OUTPUT_EVERY_MS, LOOK_EVERY_MS, end_group
 
-# By this name in /proc a worker is known to have its work done by its first child.
-NAME = b"asyncsweep-warm"
 _LEFT_S = 1.0
 _LOOK_AGAIN_MS = 20
 _LAST_BYTES = 1000
@@ -116,7 +114,7 @@ class WarmParent:
         self._poll = select.poll()
         self._poll.register(link, CLOSED)
         self._poll.register(self._wakes, select.POLLIN)
-        self._name = _name_process(NAME)
+        self._name = _name_process(tree.WARM)
         _check_metric(script, self._metrics)
         self._preload()
 
@@ -200,8 +198,9 @@ class WarmParent:
                 self._end_what_is_left(known)
             port.has_ended = True
             outcome = self._outcome(os.WEXITSTATUS(status), file, trial)
-            self._collect()
-            self._send(secret, outcome)
+            if outcome is not None:
+                self._collect()
+                self._send(secret, outcome)
         if self._signal:
             _end_by(self._signal)
         return None
@@ -312,17 +311,20 @@ class WarmParent:
 
     # -- what became of it --------------------------------------------------------------------------------------------
 
-    def _outcome(self, code: int, file: ResultFile | None, trial: Trial) -> ends.Outcome:
+    def _outcome(self, code: int, file: ResultFile | None, trial: Trial) -> ends.Outcome | None:
+        """What became of the trial; None when it was told to end, and did so without a result."""
         notes = self._notes.read()
         if notes.get("pruned"):
             return PRUNED, None
         if "error" in notes:
             return FAILED, notes["error"]
         if code:
-            said = notes.get("message") or self._last_lines()
-            return FAILED, _failure(f"exit code {code}: {said}" if said else f"exit code {code}")
+            return FAILED, self._exited(code, notes.get("message"))
         if file is None:
-            metrics = notes.get("result") or notes.get("reported")
+            metrics = notes.get("result")
+            if not metrics and self._signal:  # what it reported last is no result then
+                return None
+            metrics = metrics or notes.get("reported")
         else:
             try:
                 found = file.read(self._metrics)
@@ -338,12 +340,16 @@ class WarmParent:
             )
         return FINISHED, metrics
 
-    def _last_lines(self) -> str:
-        """What the script printed last, where that is kept."""
-        if self._capture is None:
-            return ""
-        lines = self._capture.last(_LAST_BYTES).decode("utf-8", "replace").splitlines()
-        return "\n".join(lines[-_LAST_LINES:]).strip()
+    def _exited(self, code: int, said: str | None) -> ends.Description:
+        """How an exit code is told: with the text that was given to `sys.exit`, else with what was printed last."""
+        message = f"{self._script.name}: exit code {code}"
+        if said:
+            message += f": {said}"
+        elif self._capture is not None:
+            lines = self._capture.last(_LAST_BYTES).decode("utf-8", "replace").splitlines()
+            last = "\n".join(lines[-_LAST_LINES:]).strip()
+            message += f"; its last lines:\n{last}" if last else ""
+        return _failure(message, ProgramFailed)
 
     def _collect(self) -> None:
         self._output.flush()
@@ -386,9 +392,9 @@ class _Port(LinkPort):
         self._link.send((CONSTRAINT_SET, self._secret, name, value))
 
 
-def _failure(message: str) -> tuple[str, str, str, tuple[str, ...]]:
-    kind, message, _, bases = ends.describe(TrialError(message))
-    return kind, message, "", bases
+def _failure(message: str, kind: type[TrialError] = TrialError) -> ends.Description:
+    name, message, _, bases = ends.describe(kind(message))
+    return name, message, "", bases
 
 
 def _check_metric(script: Script, metrics: Sequence[str]) -> None:

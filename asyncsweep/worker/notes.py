@@ -14,12 +14,11 @@ from typing import Any
 import msgpack
 
 from asyncsweep.errors import TrialError
+from asyncsweep.worker.outcome import Description
 
 # Two places, taken in turns: the head names the one that is whole. What is not used is no memory.
 _PLACE_BYTES = 4 * 2**20
 _HEAD = struct.Struct("<II")
-
-Error = tuple[str, str, str, tuple[str, ...]]
 
 
 class Notes:
@@ -58,7 +57,7 @@ class Notes:
         """What is to be the result."""
         self._take("result", metrics)
 
-    def failed(self, error: Error) -> None:
+    def failed(self, error: Description) -> None:
         """Type, message, traceback and bases of what the script raised."""
         self._take("error", error)
 

@@ -13,6 +13,8 @@ from asyncsweep.worker.values import real, shown
 
 # (tag, payload): metrics for FINISHED, (type, message, traceback, bases) for FAILED, None for PRUNED.
 Outcome = tuple[int, Any]
+# Type, message, traceback and bases of an error.
+Description = tuple[str, str, str, tuple[str, ...]]
 
 _TEXT_LIMIT = 16_000
 _TYPE_NAME_LIMIT = 200
@@ -94,7 +96,7 @@ def raised(error: BaseException, *, first_frame_is_ours: bool = True) -> Outcome
     return FAILED, describe(error, first_frame_is_ours=first_frame_is_ours)
 
 
-def describe(error: BaseException, *, first_frame_is_ours: bool = True) -> tuple[str, str, str, tuple[str, ...]]:
+def describe(error: BaseException, *, first_frame_is_ours: bool = True) -> Description:
     """Type, message, traceback and bases of an exception as texts that any decoder accepts, without secrets.
 
     Args:

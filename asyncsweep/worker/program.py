@@ -132,9 +132,10 @@ class Program:
             yield from self._pieces(_LOOK_EVERY_S)
             yield "", b""
         until = time.monotonic() + LINGER_S
-        while time.monotonic() < until and self._has_left_something():
+        while (has_left_something := self._has_left_something()) and time.monotonic() < until:
             yield from self._pieces(_LOOK_AT_REST_S)
-        self._end_rest()
+        if has_left_something:
+            self._end_rest()
         until = time.monotonic() + _DRAIN_S
         while self._streams and time.monotonic() < until:
             pieces = self._pieces(0)

@@ -68,7 +68,6 @@ class Parser:
     Attributes:
         last: The last value of each metric of the sweep, and of further numbers beside them.
         count: How many lines there were that are not empty.
-        example: The last of them, for an error.
 
     Raises:
         ConfigError: The pattern has no group for a metric.
@@ -80,20 +79,25 @@ class Parser:
         self._groups = {} if pattern is None else groups_of(pattern, metrics)
         self.last: dict[str, float] = {}
         self.count = 0
-        self.example = ""
+        self._last_line = b""
 
     def read(self, line: bytes) -> LineReport | None:
         """The report in a line; None when it has none."""
         if not line.strip():
             return None
         self.count += 1
-        self.example = line[:200].decode("utf-8", "replace").strip()
+        self._last_line = line
         step, numbers = self._in_json(line) if self._pattern is None else self._in_match(self._pattern, line)
         metrics = only(numbers, self._metrics)
         if not metrics:  # numbers beside a metric are kept, those of other lines are not ours
             return None
         keep(self.last, numbers, self._metrics)
         return LineReport(step, metrics) if self._metrics[0] in metrics else None
+
+    @property
+    def example(self) -> str:
+        """The last of the lines, for an error."""
+        return self._last_line[:200].decode("utf-8", "replace").strip()
 
     def _in_json(self, line: bytes) -> tuple[int | None, dict[str, float]]:
         if not line.lstrip().startswith(b"{"):

@@ -21,6 +21,9 @@ from typing import NamedTuple
 MARK = "ASYNCSWEEP_WORKER"
 FORCE = "SIGUSR1"
 
+# By this name in /proc a worker is known whose objective is a script, which its first child runs.
+WARM = b"asyncsweep-warm"
+
 # Processes that cannot be ended for so long (they hang in the kernel, or are another user's) are left alone.
 END_S = 5.0
 _GONE = (FileNotFoundError, ProcessLookupError)
@@ -72,6 +75,15 @@ def stat_of(pid: int) -> Stat | None:
     user, system, user_waited, system_waited = map(int, fields[11:15])
     waited = user_waited + system_waited
     return Stat(fields[0].decode(), int(fields[1]), int(fields[19]), user + system + waited, waited, int(fields[21]))
+
+
+def name_of(pid: int) -> bytes:
+    """How a process calls itself; b"" when there is no such process."""
+    try:
+        with open(f"/proc/{pid}/comm", "rb") as file:
+            return file.read().rstrip(b"\n")
+    except _GONE:
+        return b""
 
 
 def children_of(pid: int) -> list[int]:

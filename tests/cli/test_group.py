@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
 import asyncsweep
 from asyncsweep.cli.group import _COMMANDS
 from asyncsweep.cli.group import asyncsweep as command
+from tests.cli.conftest import COMMAND, Cli
 
 
 def test_the_version_is_that_of_the_package() -> None:
@@ -18,10 +23,25 @@ def test_the_version_is_that_of_the_package() -> None:
 def test_every_help_text_has_examples(name: str) -> None:
     answer = CliRunner().invoke(command, [*([name] if name else []), "--help"])
     assert answer.exit_code == 0
-    assert "Examples:\n" in answer.output
+    assert "Examples:\n" in answer.output or "Commands:\n" in answer.output  # those have examples of their own
 
 
 def test_an_unknown_command_is_answered_with_the_nearest_one() -> None:
     answer = CliRunner().invoke(command, ["shwo", "x"])
     assert answer.exit_code == 2
-    assert "no command 'shwo' (did you mean 'show'?); there are: completion, demo, " in answer.output
+    assert "no command 'shwo' (did you mean 'show'?); there are: artifacts, completion, " in answer.output
+
+
+def test_who_reads_no_further_ends_a_listing_without_a_word(
+    cli: Cli, folder: Path, environment: dict[str, str]
+) -> None:
+    cli("run", "objectives:square", "--x", "uniform(0, 1)", "--sampler", "random", "--directory", "d", "--trials", "3")
+    for command in ("show d --json", "plugins"):
+        reading, writing = os.pipe()
+        os.close(reading)
+        listing = subprocess.Popen(
+            [*COMMAND, *command.split()], cwd=folder, env=environment, stdout=writing, stderr=subprocess.PIPE, text=True
+        )
+        os.close(writing)
+        _, said = listing.communicate(timeout=50)
+        assert (said, listing.returncode) == ("", 141), command

@@ -130,6 +130,14 @@ def test_an_imported_study_goes_on_and_its_sampler_is_told_of_it(
     )
 
 
+def test_what_was_imported_counts_for_the_rules_that_stop_a_sweep(storage: str, tmp_path: Path) -> None:
+    imported(storage, tmp_path / "d")
+    best = read(tmp_path / "d").result.best_value
+    settings = {"n_trials": 20, "target": best, "sampler": "random", "executor": "thread"}
+    result = anyio.run(sw.Sweep.open(tmp_path / "d", asked_again, **settings).run)
+    assert (len(result.trials), result.reason) == (12, f"target {best} reached")
+
+
 def test_it_goes_on_with_its_own_settings(storage: str, tmp_path: Path) -> None:
     imported(storage, tmp_path / "d", "--objective", "tests.cli.test_import:asked_again", "--seed", "7")
     spec = read(tmp_path / "d").spec
@@ -147,9 +155,7 @@ def test_what_is_said_names_the_counts_and_how_to_go_on(storage: str, tmp_path: 
     lines = run("import", storage, tmp_path / "d").stdout.splitlines()
     assert lines[0].startswith(f"12 trials imported into {tmp_path / 'd'}: ")
     assert lines[1] == "1 left out that had not ended by themselves."
-    assert lines[-1] == (
-        f"Go on with: asyncsweep run MODULE:FUNCTION --directory {tmp_path / 'd'} --resume --n-trials 112"
-    )
+    assert lines[-1] == f"Go on with: asyncsweep resume {tmp_path / 'd'} TARGET --trials 112"
 
 
 def test_an_exported_study_comes_back(tmp_path: Path) -> None:

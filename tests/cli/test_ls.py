@@ -183,7 +183,7 @@ def test_links_hidden_folders_and_a_sweeps_own_trials_are_passed_over(tmp_path: 
     made.put(tmp_path / "a" / "trials" / "0", made.ended().journal)
     made.put(tmp_path / "a" / "inner", made.ended().journal)
     made.put(tmp_path / ".hidden", made.ended().journal)
-    (tmp_path / "link").symlink_to(tmp_path / "a")
+    (tmp_path / "link").symlink_to(made.put(tmp_path / ".elsewhere" / "b", made.ended().journal))
     (tmp_path / "loop").symlink_to(tmp_path)
     assert list(states(str(tmp_path))) == ["a", "inner"]
 

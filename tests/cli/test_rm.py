@@ -24,6 +24,8 @@ OWN = (
     "lock",
     "control",
     "objective.json",
+    ".control-0123456789ab",
+    ".objective.json-01234567",
     "trials/0/attempt-1.log",
     "trials/0/attempt-2.log",
     "trials/0/checkpoint/model.pt",
@@ -160,6 +162,7 @@ def test_what_is_no_sweep_is_refused_and_so_are_those_beside_it(directory: Path,
     before = inside(tmp_path)
     answer = rm("--yes", "--artifacts", str(directory), str(other))
     assert (answer.exit_code, answer.stderr.startswith(f"error: DIR '{other}'")) == (2, True)
+    assert (what == "a link") == ("is a symbolic link; name the folder itself" in answer.stderr)
     assert inside(tmp_path) == before
 
 

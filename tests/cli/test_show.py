@@ -210,7 +210,7 @@ def test_a_trial_that_is_not_there_is_bad_usage_in_json_too(finished: tuple[Path
 def test_one_trial_is_shown_with_its_artifacts_and_the_logs_of_all_attempts(tmp_path: Path) -> None:
     directory = with_files(tmp_path / "d")
     facts = show(str(directory), "--trial", "0").output.partition("\n\n")[0]
-    lines = dict(line.split(maxsplit=1) for line in facts.splitlines())
+    lines = dict(line.rstrip().split(maxsplit=1) for line in facts.splitlines())
     assert lines["log"].startswith(str(directory / "trials")) and lines["log"].endswith("attempt-1.log (200 B)")
     assert lines["earlier"].startswith("logs") and lines["earlier"].endswith("attempt-2.log (300 B)")
     assert lines["artifacts"] == "report.pdf (70 kB)"

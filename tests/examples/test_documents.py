@@ -19,6 +19,7 @@ from asyncsweep.hooks.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = ["README.md", "cli.md", "plugins.md"]
 SIZE_LIMIT_BYTES = 100_000
 
 # Runs cells as a notebook does: in one namespace, with `await` at the top level.
@@ -51,9 +52,14 @@ def blocks(path: Path, language: str) -> list[Block]:
     return [Block(*block) for block in found if block[0] == language]
 
 
-def commands() -> list[list[str]]:
-    text = "".join(block.code for path in DOCUMENTS for block in blocks(path, "sh"))
+def commands(*paths: Path) -> list[list[str]]:
+    text = "".join(block.code for path in paths for block in blocks(path, "sh"))
     return [shlex.split(line) for line in text.replace("\\\n", "").splitlines()]
+
+
+def run_here(path: Path) -> list[list[str]]:
+    """The commands of a page that are run here: the demo is run elsewhere."""
+    return [words[1:] for words in commands(path) if words[0] == "asyncsweep" and words[1] != "demo"]
 
 
 def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -73,13 +79,18 @@ def is_script(block: Block) -> bool:
     return "asyncio.run(" in block.code
 
 
+def with_files(folder: Path, path: Path) -> Path:
+    """The folder with the files that a page names."""
+    for block in blocks(path, "python"):
+        if block.file is not None:
+            (folder / block.file).write_text(block.code)
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An empty folder with the files that the README names."""
-    for block in blocks(ROOT / "README.md", "python"):
-        if block.file is not None:
-            (tmp_path / block.file).write_text(block.code)
-    return tmp_path
+    return with_files(tmp_path, ROOT / "README.md")
 
 
 def test_the_first_thing_in_the_readme_is_a_program_of_eight_lines(tmp_path: Path) -> None:
@@ -106,9 +117,25 @@ def test_the_page_on_search_can_be_pasted_into_a_notebook(tmp_path: Path) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_commands_that_the_readme_runs_work(folder: Path) -> None:
-    ran = [arguments[1:] for arguments in commands() if arguments[0] == "asyncsweep" and arguments[1] != "demo"]
-    assert len(ran) >= 5
+@pytest.mark.parametrize("name", ["scripts.md", "cli.md"])
+def test_the_pages_on_scripts_can_be_pasted_into_a_notebook(name: str, tmp_path: Path) -> None:
+    path = ROOT / "docs" / name
+    folder = with_files(tmp_path, path)
+    cells = [block.code for block in blocks(path, "python") if block.file is None]
+    assert cells
+    done = python(folder, "-c", NOTEBOOK, json.dumps(cells))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_page_with_commands_is_run() -> None:
+    assert [path.name for path in DOCUMENTS if run_here(path)] == PAGES
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_commands_of_a_page_work(name: str, tmp_path: Path) -> None:
+    path = next(path for path in DOCUMENTS if path.name == name)
+    folder = with_files(tmp_path, path)
+    ran = run_here(path)
     for arguments in ran:
         done = python(folder, "-m", "asyncsweep.cli", *arguments)
         assert (arguments, done.returncode, done.stderr) == (arguments, 0, "")
@@ -117,7 +144,7 @@ def test_the_commands_that_the_readme_runs_work(folder: Path) -> None:
 def test_every_other_command_is_one_that_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    for program, *arguments in commands():
+    for program, *arguments in commands(*DOCUMENTS):
         if program == "make":
             assert set(arguments) <= targets
         elif program == "pip":

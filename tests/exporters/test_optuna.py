@@ -103,6 +103,7 @@ async def test_a_retried_trial_has_the_curve_of_its_last_attempt(tmp_path: Path)
     exporter = opened(tmp_path)
     exporter.write([suggested(0), started(0), *(reported(0, step, 9.0) for step in range(3))], ())
     exporter.write([started(0, attempt=2), reported(0, 0, 0.5)], ())
+    assert study(tmp_path / "o.log").trials[0].intermediate_values[0] == 0.5
     record = complete(0, 0.5, reports={0: 0.5})
     record.attempt, record.failures = 2, (ErrorInfo("OSError", "gone"),)
     exporter.write((), [record])

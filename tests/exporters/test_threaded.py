@@ -74,6 +74,16 @@ async def test_a_cancelled_sweep_hands_over_what_is_final_and_closes() -> None:
     assert exporter.calls[-1] == "close" and set(range(20)) <= set(numbers) and len(set(numbers)) == len(numbers)
 
 
+async def test_what_became_final_unheard_is_handed_over_at_the_end() -> None:
+    trials = trials_of(State.RUNNING)
+    exporter = Keeping()
+    exporter.begin(sw.SweepInfo("sweep", None, sw.Space({}), {"value": "minimize"}, "f", lambda: trials))
+    async with exporter:
+        await exporter.export([])
+        trials[0].state = State.COMPLETE
+    assert (exporter.trials, exporter.calls[-2:]) == (trials, ["write", "close"])
+
+
 async def test_a_config_error_of_open_is_the_sweeps() -> None:
     class Refusing(Keeping):
         def open(self, info: sw.SweepInfo) -> None:
@@ -181,7 +191,14 @@ async def test_no_update_comes_of_a_trial_that_was_handed_over() -> None:
     trials[0].state = State.COMPLETE
     assert taken(ledger, GAP) == ([GAP], [0])
     assert taken(ledger, REPORT, finished(0)) == ([], [])
+
+
+async def test_that_a_trial_which_was_handed_over_is_dropped_is_told() -> None:
+    trials = trials_of(State.RUNNING)
+    ledger = begun(trials)
+    trials[0].state = State.COMPLETE
     dropped = TrialDropped(at=1.0, trial=0)
+    assert taken(ledger, GAP) == ([GAP], [0])
     assert taken(ledger, dropped) == ([dropped], [])
 
 

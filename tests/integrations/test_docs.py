@@ -12,12 +12,10 @@ from tests.examples.test_documents import NOTEBOOK, python
 
 TEXT = (Path(__file__).parents[2] / "docs" / "integrations.md").read_text()
 SECTIONS = dict(section.split("\n", 1) for section in TEXT.split("\n## ")[1:])
-HEAVY = ("Lightning", "Keras")
 
 
-@pytest.mark.parametrize(
-    "title", [pytest.param(title, marks=[pytest.mark.deep] * (title in HEAVY)) for title in SECTIONS]
-)
+@pytest.mark.deep
+@pytest.mark.parametrize("title", SECTIONS)
 def test_a_section_can_be_pasted_into_a_notebook(title: str, tmp_path: Path) -> None:
     cells = re.findall(r"^```python\n(.*?)^```$", SECTIONS[title], flags=re.DOTALL | re.MULTILINE)
     assert cells

@@ -12,6 +12,7 @@ import pytest
 
 from asyncsweep.errors import TrialError
 from asyncsweep.integrations.reporting import Reporter
+from asyncsweep.worker.current import CURRENT
 from tests.integrations.trials import noted
 
 INTEGRATIONS = Path(__file__).parents[2] / "asyncsweep" / "integrations"
@@ -48,6 +49,18 @@ def test_where_there_is_no_metric_at_all_the_error_says_what_to_do() -> None:
     trial, _ = noted()
     with pytest.raises(TrialError, match=r"there is none; log it$"):
         Reporter("loss", trial).report({}, 0, "log it")
+
+
+def test_a_callback_that_outlives_a_trial_reports_to_the_next_one() -> None:
+    reporter = Reporter("loss")
+    reports = []
+    for _ in range(2):
+        trial, notes = noted()
+        token = CURRENT.set(trial)
+        reporter.report({"loss": 0.5}, 0)
+        CURRENT.reset(token)
+        reports.append(notes.reports)
+    assert reports == [[(0, 0.5)], [(0, 0.5)]]
 
 
 def test_every_third_step_is_due_when_every_is_three() -> None:

@@ -189,6 +189,17 @@ def test_several_scores_are_recorded_and_refit_names_the_one_that_counts() -> No
     assert {"rank_test_accuracy", "split1_test_accuracy"} <= set(found.cv_results_)
 
 
+def test_a_function_may_give_several_scores() -> None:
+    def scores(estimator: Any, X: Any, y: Any) -> dict[str, float]:
+        return {"good": estimator.score(X, y), "bad": -estimator.score(X, y)}
+
+    found = search(scoring=scores, refit="good").fit(X, Y)
+    assert found.best_score_ == max(found.cv_results_["mean_test_good"])
+    assert found.score(X, Y) == found.best_estimator_.score(X, Y)
+    with pytest.raises(ValueError, match="refit: name the score to maximise; there are good, bad"):
+        search(scoring=scores).fit(X, Y)
+
+
 def test_a_function_may_choose_the_row_to_refit() -> None:
     found = search(refit=lambda results: 1).fit(X, Y)
     assert (found.best_index_, found.best_params_) == (1, found.cv_results_["params"][1])
@@ -279,9 +290,21 @@ def test_a_candidate_that_kills_its_worker_is_a_failed_fit() -> None:
         ({"error_score": "nan"}, "error_score='nan': expected a number or \"raise\""),
         ({"concurrency": 0}, "concurrency=0: expected a whole number from 1"),
         ({"refit": lambda results: 7}, "the function returned 7; expected the number of a row, from 0 to 1"),
+        ({"sweep_options": {"seed": 3}}, "sweep_options: 'seed' is set by SweepSearchCV itself"),
         ({"sampler": "tpee"}, "did you mean 'tpe'"),
     ],
-    ids=["name", "several", "text", "refit missing", "refit wrong", "error_score", "concurrency", "row", "sampler"],
+    ids=[
+        "name",
+        "several",
+        "text",
+        "refit missing",
+        "refit wrong",
+        "error_score",
+        "concurrency",
+        "row",
+        "options",
+        "sampler",
+    ],
 )
 def test_a_wrong_setting_is_refused(options: dict[str, Any], error: str) -> None:
     with pytest.raises(sw.ConfigError, match=error):

@@ -28,8 +28,8 @@ PARAMS = {f"{name} {payload}": payload for name, payload in PAYLOADS.items()}
 # Every command as words; "DIR" stands for the sweep's directory, whose name is hostile too, "COPY" for one that may be changed,
 # "NEW" for one that is not there. Where a command refuses what it is asked, the refusal is looked at.
 COMMANDS: dict[str, list[list[str]]] = {
-    "artifacts get": [["DIR", "0", "NEW"], ["DIR", ALL]],
-    "artifacts ls": [["DIR"], ["DIR", "0"], ["DIR", "--json"]],
+    "artifacts get": [["DIR", "0", "--to", "NEW"], ["DIR", "--to", "NEW"], ["DIR", "0", ALL, "--to", "NEW"], ["DIR", ALL]],
+    "artifacts ls": [["DIR"], ["DIR", "--trial", "0"], ["DIR", "--json"], [ALL]],
     "export csv": [["DIR"], [ALL]],
     "export html": [["DIR"]],
     "export json": [["DIR"]],

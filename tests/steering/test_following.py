@@ -22,6 +22,14 @@ from tests import printing_objectives as objectives
 pytestmark = pytest.mark.anyio
 
 
+BOTH = pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"  # but for a few, these are about workers
+
+
 @asynccontextmanager
 async def running(objective: Any, directory: Path, **settings: Any) -> AsyncIterator[sw.SweepRun]:
     settings = {"sampler": "random", "n_trials": 1, "space": {"folder": str(directory.parent)}, **settings}
@@ -65,6 +73,7 @@ async def test_what_a_running_trial_prints_can_be_read(directory: Path) -> None:
     assert log.is_over and log.data.startswith(b"trial 0 line 0\ntrial 0 line 1\n") and log.total == len(log.data)
 
 
+@BOTH
 async def test_a_trial_is_followed_to_its_end(directory: Path) -> None:
     async with running(objectives.in_turns, directory) as run:
         found = []
@@ -81,6 +90,7 @@ async def test_a_trial_is_followed_to_its_end(directory: Path) -> None:
     assert len(lines) >= 4 and lines == [f"trial 0 line {n}".encode() for n in range(len(lines))]
 
 
+@BOTH
 async def test_every_attempt_is_followed_or_the_one_that_is_asked_for(directory: Path) -> None:
     async with running(objectives.fails_twice, directory, retries=2, space={}) as run:
         await begun(run)
@@ -167,6 +177,7 @@ async def test_a_client_follows_over_the_socket(directory: Path) -> None:
     assert answers[-1] == {"ok": True, "is_over": True}
 
 
+@BOTH
 async def test_who_goes_away_while_following_is_noticed(directory: Path) -> None:
     async with running(objectives.in_turns, directory) as run, sw.control(run) as address:
         assert address is not None

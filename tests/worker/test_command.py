@@ -119,6 +119,14 @@ def test_the_program_is_the_one_that_was_found_early(place: Path, monkeypatch: p
     assert command(Attempt()) == {"loss": 1.0}
 
 
+def test_a_relative_cwd_is_the_one_of_when_the_command_was_made(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "a{b").mkdir()
+    monkeypatch.chdir(place)
+    command = sh("echo '{\"loss\": 1}' > r.json", cwd="a{{b", reports=None, result_file="r.json")
+    monkeypatch.chdir("/")
+    assert command(Attempt()) == {"loss": 1.0}
+
+
 def test_an_unknown_placeholder_is_a_complaint_wherever_it_is() -> None:
     for command in (
         Command(["sh", "{lrr}"]),
@@ -177,12 +185,23 @@ def test_folders_that_the_program_did_not_use_are_gone(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "3").rglob("*")) == ["artifacts", "model"]
 
 
-def test_its_stdin_is_empty_and_it_has_no_terminal() -> None:
-    script = 'cat; (echo x > /dev/tty) 2> /dev/null && echo tty; echo "{\\"loss\\": 1}"'
-    assert sh(script)(Attempt()) == {"loss": 1.0}
+def test_it_has_nothing_to_read_and_no_terminal_to_ask_on() -> None:
+    ours, theirs = os.pipe()
+    os.write(theirs, b'{"loss": 2}\n')
+    os.close(theirs)
+    stdin = os.dup(0)
+    os.dup2(ours, 0)
+    os.close(ours)
+    try:
+        script = "echo '{\"loss\": 1}'; cat; (echo x > /dev/tty) 2> /dev/null && echo '{\"loss\": 3}'; true"
+        assert sh(script)(Attempt()) == {"loss": 1.0}
+    finally:
+        os.dup2(stdin, 0)
+        os.close(stdin)
 
 
-def test_a_python_program_reports_without_delay() -> None:
+def test_a_python_program_reports_without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     code = "import sys; print(sys.stdout.write_through)"
     command = Command([sys.executable, "-c", code], pattern="(?P<value>True)|(?P<loss>.)", reports="stdout")
     with pytest.raises(TrialError, match="the last one 'True'"):
@@ -394,6 +413,15 @@ def test_what_a_program_leaves_running_with_its_output_does_not_hang_the_trial(
     )
     assert command(Attempt()) == {"loss": 1.0}
     assert has_ended(int((tmp_path / "pids").read_text()))
+
+
+def test_what_was_printed_before_the_end_is_heard_whoever_holds_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "LINGER_S", 0.0)
+    argv = ["sh", "-c", "sleep 300 & echo said"]
+    with programs.Program(argv, "/bin/sh", None, os.environ, ["stdout"]) as running:
+        os.waitid(os.P_PID, running.pid, os.WEXITED | os.WNOWAIT)
+        assert list(running.output()) == [("stdout", b"said\n")]
+        assert running.ending() == ""
 
 
 def test_a_program_behind_the_first_one_may_finish_what_it_writes(tmp_path: Path) -> None:

@@ -95,7 +95,7 @@ def test_a_script_does_not_change_and_can_be_copied_and_pickled(train: Path) -> 
     script = Script(
         train, ["--a"], metric={"loss": "best"}, env={"A": "b"}, preload=["json"], patch={"json:dumps": print}
     )
-    with pytest.raises(AttributeError, match="Script.path cannot be changed: make a new Script"):
+    with pytest.raises(AttributeError, match=r"Script.path cannot be changed: make a new Script"):
         script.path = "other.py"
     for other in (copy.copy(script), pickle.loads(pickle.dumps(script))):
         assert vars(other) == vars(script)

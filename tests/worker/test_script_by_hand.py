@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -37,10 +37,11 @@ def test_a_script_that_is_run_by_hand_is_warned_once() -> None:
 
 
 @pytest.fixture
-def trial() -> Trial:
+def trial() -> Iterator[Trial]:
     trial = Trial(Port(), 3, 1, {}, ("value",), None)
-    CURRENT.set(trial)
-    return trial
+    token = CURRENT.set(trial)
+    yield trial
+    CURRENT.reset(token)
 
 
 def test_an_objective_returns_its_value(trial: Trial) -> None:

@@ -101,8 +101,8 @@ def under_python(script: Path) -> tuple[int, str]:
 
 def exit_code(ended: Ended) -> int:
     kind, message = ended.error
-    if message.startswith("exit code "):
-        return int(message.split()[2].rstrip(":"))
+    if kind == "ProgramFailed":
+        return int(message.removeprefix("train.py: exit code ").split()[0].rstrip(":;"))
     # A success has no metric here.
     return 0 if "ended without a metric" in message else -2 if kind == "KeyboardInterrupt" else 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -143,12 +144,13 @@ def test_what_was_said_counts_though_the_script_leaves_by_os_exit(run: Run) -> N
 
 
 def test_an_exit_code_fails_the_trial_whatever_it_said_before(run: Run) -> None:
-    kind, message = run("import sys\nsw.finish(loss=1)\nprint('the disk is full', file=sys.stderr)\nsys.exit(3)").error
-    assert message.startswith("exit code 3") and message.endswith("the disk is full")
+    code = "import sys\nsw.finish(loss=1)\nprint('the disk is full', file=sys.stderr)\nsys.exit(3)"
+    assert run(code).error == ("ProgramFailed", "train.py: exit code 3; its last lines:\nthe disk is full")
 
 
 def test_the_text_of_an_exit_is_in_the_error(run: Run) -> None:
-    assert run("import sys\nprint('much')\nsys.exit('no data')").error[1].replace("\n", " ").endswith("no data")
+    ended = run("import sys\nprint('much')\nsys.exit('no data')")
+    assert ended.error == ("ProgramFailed", "train.py: exit code 1: no data")
 
 
 def test_an_error_has_its_type_bases_and_traceback_without_our_frames(run: Run) -> None:
@@ -346,7 +348,7 @@ M = "tests.worker.patched_module"
 
 
 def hooked(original: Any, *args: Any, **kwargs: Any) -> Any:
-    print("hook", original.__name__, [arg for arg in args if isinstance(arg, int)], kwargs)
+    sys.stdout.write(f"hook {original.__name__} {[arg for arg in args if isinstance(arg, int)]} {kwargs}\n")
     return original(*args, **kwargs)
 
 
@@ -429,7 +431,7 @@ def test_a_script_has_its_grace_when_its_worker_is_told_to_end(tmp_path: Path) -
     assert worker.receive() is not None
     worker.process.terminate()
     ended = worker.end()
-    assert ended.error[1].startswith("exit code 5") and ended.output == "saved\n"
+    assert ended.error[1].startswith("train.py: exit code 5") and ended.output == "saved\n"
     assert worker.process.wait(20) == -signal.SIGTERM
     worker.close()
 

@@ -131,12 +131,13 @@ def test_what_was_missed_is_logged_in_the_end(tmp_path: Path) -> None:
     made.open(sw.SweepInfo("s", None, sw.Space({}), {"loss": "minimize"}, "f", lambda: ()))
     record = sw.TrialRecord(7, sw.State.CANCELLED, attempt=1, started_at=1.0, finished_at=3.0)
     record.param_names, record.param_values = ("a[0]", "text"), (1, "x" * 9000)
-    record.steps, record.reported = tuple(range(1500)), (0.5,) * 1500  # type: ignore[assignment]
+    record.steps = tuple(range(1500))  # type: ignore[assignment]
+    record.reported = tuple(float(step) for step in range(1500))  # type: ignore[assignment]
     made.write((), [record])
     made.close()
     found = runs(tmp_path)
     assert found["s"].info.status == "KILLED"
-    assert (found["trial 7"].info.status, found["trial 7"].data.metrics) == ("KILLED", {"loss": 0.5})
+    assert (found["trial 7"].info.status, found["trial 7"].data.metrics) == ("KILLED", {"loss": 1499.0})
     assert (found["trial 7"].data.params["a_0_"], len(found["trial 7"].data.params["text"])) == ("1", 6000)
 
 

@@ -123,12 +123,12 @@ async def test_the_page_hparams_has_parameters_metrics_and_how_it_ended(tmp_path
 async def test_a_resumed_sweep_writes_what_is_missing_and_nothing_twice(tmp_path: Path) -> None:
     await run(None, directory=tmp_path / "s", n_trials=3)
     folder = tmp_path / "s" / "tensorboard"
-    before = scalars(folder / "trial-00000")
+    before = scalars(folder / "trial-00000"), os.listdir(folder / "trial-00000")
     for path in (folder / "trial-00001").iterdir():
         path.unlink()
     with anyio.fail_after(50):
         await sw.Sweep.resume(tmp_path / "s", curve, n_trials=4, exporters=[TensorBoardExporter()])
-    assert scalars(folder / "trial-00000") == before
+    assert (scalars(folder / "trial-00000"), os.listdir(folder / "trial-00000")) == before
     assert [tag for tag, _, _ in scalars(folder / "trial-00001")] == ["value", "value", "final/value", "final/accuracy"]
     assert (folder / "trial-00003").is_dir()
 

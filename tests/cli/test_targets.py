@@ -1,0 +1,208 @@
+"""`asyncsweep run` with each kind of target, what it leaves, and how it is gone on with."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from asyncsweep.cli import record
+from asyncsweep.cli.directories import new_directory, unmake
+from asyncsweep.cli.options import PROGRAM_NAMES
+from asyncsweep.cli.target import Target, target_of
+from asyncsweep.cli.words import Given, Words
+from asyncsweep.errors import ConfigError
+from asyncsweep.journal import journal
+from tests.cli.conftest import Cli
+
+ARGPARSE = """
+import argparse, os
+import asyncsweep
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float)
+parser.add_argument("--model.depth", type=int)
+parser.add_argument("--verbose", action="store_true")
+args = parser.parse_args()
+assert args.verbose, os.getcwd()
+asyncsweep.finish(loss=args.lr)
+"""
+OPTIONS = {name: () if name in ("metrics", "env", "preload") else None for name in PROGRAM_NAMES}
+
+
+@pytest.fixture
+def environment(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    return {**environment, "XDG_CONFIG_HOME": str(tmp_path_factory.mktemp("config"))}
+
+
+@pytest.fixture
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(folder)
+    (folder / "train.py").write_text(ARGPARSE)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "target"),
+    [
+        (Words([], ["train.py"], [], ["-v"]), {}, Target({"script": "train.py", "args": ["-v"]}, "train")),
+        (
+            Words([], ["train.py"], [Given("x", "1", "x=")], None),
+            {"metrics": ("a=b",), "env": ("A=b=c",), "preload": ("json",), "cwd": "/"},
+            Target(
+                {
+                    "script": "train.py",
+                    "args": [],
+                    "style": "name=value",
+                    "cwd": "/",
+                    "metric": {"a": "b"},
+                    "env": {"A": "b=c"},
+                    "preload": ["json"],
+                },
+                "train",
+            ),
+        ),
+        (
+            Words([], ["train.py"], [Given("x", "1", "x=")], None),
+            {"style": "--name value", "metrics": ("loss",)},
+            Target({"script": "train.py", "args": [], "style": "--name value", "metric": "loss"}, "train"),
+        ),
+        (Words([], ["objectives:square"], [], None), {}, Target("objectives:square", "objectives-square")),
+        (Words([], ["some/sweep.toml"], [], None), {}, Target(None, "sweep", Path("some/sweep.toml"))),
+        (
+            Words([], [], [], ["./t.sh", "{lr}"]),
+            {"reports": "none", "pattern": "x"},
+            Target({"command": ["./t.sh", "{lr}"], "reports": None, "pattern": "x"}, "t"),
+        ),
+        (Words([], [], [], ["python", "go.py"]), {}, Target({"command": ["python", "go.py"]}, "go")),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_a_target_is_told_by_its_looks(words: Words, options: dict[str, object], target: Target) -> None:
+    assert target_of(words, {**OPTIONS, **options}) == target
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "complaint"),
+    [
+        (Words([], [], [], None), {}, "name what is to be run: a script"),
+        (Words([], ["nowhere.py"], [], None), {}, "nowhere.py: there is no such file"),
+        (Words([], ["train"], [], None), {}, r"is it train.py, or a function train:NAME\?"),
+        (Words([], ["train.py:main"], [], None), {}, "say train.py --objective main, or train:main"),
+        (Words([], ["."], [], None), {}, "is a folder; to go on with the sweep in it: asyncsweep resume"),
+        (Words([], ["ls"], [], None), {}, "to run a program, name it after --"),
+        (Words([], ["what?"], [], None), {}, "expected a script"),
+        (Words([], ["train.py"], [], None), {"pattern": "x"}, "--pattern: train.py is a script"),
+        (Words([], [], [], ["ls"]), {"metrics": ("x",)}, "--metric: ls is a program"),
+        (Words([], ["s.toml"], [], None), {"result_file": "x"}, "--result-file: s.toml has that in its objective"),
+        (Words([], ["s.toml"], [], ["-v"]), {}, "-- -v: s.toml has the arguments in its objective"),
+        (
+            Words([], ["train.py"], [Given("x", "1", "x="), Given("y", "1", "--y")], None),
+            {},
+            "all parameters in one style",
+        ),
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_what_is_no_target_is_refused_with_the_mend(words: Words, options: dict[str, object], complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        target_of(words, {**OPTIONS, **options})
+
+
+def test_a_script_leaves_a_directory_that_is_gone_on_with_by_its_name_alone(cli: Cli, here: Path) -> None:
+    done = cli(
+        "run", "train.py", "--lr", "log_uniform(0.001, 0.1)", "--model.depth=3", "--trials", "2", "--", "--verbose"
+    )
+    first, *_, last = done.stdout.splitlines()
+    assert (first, last, done.stderr) == (
+        "Sweep in sweeps/train-1",
+        "Look at it with: asyncsweep show sweeps/train-1",
+        "",
+    )
+    (elsewhere := here / "elsewhere").mkdir()
+    os.rename(here / "sweeps", elsewhere / "moved")
+    done = cli("resume", "elsewhere/moved/train-1", "--trials", "3")
+    assert "complete 3." in done.stdout, done.stderr
+
+
+def test_a_sweep_that_was_recorded_by_somebody_else_is_not_run(
+    cli: Cli, here: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    cli("run", "objectives:square", "--x", "uniform(0, 1)", "--sampler=random", "--trials", "1")
+    environment["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("theirs"))
+    cli(
+        "run", "objectives:square", "--x", "1", "--sampler=random", "--trials", "1", "--directory", "d"
+    )  # now they have a key
+    done = cli("resume", "sweeps/objectives-square-1", "--trials", "2")
+    assert done.returncode == 2
+    assert (
+        "this sweep was recorded elsewhere, so what it names is not run; name the objective: asyncsweep resume"
+        in done.stderr
+    )
+    done = cli("resume", "sweeps/objectives-square-1", "objectives:square", "--trials", "2")
+    assert "complete 2." in done.stdout, done.stderr
+
+
+def test_a_sweep_whose_record_cannot_be_signed_runs_and_says_so(
+    cli: Cli, here: Path, environment: dict[str, str]
+) -> None:
+    environment["XDG_CONFIG_HOME"] = str(here / "objectives.py")  # a file: no folder can be made in it
+    done = cli("run", "objectives:square", "--x", "uniform(0, 1)", "--sampler=random", "--trials", "1")
+    assert "warning: to resume this sweep, its TARGET must be given again: the key cannot be kept" in done.stderr
+    assert done.returncode == 0
+    assert not (here / "sweeps" / "objectives-square-1" / record.NAME).exists()
+
+
+def test_a_program_gets_its_parameters(cli: Cli, here: Path) -> None:
+    (here / "t.sh").write_text('#!/bin/sh\necho "{\\"value\\": $1}"\n')
+    (here / "t.sh").chmod(0o755)
+    done = cli("run", "--x", "[0.25]", "--sampler=random", "--trials", "1", "--", "./t.sh", "{x}")
+    assert "Trial 0 finished with value: 0.25 and parameters: {'x': 0.25}." in done.stdout, done.stderr
+
+
+def test_a_file_runs_and_options_replace_its_fields(cli: Cli, here: Path) -> None:
+    assert "sweep.toml is written" in cli("init").stdout
+    (here / "train.py").write_text(ARGPARSE.replace("verbose", "optimizer").replace(', action="store_true"', ""))
+    done = cli("run", "sweep.toml", "--trials", "2", "--sampler", "random", "--lr", "0.5", "--json")
+    document = json.loads(done.stdout)
+    assert document["counts"]["COMPLETE"] == 2, done.stderr
+    assert {trial["params"]["lr"] for trial in document["trials"]} == {0.5}
+    assert "sampler_options" not in document
+    refused = cli("init")
+    assert (refused.returncode, refused.stderr) == (
+        2,
+        "error: sweep.toml is there already, and is left alone; name another file\n",
+    )
+
+
+def test_a_script_that_cannot_be_run_leaves_no_directory(cli: Cli, here: Path) -> None:
+    done = cli("run", "objectives:nothing", "--x", "1")
+    assert done.returncode == 2
+    assert not (here / "sweeps").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_directories_are_counted_and_named_safely() -> None:
+    assert [str(new_directory(name)) for name in ("a", "a", "../b c;", "..", "-")] == [
+        "sweeps/a-1",
+        "sweeps/a-2",
+        "sweeps/b-c-1",
+        "sweeps/sweep-1",
+        "sweeps/sweep-2",
+    ]
+    assert stat.S_IMODE(os.stat("sweeps/a-1").st_mode) == 0o700
+
+
+@pytest.mark.usefixtures("here")
+def test_a_directory_with_a_sweep_is_never_removed() -> None:
+    directory = new_directory("a")
+    (directory / journal.NAME).touch()
+    (directory / record.NAME).touch()
+    unmake(directory, whole=True)
+    assert sorted(os.listdir(directory)) == sorted([journal.NAME, record.NAME])
+    (directory / journal.NAME).unlink()
+    unmake(directory, whole=True)
+    assert not directory.exists()
