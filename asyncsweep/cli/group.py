@@ -12,7 +12,6 @@ import click
 
 from asyncsweep import __version__
 from asyncsweep.errors import AsyncSweepError, ConfigError
-from asyncsweep.hooks.nearest import did_you_mean
 from asyncsweep.progress.text import visible_lines
 from asyncsweep.worker.secrets import redacted
 
@@ -65,6 +64,8 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0] not in _COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from asyncsweep.hooks.nearest import did_you_mean
+
             ctx.fail(
                 f"no command {args[0]!r}{did_you_mean(args[0], _COMMANDS)}; there are: {', '.join(sorted(_COMMANDS))}"
             )

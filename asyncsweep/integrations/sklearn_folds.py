@@ -67,9 +67,10 @@ class CrossValidation:
         self._path = path
 
     def __call__(self, trial: Trial) -> float:
-        task = self._task or load(self._path)
-        with _limited(task.n_threads):
-            return _cross_validate(task, trial)
+        if self._task is None:
+            self._task = load(self._path)
+        with _limited(self._task.n_threads):
+            return _cross_validate(self._task, trial)
 
 
 def _cross_validate(task: Task, trial: Trial) -> float:

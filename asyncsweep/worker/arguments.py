@@ -37,6 +37,9 @@ class HasParams(Protocol):
     @property
     def checkpoint_dir(self) -> os.PathLike[str]: ...
 
+    @property
+    def dir(self) -> os.PathLike[str]: ...
+
 
 def arguments(params: Mapping[str, Any], style: str) -> list[str]:
     """The arguments that a program gets for its parameters, in their order; constants are parameters too.
@@ -186,7 +189,7 @@ class _Values(dict[str, str]):
         if name == "checkpoint_dir":
             self[name] = os.fspath(self._trial.checkpoint_dir)
         elif name == "trial_dir":
-            self[name] = os.fspath(self._trial.dir)  # type: ignore[attr-defined]
+            self[name] = os.fspath(self._trial.dir)
         else:
             raise KeyError(name)
         return self[name]

@@ -130,7 +130,7 @@ class WarmParent:
         if sys.platform == "linux":
             _prctl(_PR_SET_CHILD_SUBREAPER, 1)
         gc.collect()
-        gc.freeze()  # what collections do not touch, forks need not copy
+        gc.freeze()  # what no collection touches, not even the last one, forks need not copy
         while True:
             message = self._next()
             if message[0] == SHUTDOWN:
@@ -258,7 +258,6 @@ class WarmParent:
             self._capture.close()
         if self._name is not None:
             _name_process(self._name)
-        gc.unfreeze()
         _reseed()
         CURRENT.take_process(trial, self._notes.result)
         asked = (self._names, self._required, self._metrics)

@@ -183,7 +183,9 @@ def _is_number(value: Any) -> bool:
 
 def _can_be_a_metric(name: str) -> bool:
     """Whether a number may be kept by this name: a program's odd one is no reason to fail its trial."""
-    return name != "step" and len(name) <= METRIC_NAME_LIMIT and name == name.encode("utf-8", "ignore").decode()
+    return (
+        name not in ("", "step") and len(name) <= METRIC_NAME_LIMIT and name == name.encode("utf-8", "ignore").decode()
+    )
 
 
 def _float(text: str) -> float | None:

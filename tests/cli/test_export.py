@@ -18,6 +18,7 @@ from asyncsweep.cli import optuna_target
 from asyncsweep.cli.group import asyncsweep as command
 from asyncsweep.cli.show import read
 from asyncsweep.core import events as ev
+from asyncsweep.core.records import ErrorInfo
 from asyncsweep.testing.events import (
     Bench,
     attr_set,
@@ -46,7 +47,7 @@ def varied() -> Bench:
         bench.send(suggested(number, x=number / 5), started(number), after_s=1)
     bench.send(reported(0, 0, 0.5), reported(0, 1, float("nan")), attr_set(0, "note", {"a": b"\xff"}))
     bench.send(constraint_set(0, "memory", -1.0), ev.Finished(0, 1, {"loss": 0.75, "size": 3.0}), after_s=1)
-    bench.send(reported(1, 0, 0.25), pruned(1), ev.Failed(2, 1, made.ErrorInfo("ValueError", "<b>bad</b>\x1b[31m")))
+    bench.send(reported(1, 0, 0.25), pruned(1), ev.Failed(2, 1, ErrorInfo("ValueError", "<b>bad</b>\x1b[31m")))
     bench.send(ev.TrialCancelled(3), ev.Killed(3, 1))
     return bench
 

@@ -36,12 +36,12 @@ def test_who_reads_no_further_ends_a_listing_without_a_word(
     cli: Cli, folder: Path, environment: dict[str, str]
 ) -> None:
     cli("run", "objectives:square", "--x", "uniform(0, 1)", "--sampler", "random", "--directory", "d", "--trials", "3")
-    for command in ("show d --json", "plugins"):
+    for line in ("show d --json", "plugins"):
         reading, writing = os.pipe()
         os.close(reading)
         listing = subprocess.Popen(
-            [*COMMAND, *command.split()], cwd=folder, env=environment, stdout=writing, stderr=subprocess.PIPE, text=True
+            [*COMMAND, *line.split()], cwd=folder, env=environment, stdout=writing, stderr=subprocess.PIPE, text=True
         )
         os.close(writing)
         _, said = listing.communicate(timeout=50)
-        assert (said, listing.returncode) == ("", 141), command
+        assert (said, listing.returncode) == ("", 141), line

@@ -23,7 +23,7 @@ import asyncsweep as sw
 from asyncsweep.cli.group import asyncsweep as command
 from asyncsweep.cli.log_text import Lines
 from asyncsweep.executors import worker
-from asyncsweep.steering import server
+from asyncsweep.steering import following, server
 from tests import printing_objectives as objectives
 
 HOSTILE = "\x1b]0;title\x07 [red]markup\x1b[31m \u202ecba\r\nsecond\tline ".encode() + b"\xff\n"
@@ -245,19 +245,24 @@ async def test_all_trials_are_followed_with_their_numbers_until_the_sweep_ends(
 
 
 @pytest.mark.anyio
-async def test_the_last_words_come_also_when_the_sweep_is_cancelled_meanwhile(
-    directory: Path, looks: list[None]
+@pytest.mark.parametrize(("arguments", "prefix"), [([0, "-f"], ""), (["-f"], "0 | ")], ids=["one", "all"])
+async def test_what_was_printed_last_comes_also_when_the_sweep_is_cancelled_meanwhile(
+    directory: Path, looks: list[None], arguments: list[object], prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(following, "LOOK_EVERY_S", 40.0)
     answers: list[Result] = []
     async with anyio.create_task_group() as tasks:
         with anyio.CancelScope() as scope:
-            async with running(objectives.dies_when_told, directory):
-                tasks.start_soon(_keep, answers, directory, 0, "-f")
+            async with running(objectives.in_turns, directory) as run:
+                tasks.start_soon(_keep, answers, directory, *arguments)
                 await until_seen(looks)
-                (directory.parent / "go").touch()
+                (directory.parent / "0").touch()
+                while (await run.log(0, offset=-7)).data != b"line 1\n":
+                    await anyio.lowlevel.checkpoint()
                 scope.cancel()
                 await anyio.sleep_forever()
-    assert answers[0].output.startswith("before\n") and answers[0].exit_code == 0
+    shown = "".join(f"{prefix}trial 0 line {number}\n" for number in range(2))
+    assert (answers[0].output, answers[0].exit_code) == (shown, 0)
 
 
 @pytest.mark.anyio

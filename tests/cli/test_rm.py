@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from asyncsweep.cli import deletion
 from asyncsweep.cli.group import asyncsweep as command
 from asyncsweep.journal.lock import Lock
 from asyncsweep.journal.writer import NAME
@@ -189,7 +188,7 @@ def test_a_deletion_that_fails_leaves_the_journal_and_can_be_repeated(
         unlink(path, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(deletion.os, "unlink", refusing)
+        patch.setattr(os, "unlink", refusing)
         answer = rm("--yes", str(directory))
     assert (answer.exit_code, "cannot be deleted: Operation not permitted (er.bin)" in answer.stderr) == (1, True)
     assert sorted(inside(directory)) == [NAME, "journal.asyncsweep.new", "lock", "trials/0/checkpoint/deep/er.bin"]

@@ -220,6 +220,7 @@ def test_a_paused_sweep_goes_on_when_it_is_resumed(start: Start, folder: Path, c
     workers(folder, 2)
     assert cli("pause", "d").returncode == 0
     terminal.type(CTRL_C)
+    terminal.wait_for("Ctrl-C again stops now")  # two at once are one signal
     terminal.type(CTRL_C)
     assert terminal.end() == 130
     (folder / "go").touch()

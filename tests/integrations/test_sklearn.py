@@ -150,6 +150,18 @@ def test_it_searches_a_pipeline_and_is_a_step_of_one() -> None:
     assert found.predict(X).shape == (150,)
 
 
+def test_a_parameter_may_be_one_of_a_step_that_is_searched_too() -> None:
+    steps = Pipeline([("model", KNeighborsClassifier())])
+    found = search(steps, {"model": [LogisticRegression()], "model__C": [0.5]}).fit(X, Y)
+    assert (type(found.best_params_["model"]), found.best_estimator_["model"].C) == (LogisticRegression, 0.5)
+
+
+def test_the_sweep_takes_the_greatest_score_for_the_best() -> None:
+    found = search(space=GRID, sampler="grid", n_trials=None).fit(X, Y)
+    assert found.result_.best_params == found.best_params_
+    assert found.result_.best_value == max(found.cv_results_["mean_test_score"])
+
+
 def test_objects_and_tuples_reach_the_estimator_as_they_are() -> None:
     values = [(1, 2), len, None]
     found = search(Faulty(), {"value": values}, sampler="grid", n_trials=None).fit(X, Y)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,22 +117,24 @@ def test_what_is_no_file_in_its_place_is_neither_followed_nor_waited_for(
 ) -> None:
     path = directory / "control"
     if kind == "link":
-        notice(tmp_path, {"socket": "x", "pid": 1, "version": "1"})
+        runtime.write_notice(tmp_path, socket_path())
         path.symlink_to(tmp_path / "control")
     elif kind == "pipe":
         os.mkfifo(path)
     else:
         path.mkdir()
+    with pytest.raises((OSError, ValueError)):
+        runtime.read_notice(directory)
     with pytest.raises(NotRunning, match="the sweep is not running"):
         Client(directory)
 
 
-def hostile_sockets(tmp_path: Path, ours: str) -> dict[str, str]:
+def hostile_sockets(elsewhere: str, ours: str) -> dict[str, str]:
     """Paths that a foreign control file may name, by what is wrong with them; each leads to a socket."""
     link = os.path.join(ours, "link.sock")
     os.symlink("real", link)
     return {
-        "elsewhere": str(tmp_path / "x.sock"),
+        "elsewhere": os.path.join(elsewhere, "x.sock"),
         "up": f"{ours}/../{os.path.basename(ours)}/x.sock",
         "another ending": os.path.join(ours, "agent"),
         "a link in our folder": link,
@@ -142,16 +145,18 @@ def hostile_sockets(tmp_path: Path, ours: str) -> dict[str, str]:
     }
 
 
-def test_a_socket_that_is_not_in_our_own_folder_is_never_connected_to(directory: Path, tmp_path: Path) -> None:
+def test_a_socket_that_is_not_in_our_own_folder_is_never_connected_to(directory: Path) -> None:
     ours = runtime.folder()
-    try:
-        for what, path in hostile_sockets(tmp_path, ours).items():
+    with tempfile.TemporaryDirectory(prefix="as-", dir="/tmp") as elsewhere, ExitStack() as stack:
+        hostile = hostile_sockets(elsewhere, ours)
+        for path in (hostile["elsewhere"], hostile["another ending"], os.path.join(ours, "real")):
+            stack.enter_context(socket.socket(socket.AF_UNIX)).bind(path)
+        stack.callback(lambda: [os.unlink(os.path.join(ours, name)) for name in os.listdir(ours)])
+        for what, path in hostile.items():
             notice(directory, {"socket": path, "pid": 1, "version": "1"})
             with pytest.raises(NotRunning, match="which is no socket of ours"):
                 Client(directory)
             assert not runtime.is_ours(path), what
-    finally:
-        os.unlink(os.path.join(ours, "link.sock"))
 
 
 def test_a_folder_that_others_can_open_is_not_ours(directory: Path, runtime_folder: Path) -> None:

@@ -329,6 +329,13 @@ def test_the_rows_of_a_result_file_are_reports_when_there_were_no_others(tmp_pat
     assert attempt.said == [(0, 2.0, None), (1, 1.0, None)]
 
 
+def test_the_rows_of_a_result_file_are_no_reports_beside_others(tmp_path: Path) -> None:
+    attempt = Attempt()
+    script = "echo '{\"loss\": 3, \"step\": 9}'; printf 'loss\\n2\\n' > r.csv"
+    assert sh(script, result_file="r.csv", cwd=tmp_path)(attempt) == {"loss": 2.0}
+    assert attempt.said == [(9, 3.0, None)]
+
+
 def test_a_result_file_of_an_earlier_attempt_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "result.json").write_text("1")
     with pytest.raises(TrialError, match="it is of before this attempt"):

@@ -173,6 +173,11 @@ def test_very_many_rows_are_thinned_out_to_the_last(tmp_path: Path) -> None:
 
 def test_of_further_numbers_some_are_kept(tmp_path: Path) -> None:
     entries = ", ".join(f'"n{index}": {index}' for index in range(500))
-    found = read(tmp_path / "a.json", f'{{{entries}, "loss": 1, "\\ud800": 1, "{"n" * 2000}": 1}}').metrics
+    found = read(tmp_path / "a.json", f'{{{entries}, "loss": 1}}').metrics
     assert list(found)[:3] == ["loss", "n0", "n1"]
     assert len(found) == 1 + MOST_FURTHER
+
+
+def test_a_further_number_with_an_odd_name_is_left_out(tmp_path: Path) -> None:
+    content = f'{{"\\ud800": 1, "{"n" * 2000}": 2, "loss": 3, "step": 4, "": 5}}'
+    assert read(tmp_path / "a.json", content).metrics == {"loss": 3.0}
