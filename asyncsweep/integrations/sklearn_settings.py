@@ -38,7 +38,7 @@ def check_names(estimator: Any, space: Space) -> None:
     for name in space.names:
         parts = name.split("__")
         parents = {"__".join(parts[:end]) for end in range(1, len(parts))}
-        if name not in known :
+        if name not in known and not parents & set(space.names):
             raise ConfigError(
                 f"space: the estimator {type(estimator).__name__} has no parameter {name!r}{did_you_mean(name, list(known))}"
             )

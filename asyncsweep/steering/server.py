@@ -31,6 +31,8 @@ REQUEST_LIMIT_BYTES = 65536
 # How long a connection may be without a request, and an answer without being taken.
 IDLE_S = 60.0
 TAKE_S = 10.0
+# How long who follows may hold up the end of `control`, when the sweep has ended, to see the rest.
+LAST_S = 1.0
 
 _CHUNK = 65536
 # While there is no file descriptor for another connection.
@@ -71,6 +73,9 @@ async def control(run: SweepRun) -> AsyncIterator[str | None]:
             tasks.start_soon(server.serve, tasks)
             try:
                 yield path
+                if run.is_over:
+                    with anyio.move_on_after(LAST_S):
+                        await server.followed_to_the_end()
             except anyio.get_cancelled_exc_class():
                 raise
             except BaseException as error:  # not to be wrapped by the group
@@ -124,6 +129,8 @@ class _Server:
         self._commands = commands
         self._run = run
         self._n_connections = 0
+        self._n_following = 0
+        self._nobody_follows = anyio.Event()
 
     async def serve(self, tasks: anyio.abc.TaskGroup) -> None:
         """Take connections until cancelled; each gets a task."""
@@ -143,6 +150,12 @@ class _Server:
                 tasks.start_soon(self._talk, connection)
             else:
                 connection.refuse(fault)
+
+    async def followed_to_the_end(self) -> None:
+        """Wait until nobody follows any more."""
+        while self._n_following:
+            self._nobody_follows = anyio.Event()
+            await self._nobody_follows.wait()
 
     def _refusal(self, sock: socket.socket) -> str | None:
         peer = runtime.user_of(sock)
@@ -186,13 +199,19 @@ class _Server:
     async def _follow(self, connection: _Connection, trial: Any = None, attempt: Any = None, offset: Any = 0) -> None:
         """Send what is printed until there is no more to come, or the other end is gone."""
         pieces = follow_all(self._run, offset) if trial is None else follow(self._run, trial, attempt, offset)
-        async with aclosing(pieces):
-            async for found in pieces:
-                if found is not None:
-                    await connection.send({"ok": True, **piece(*found)})
-                elif connection.is_gone():
-                    return
-        await connection.send({"ok": True, "is_over": True})
+        self._n_following += 1
+        try:
+            async with aclosing(pieces):
+                async for found in pieces:
+                    if found is not None:
+                        await connection.send({"ok": True, **piece(*found)})
+                    elif connection.is_gone():
+                        return
+            await connection.send({"ok": True, "is_over": True})
+        finally:
+            self._n_following -= 1
+            if not self._n_following:
+                self._nobody_follows.set()
 
 
 class _Connection:

@@ -88,6 +88,7 @@ class AsMain:
         main = new_main(script.path)
         sys.modules["__main__"] = main
         sys.argv[:] = plan.argv
+        sys.orig_argv[:] = [sys.executable, *plan.argv]
         sys.path[:] = path_of(script.path, self._path)
         _move_multiprocessing()
         apply(script.patch)

@@ -127,7 +127,6 @@ class Link:
 
     def _forked(self) -> None:
         if self._is_handed_over:
-            self._is_handed_over = False
             self._pid = os.getpid()
         else:
             self._sock.close()

@@ -8,9 +8,11 @@ import stat
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from asyncsweep.cli import record
+from asyncsweep.cli import record, signing
 from asyncsweep.cli.directories import new_directory, unmake
+from asyncsweep.cli.group import asyncsweep as command
 from asyncsweep.cli.options import PROGRAM_NAMES
 from asyncsweep.cli.target import Target, target_of
 from asyncsweep.cli.words import Given, Words
@@ -129,20 +131,20 @@ def test_a_script_leaves_a_directory_that_is_gone_on_with_by_its_name_alone(cli:
 
 
 def test_a_sweep_that_was_recorded_by_somebody_else_is_not_run(
-    cli: Cli, here: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    cli: Cli,
+    here: Path,
+    environment: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    cli("run", "objectives:square", "--x", "uniform(0, 1)", "--sampler=random", "--trials", "1")
+    cli("run", "objectives:square", "--x", "uniform(0, 1)", "--sampler=random", "--trials", "1", "--directory", "d")
     environment["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("theirs"))
-    cli(
-        "run", "objectives:square", "--x", "1", "--sampler=random", "--trials", "1", "--directory", "d"
-    )  # now they have a key
-    done = cli("resume", "sweeps/objectives-square-1", "--trials", "2")
-    assert done.returncode == 2
-    assert (
-        "this sweep was recorded elsewhere, so what it names is not run; name the objective: asyncsweep resume"
-        in done.stderr
-    )
-    done = cli("resume", "sweeps/objectives-square-1", "objectives:square", "--trials", "2")
+    monkeypatch.setenv("XDG_CONFIG_HOME", environment["XDG_CONFIG_HOME"])
+    signing.signature(b"", make=True)  # somebody else has a key too
+    refused = CliRunner().invoke(command, ["resume", "d", "--trials", "2"])
+    assert refused.exit_code == 2
+    assert "this sweep was recorded elsewhere, so what it names is not run; name the objective: " in refused.stderr
+    done = cli("resume", "d", "objectives:square", "--trials", "2")
     assert "complete 2." in done.stdout, done.stderr
 
 

@@ -15,6 +15,7 @@ import pytest
 import asyncsweep as sw
 from asyncsweep import logs
 from asyncsweep.executors import worker
+from asyncsweep.steering import following
 from asyncsweep.steering.client import Client
 from asyncsweep.steering.following import follow, follow_all
 from tests import printing_objectives as objectives
@@ -174,6 +175,29 @@ async def test_a_client_follows_over_the_socket(directory: Path) -> None:
     async with running(objectives.in_turns, directory) as run, sw.control(run):
         answers = await anyio.to_thread.run_sync(talk)
     assert base64.b64decode(answers[0]["data"]) == b"trial 0 line 0\n"
+    assert answers[-1] == {"ok": True, "is_over": True}
+
+
+@BOTH
+async def test_who_follows_sees_the_rest_when_the_sweep_has_ended(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "LOOK_EVERY_S", 0.5)
+    answers: list[dict[str, Any]] = []
+
+    def talk() -> None:
+        with Client(directory) as client:
+            for answer in client.follow(trial=None):
+                answers.append(answer)
+
+    async with anyio.create_task_group() as tasks, running(objectives.in_turns, directory, n_trials=3) as run:
+        async with sw.control(run):
+            tasks.start_soon(anyio.to_thread.run_sync, talk)
+            while not answers:
+                await anyio.lowlevel.checkpoint()
+            (directory.parent / "end").touch()
+            await run.result()
+    assert [answer["trial"] for answer in answers[:-1]] == [0, 1, 2]
     assert answers[-1] == {"ok": True, "is_over": True}
 
 

@@ -16,7 +16,7 @@ CASES = {
     "its surroundings": (
         "import os, sys\n"
         "print(__name__, __file__, __doc__, __package__, __spec__, __builtins__.__name__, __loader__.name, __annotations__)\n"
-        "print(sorted(globals()), sys.argv[0], sys.path[0], sys.modules['__main__'].__dict__ is globals(), os.getcwd())"
+        "print(sorted(globals()), sys.argv[0], sys.path[0], sys.modules['__main__'].__dict__ is globals(), os.getcwd(), sys.orig_argv)"
     ),
     "sys.exit(0)": "import sys\nprint('before')\nsys.exit(0)\nprint('after')",
     "sys.exit(3)": "import sys\nsys.exit(3)",
