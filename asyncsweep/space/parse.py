@@ -149,7 +149,9 @@ def _check_range(start: float, stop: float, step: float) -> None:
     if step <= 0:
         raise ConfigError(f"step={step!r} is not above 0; a range of parameters has no direction: swap start and stop")
     if start >= stop:
-        raise ConfigError(f"start={start!r} is not below stop={stop!r}, so that the range is empty; the end is excluded")
+        raise ConfigError(
+            f"start={start!r} is not below stop={stop!r}, so that the range is empty; the end is excluded"
+        )
 
 
 def _named(arguments: list[str], names: tuple[str, ...]) -> dict[str, str]:
@@ -210,7 +212,9 @@ def _tag(arguments: list[str], depth: int) -> Domain:
 
 def _only(name: str, arguments: list[str], depth: int) -> Domain:
     if len(arguments) != 1:
-        raise ConfigError(f"{name}(...) needs one domain, as in {name}(interval(1, 10)); it has {len(arguments)} values")
+        raise ConfigError(
+            f"{name}(...) needs one domain, as in {name}(interval(1, 10)); it has {len(arguments)} values"
+        )
     return _parse(arguments[0], depth)
 
 

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from asyncsweep.errors import ConfigError
 from asyncsweep.space import Categorical, Constant, Domain, Float, Int, parse_domain
 
-NAMES = ["uniform", "log_uniform", "int_uniform", "int_log_uniform", "categorical", "range", "int", "tag", "eval", "__import__"]
+NAMES = [
+    "uniform",
+    "log_uniform",
+    "int_uniform",
+    "int_log_uniform",
+    "categorical",
+    "range",
+    "int",
+    "tag",
+    "eval",
+    "__import__",
+]
 hostile = st.text() | st.builds(
     lambda name, arguments: f"{name}({','.join(arguments)})",
     st.sampled_from(NAMES),
