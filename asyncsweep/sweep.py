@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,6 +178,8 @@ class Sweep:
         from asyncsweep.run import SweepRun  # brings the event loop's library, which settings alone do not need
 
         sampler, pruner = self._make_sampler(), self._make_pruner()
+        executor = self._make_executor()
+        self._warn_of_environment(executor)
         if not self.is_resumed:  # what was enqueued before is in the journal
             self._check_suggestions(sampler)
         plan = Plan(
@@ -189,7 +192,7 @@ class Sweep:
             pruner=pruner,
             sampler_host=settings.host_of("sampler", self.sampler, sampler),
             pruner_host=INLINE if pruner is None else settings.host_of("pruner", self.pruner, pruner),
-            executor=self._make_executor(),
+            executor=executor,
             exporters=self._make_exporters(),
             registry=self.registry,
             stop_when=self.stop_when,
@@ -299,6 +302,22 @@ class Sweep:
                 f"reproducible={self.spec.reproducible}: the space is empty, and what an objective asks for while it runs "
                 f"depends on timing with the sampler {self.spec.sampler.name!r}; put the parameters into the space, or use "
                 "sampler='random' or 'sobol'"
+            )
+
+    def _warn_of_environment(self, executor: Any) -> None:
+        """Say which variables the objective reads and will not find, although they are set here."""
+        pass_env = getattr(executor, "pass_env", None)
+        if pass_env is None:
+            return
+        from asyncsweep.link.environment import read_in
+
+        names = read_in(self.objective.source(), os.environ, pass_env)
+        if names:
+            warnings.warn(
+                f"{self.objective.name} reads {', '.join(names)} from its environment, which workers do not get: "
+                f"executor={{'name': 'process', 'pass_env': {[*pass_env, *names]}}} passes on what is set here "
+                f"(on the command line {' '.join(f'--pass-env {name}' for name in names)})",
+                stacklevel=3,
             )
 
     def _make_sampler(self) -> Any:

@@ -16,11 +16,12 @@ from asyncsweep.errors import AsyncSweepError, ConfigError
 from asyncsweep.journal import journal
 from asyncsweep.journal.lock import Lock
 from asyncsweep.space import Float
+from asyncsweep.steering.runtime import CONTROL
 from asyncsweep.sweep import Sweep
 
 MARK = "made-by-asyncsweep-demo"
 OBJECTIVE = "asyncsweep.cli.demo_iris:objective"
-_OURS = {MARK, journal.NAME, "lock", "trials"}
+_OURS = {MARK, journal.NAME, "lock", "trials", CONTROL}
 
 
 @click.command(

@@ -42,7 +42,7 @@ def new_directory(name: str) -> Path:
 def unmake(directory: Path, *, whole: bool) -> None:
     """Remove what was put into the directory of a sweep that never began; the directory too when it was made for it (`whole`)."""
     if (directory / journal.NAME).exists():
-        pass
+        return
     with suppress(OSError):  # what is left is no sweep, and harms nobody
         (directory / record.NAME).unlink(missing_ok=True)
         if whole:

@@ -22,7 +22,7 @@ from asyncsweep.driver.replay import Replaying
 from asyncsweep.errors import ConfigError
 from asyncsweep.journal import journal
 from asyncsweep.journal.inspection import ending
-from asyncsweep.logs import logs_of
+from asyncsweep.logs import logs_of, open_log
 from asyncsweep.progress.display import STYLES, best_line, counts_text
 from asyncsweep.progress.text import duration_text, params_text, value_text, visible, visible_lines
 from asyncsweep.result import Result
@@ -163,7 +163,10 @@ def _trial_json(directory: Path, story: Story, trial: TrialRecord) -> dict[str, 
 
 
 def _show_trial(console: Console, directory: Path, trial: TrialRecord) -> None:
-    logs = {attempt: f"{path} ({size_text(size)})" for attempt, path, size in _logs(directory, trial.number)}
+    logs = {
+        attempt: f"{path} ({size_text(size)}{_left_out(directory, trial.number, attempt)})"
+        for attempt, path, size in _logs(directory, trial.number)
+    }
     facts = {
         "state": trial.state.value,
         "parameters": params_text(trial.params),
@@ -216,6 +219,16 @@ def _logs(directory: Path, number: int) -> list[tuple[int, Path, int]]:
             path = directory / "trials" / str(number) / f"attempt-{attempt}.log"
             found.append((attempt, path, path.lstat().st_size))
     return found
+
+
+def _left_out(directory: Path, number: int, attempt: int) -> str:
+    """What is said of the size of a log that lacks the middle of what was printed."""
+    with suppress(OSError):
+        log = open_log(directory, number, attempt)
+        if log is not None:
+            with log:
+                return f"; {size_text(log.left_out)} more were left out" if log.left_out else ""
+    return ""
 
 
 def _time(trial: TrialRecord) -> str:

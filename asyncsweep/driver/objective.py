@@ -13,6 +13,9 @@ from asyncsweep.hooks.contracts import ObjectiveSpec
 from asyncsweep.space import Space
 from asyncsweep.worker.objective import Call, load
 
+# Of a longer file only the beginning is looked at.
+_SOURCE_LIMIT = 1_000_000
+
 
 @runtime_checkable
 class Program(Protocol):
@@ -70,6 +73,19 @@ class Objective:
             return name
         module = getattr(self._given, "__module__", "") or ""
         return f"{module}:{getattr(self._given, '__qualname__', type(self._given).__qualname__)}"
+
+    def source(self) -> str:
+        """The text of the Python file that it is in; "" where that is not known without importing or running anything."""
+        path = getattr(self._given, "path", None) if self.needs_process else None
+        if path is None:
+            path = getattr(getattr(self._given, "__code__", None), "co_filename", None)
+        if not isinstance(path, str):
+            return ""
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                return file.read(_SOURCE_LIMIT)
+        except OSError:
+            return ""  # a notebook's cell, or what the script's own error will tell
 
     def here(self) -> Call:
         """The objective for an executor that calls it in this process.

@@ -131,5 +131,18 @@ def missed(
     names = re.findall(r"^KeyError: '(\w+)'", f"{traceback}\n{message}", re.MULTILINE)
     names += re.findall(r"\b(\w+): (?:unbound variable|parameter not set)", message)
     names += re.findall(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]*\b", message)
+    return _held_back(names, environment, pass_env)
+
+
+def read_in(source: str, environment: Mapping[str, str], pass_env: Sequence[str] = ()) -> tuple[str, ...]:
+    """The variables that Python code reads by their names, and that are set here and are not passed on; at most five.
+
+    What has a default there (`os.environ.get("DATA", "/data")`) would silently be the default, so this is for a warning.
+    """
+    names = re.findall(r"""\b(?:environ(?:\.get\(|\.pop\(|\[)|getenv\()\s*["'](\w+)["']""", source)
+    return _held_back(names, environment, pass_env)
+
+
+def _held_back(names: Sequence[str], environment: Mapping[str, str], pass_env: Sequence[str]) -> tuple[str, ...]:
     passed = passed_on(environment, pass_env) if names else {}
     return tuple(name for name in dict.fromkeys(names) if name in environment and name not in passed)[:_MOST_MISSED]

@@ -26,7 +26,7 @@ def made(tmp_path: Path) -> Path:
     """What an earlier demo left."""
     directory = tmp_path / "demo-sweep"
     (directory / "trials" / "0").mkdir(parents=True)
-    for name in (MARK, journal.NAME, "lock", "trials/0/attempt-1.log", "worker-ab12.log"):
+    for name in (MARK, journal.NAME, "lock", "trials/0/attempt-1.log", "worker-ab12.log", "control"):
         (directory / name).write_text("earlier")
     return directory
 

@@ -147,6 +147,8 @@ def test_what_was_left_out_of_a_long_log_is_told(directory: Path, monkeypatch: p
     assert logs(directory, 0, "--raw").output == "line\nline\n\n... 4980 bytes left out ...\nline\nline\n"
     assert logs(directory, 0, "--tail", 3).output.splitlines()[-2:] == ["line", "line"]
     assert logs(directory).output.splitlines()[1].split() == ["0", "1", "5.0", "kB", "5.0", "kB"]
+    shown = CliRunner().invoke(command, ["show", str(directory), "--trial", "0"], env={"COLUMNS": "400"}).output
+    assert "attempt-1.log (49 B; 5.0 kB more were left out)" in shown
 
 
 def test_each_attempt_has_its_log(directory: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -48,3 +49,39 @@ def test_a_parameter_named_trial_does_not_take_the_place_of_the_trial(script: Pa
 def test_the_class_instead_of_a_script_is_refused() -> None:
     with pytest.raises(sw.ConfigError, match=r"give one of them, such as Script\(\.\.\.\)"):
         sw.Sweep(sw.Script, SPACE)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "read", ['os.environ["DATA_DIR"]', "os.environ.get('DATA_DIR', '/data')", 'os.getenv("DATA_DIR")']
+)
+def test_a_variable_that_a_script_reads_and_will_not_get_is_told(
+    read: str, script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", "/mnt/data")
+    script.write_text(f"import os\nprint({read})\n")
+    with pytest.warns(
+        UserWarning, match=r"train\.py reads DATA_DIR.* 'pass_env': \['DATA_DIR'\]\}.*--pass-env DATA_DIR"
+    ):
+        sw.Sweep(sw.Script(script), SPACE).start()
+
+
+def test_a_variable_that_a_script_gets_or_that_is_not_set_is_not_told(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATA_DIR", "/mnt/data")
+    monkeypatch.delenv("NOT_SET", raising=False)
+    script.write_text('import os\nprint(os.environ["DATA_DIR"], os.environ["HOME"], os.environ["NOT_SET"])\n')
+    sw.Sweep(
+        sw.Script(script), SPACE, executor={"name": "process", "pass_env": ["DATA_*"]}
+    ).start()  # warnings are errors
+
+
+def test_a_variable_that_a_function_reads_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATA_DIR", "/mnt/data")
+    (tmp_path / "own_objective.py").write_text(
+        'import os\ndef own(lr):\n    return lr if os.getenv("DATA_DIR") else 0\n'
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    own = importlib.import_module("own_objective").own
+    with pytest.warns(UserWarning, match="own_objective:own reads DATA_DIR"):
+        sw.Sweep(own, SPACE).start()

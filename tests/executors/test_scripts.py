@@ -21,6 +21,12 @@ HEAD = "import os, signal, sys, time\nimport asyncsweep as sw\nx = float(sys.arg
 SETTINGS: dict[str, Any] = {"sampler": "random", "executor": "process", "seed": 1, "grace_s": 0.3}
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """One event loop: what is tested is in the workers, and the executor is tested with both."""
+    return "asyncio"
+
+
 def script(folder: Path, code: str, **options: Any) -> sw.Script:
     (folder / "train.py").write_text(HEAD + code)
     return sw.Script(folder / "train.py", **options)
@@ -116,7 +122,6 @@ async def test_a_script_that_a_signal_stopped_is_lost(tmp_path: Path) -> None:
     ],
     ids=["memory", "time"],
 )
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_script_that_takes_too_much_is_ended(tmp_path: Path, limit: Any, code: str, kind: str) -> None:
     result = await sweep(script(tmp_path, code), n_trials=1, executor={"name": "process", **limit})
     assert result.trials[0].error is not None and result.trials[0].error.type == kind
@@ -202,7 +207,6 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_without_a_directory_a_script_prints_where_the_sweep_prints(tmp_path: Path) -> None:
     script(tmp_path, "print('from the script')\nsw.finish(x)")
     (tmp_path / "run.py").write_text(IN_MEMORY)

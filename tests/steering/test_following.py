@@ -15,7 +15,7 @@ import pytest
 import asyncsweep as sw
 from asyncsweep import logs
 from asyncsweep.executors import worker
-from asyncsweep.steering import following
+from asyncsweep.steering import following, server
 from asyncsweep.steering.client import Client
 from asyncsweep.steering.following import follow, follow_all
 from tests import printing_objectives as objectives
@@ -183,6 +183,7 @@ async def test_who_follows_sees_the_rest_when_the_sweep_has_ended(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "LOOK_EVERY_S", 0.5)
+    monkeypatch.setattr(server, "LAST_S", 30.0)
     answers: list[dict[str, Any]] = []
 
     def talk() -> None:
@@ -190,13 +191,13 @@ async def test_who_follows_sees_the_rest_when_the_sweep_has_ended(
             for answer in client.follow(trial=None):
                 answers.append(answer)
 
-    async with anyio.create_task_group() as tasks, running(objectives.in_turns, directory, n_trials=3) as run:
-        async with sw.control(run):
-            tasks.start_soon(anyio.to_thread.run_sync, talk)
-            while not answers:
-                await anyio.lowlevel.checkpoint()
-            (directory.parent / "end").touch()
-            await run.result()
+    several = running(objectives.in_turns, directory, n_trials=3)
+    async with anyio.create_task_group() as tasks, several as run, sw.control(run):
+        tasks.start_soon(anyio.to_thread.run_sync, talk)
+        while not answers:
+            await anyio.lowlevel.checkpoint()
+        (directory.parent / "end").touch()
+        await run.result()
     assert [answer["trial"] for answer in answers[:-1]] == [0, 1, 2]
     assert answers[-1] == {"ok": True, "is_over": True}
 

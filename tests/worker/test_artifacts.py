@@ -320,7 +320,7 @@ def test_a_wrong_type_is_told(trial: Trial, file: Path) -> None:
         trial.save(file, 7)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"limit_bytes=0\.5: expected a whole number"):
         trial.save(file, limit_bytes=0.5)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="path=b'model.pt': expected a text or a Path"):
+    with pytest.raises(TypeError, match=r"path=b'model\.pt': expected a text or a Path"):
         trial.save(b"model.pt")  # type: ignore[arg-type]
 
 

@@ -307,6 +307,11 @@ def test_preloaded_modules_are_there_and_each_trial_starts_as_they_were(run_with
         assert run_with(code, preload=["json.tool"]).output == "True\nFalse\n"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows the threads of others")
+def test_no_thread_is_where_scripts_are_forked(run: Run) -> None:
+    assert run("import os\nsw.finish(loss=len(os.listdir(f'/proc/{os.getppid()}/task')))").metrics == {"loss": 1.0}
+
+
 @pytest.mark.parametrize(
     ("preload", "draw"),
     [
