@@ -209,6 +209,9 @@ class Executor(Protocol):
     `launch`, `kill` and `answer` are called on the loop's thread and return at once; whatever takes time is done by the
     tasks that `open` started. They do not raise: a failure is an event.
 
+    Where it has a method `output(job: JobId, offset: int, limit_bytes: int) -> Output | None`, that gives what a running attempt
+    printed (`asyncsweep.executors.worker.Output`); see `ProcessExecutor.output`.
+
     Attributes:
         remote: True when the objective runs in another process and so has to be importable or picklable.
         runs: "async" when it takes only `async def` objectives, "sync" when only plain ones, "both" otherwise.
