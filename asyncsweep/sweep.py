@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # imported when they are needed: what a sweep in memory, or o
     from asyncsweep.run import SweepRun
 
 _NO_PARAMETERS = Space({})
+_TPES_RANDOM_TRIALS = 10
 # Far beyond what one process can serve: a number above it is a mistake.
 MOST_CONCURRENT = 100_000
 
@@ -51,7 +52,8 @@ class Sweep:
         max_failures: More FAILED trials than this end the sweep with `TooManyFailures`.
         target: A value of the metric that is good enough to stop.
         patience: Stop after so many trials without a better value.
-        seed: A whole number from 0 to 2**32 - 1; None draws one.
+        seed: A whole number from 0 to 2**32 - 1; None draws one. With a seed the first suggestions are the sampler's own, too;
+            without one, the first of "tpe", which are random, do not wait for its process.
         enqueue: Parameters to be tried first, all of them or some: trials 0, 1, ... The sampler fills in what is missing.
         reproducible: True for a sweep that comes out the same, with the same seed, however fast its trials are; a number W
             for one that does so at any concurrency up to W (True: up to `concurrency`). Each suggestion and verdict knows
@@ -109,6 +111,7 @@ class Sweep:
         self.directory = checks.directory(directory)
         self.registry = _registry(plugins)
         self.sampler = sampler
+        self._is_seeded = seed is not None
         self.pruner = settings.without_nop(pruner)
         self.executor = self._default_executor() if executor is None else executor
         self.stop_when = checks.hook("stop_when", stop_when)
@@ -197,6 +200,7 @@ class Sweep:
             registry=self.registry,
             stop_when=self.stop_when,
             enqueued=self.enqueued,
+            n_first=self._n_first(sampler),
             history=() if self.history is None else self.history.trials,
         )
         return SweepRun(plan)
@@ -303,6 +307,25 @@ class Sweep:
                 f"depends on timing with the sampler {self.spec.sampler.name!r}; put the parameters into the space, or use "
                 "sampler='random' or 'sobol'"
             )
+
+    def _n_first(self, sampler: Any) -> int:
+        """How many trials need not wait for the sampler's process.
+
+        Optuna's TPE draws its first ten at random, and so can we. With a seed they are Optuna's own draws.
+        """
+        choice = settings.choose("sampler", self.sampler)
+        is_plain_tpe = choice is not None and (choice.name, choice.options) == ("tpe", {})
+        if (
+            not is_plain_tpe
+            or self._is_seeded
+            or self.is_resumed
+            or self.spec.reproducible
+            or self.history is not None
+            or not len(self.space)
+            or settings.host_of("sampler", self.sampler, sampler) != "process"
+        ):
+            return 0
+        return min(self.spec.concurrency, _TPES_RANDOM_TRIALS)
 
     def _warn_of_environment(self, executor: Any) -> None:
         """Say which variables the objective reads and will not find, although they are set here."""

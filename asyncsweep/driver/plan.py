@@ -34,6 +34,7 @@ class Plan:
         registry: The plugins.
         stop_when: Called with the run after each batch of finished trials; None for nothing.
         enqueued: Parameters, all or some, that are tried first.
+        n_first: So many trials are drawn at random before the sampler is asked.
         history: Trials of an earlier search, which the sampler and the pruner learn before the first trial.
     """
 
@@ -51,4 +52,5 @@ class Plan:
     registry: Registry
     stop_when: Callable[[Any], bool] | None
     enqueued: Sequence[dict[str, Any]] = ()
+    n_first: int = 0
     history: Sequence[PastTrial] = ()

@@ -83,6 +83,33 @@ class OnLoop:
                 raise PluginError(f"the sampler or pruner cannot be told of trial {trial.number} again: {fault.error}")
 
 
+class WithFirst:
+    """Another answerer, but for the first trials: those are drawn here, while its process still starts.
+
+    Args:
+        other: Who answers from then on; it is told of these trials as of any others.
+        desk: Draws the first ones.
+        n_first: How many.
+        post: Takes its answers, as events.
+    """
+
+    def __init__(self, other: Answerer, desk: Desk, n_first: int, post: Callable[[Event], None]) -> None:
+        self._other = other
+        self._desk = desk
+        self._n_first = n_first
+        self._post = post
+        self.opened = other.opened
+        self.suggest = other.suggest
+        self.judge = other.judge
+        self.tell = other.tell
+
+    def ask(self, trial: int, fixed: dict[str, Any] | None) -> None:
+        if trial < self._n_first:
+            self._post(self._desk.ask(trial, fixed))
+        else:
+            self._other.ask(trial, fixed)
+
+
 class Search:
     """The sampler and the pruner of one sweep, wherever they are.
 

@@ -27,13 +27,14 @@ from asyncsweep.driver.in_use import claimed
 from asyncsweep.driver.objective import pickled
 from asyncsweep.driver.plan import INLINE, Plan
 from asyncsweep.driver.replay import earlier_one, new_one
-from asyncsweep.driver.search import Answerer, OnLoop, Search
+from asyncsweep.driver.search import Answerer, OnLoop, Search, WithFirst
 from asyncsweep.driver.syncing import keep_synced
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.driver.upkeep import trial_folders
 from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError
 from asyncsweep.hooks.contracts import Executor, Exporter, Setup, SweepInfo, VerdictSteps
 from asyncsweep.journal.writer import Journal
+from asyncsweep.samplers.random import RandomSampler
 from asyncsweep.search.desk import Desk
 from asyncsweep.search.hosted import Parts, SamplerHost
 from asyncsweep.search.parts import Setting, desk_of
@@ -221,7 +222,7 @@ async def _search(plan: Plan, driver: Driver, tasks: anyio.abc.TaskGroup) -> Asy
             host = SamplerHost(
                 parts, setting, spec.concurrency, machine.history, machine.trials, driver.post, driver.break_off
             )
-            answerers[place] = host
+            answerers[place] = _with_first(host, plan, setting, driver) if sampler is not None else host
             hosts.append(host)
             tasks.start_soon(host.keep)
     pruning = None if plan.pruner is None else answerers[plan.pruner_host]
@@ -233,6 +234,14 @@ async def _search(plan: Plan, driver: Driver, tasks: anyio.abc.TaskGroup) -> Asy
             async with anyio.create_task_group() as closing:
                 for host in hosts:
                     closing.start_soon(host.close)
+
+
+def _with_first(host: SamplerHost, plan: Plan, setting: Setting, driver: Driver) -> Answerer:
+    if not plan.n_first:
+        return host
+    sampler = RandomSampler()
+    sampler.open(setting.space, setting.directions, setting.seed)
+    return WithFirst(host, Desk(setting.space, sampler, None, 0), plan.n_first, driver.post)
 
 
 def _desk(setting: Setting, sampler: Any, pruner: Any) -> Desk:
