@@ -25,7 +25,7 @@ class Program(Protocol):
 
     @property
     def name(self) -> str: ...
-    def check(self, space_names: Sequence[str]) -> None: ...
+    def check(self, space_names: Sequence[str], metrics: Sequence[str]) -> None: ...
 
 
 class Objective:
@@ -56,7 +56,6 @@ class Objective:
         else:
             if self.needs_process:
                 _check_instance(self._given)
-                self._given.check(self._names)
             self._call = Call(self._given, self._names, self._required)
 
     @property
@@ -73,6 +72,15 @@ class Objective:
             return name
         module = getattr(self._given, "__module__", "") or ""
         return f"{module}:{getattr(self._given, '__qualname__', type(self._given).__qualname__)}"
+
+    def check(self, metrics: Sequence[str]) -> None:
+        """Do nothing, unless a program does not suit the space or the metrics.
+
+        Raises:
+            ConfigError: It does not; the message says which part of it.
+        """
+        if self.needs_process:
+            self._given.check(self._names, metrics)
 
     def source(self) -> str:
         """The text of the Python file that it is in; "" where that is not known without importing or running anything."""

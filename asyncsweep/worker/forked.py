@@ -115,7 +115,6 @@ class WarmParent:
         self._poll.register(link, CLOSED)
         self._poll.register(self._wakes, select.POLLIN)
         self._name = _name_process(tree.WARM)
-        _check_metric(script, self._metrics)
         self._preload()
 
     def serve(self) -> Callable[[], None] | None:
@@ -394,18 +393,6 @@ class _Port(LinkPort):
 def _failure(message: str, kind: type[TrialError] = TrialError) -> ends.Description:
     name, message, _, bases = ends.describe(kind(message))
     return name, message, "", bases
-
-
-def _check_metric(script: Script, metrics: Sequence[str]) -> None:
-    variables = script.metric
-    missing = [name for name in metrics if variables is not None and name not in variables]
-    if isinstance(variables, str):
-        missing = list(metrics[1:])
-    if missing:
-        raise ConfigError(
-            f"Script.metric={variables!r}: where is {missing[0]!r}? Give each metric of the sweep its global variable: "
-            f"{ {name: name for name in metrics} }"
-        )
 
 
 def _children() -> list[int]:

@@ -132,15 +132,18 @@ class Script:
         """How the journal calls it."""
         return os.path.basename(self.path)
 
-    def check(self, space_names: Sequence[str]) -> None:
-        """Do nothing, unless a trial could not be told its parameters.
+    def check(self, space_names: Sequence[str], metrics: Sequence[str] = ()) -> None:
+        """Do nothing, unless a trial could not be told its parameters, or would miss a metric.
 
         Args:
             space_names: The parameters of the space.
+            metrics: The metrics of the sweep.
 
         Raises:
-            ConfigError: A placeholder names none of them, or one cannot be an argument in this style.
+            ConfigError: A placeholder names no parameter, a parameter cannot be an argument in this style, or `metric` does not
+                say where a metric is.
         """
+        self._check_metrics(metrics)
         for _, template in self._templates():
             template.check(space_names)
         for name in self._appended(space_names):
@@ -148,6 +151,17 @@ class Script:
                 arguments({name: 0}, self.style)
             except TrialError as error:
                 raise ConfigError(f"{self!r}: {error}") from None
+
+    def _check_metrics(self, metrics: Sequence[str]) -> None:
+        variables = self.metric
+        missing = [name for name in metrics if variables is not None and name not in variables]
+        if isinstance(variables, str):
+            missing = list(metrics[1:])
+        if missing:
+            raise ConfigError(
+                f"Script.metric={variables!r}: where is {missing[0]!r}? Give each metric of the sweep its global variable: "
+                f"{ {name: name for name in metrics} }"
+            )
 
     def plan(self, trial: Trial) -> Plan:
         """What a trial needs.

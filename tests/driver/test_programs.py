@@ -85,3 +85,15 @@ def test_a_variable_that_a_function_reads_is_told_too(tmp_path: Path, monkeypatc
     own = importlib.import_module("own_objective").own
     with pytest.warns(UserWarning, match="own_objective:own reads DATA_DIR"):
         sw.Sweep(own, SPACE).start()
+
+
+def test_a_metric_without_a_global_variable_is_told_before_anything_runs(script: Path) -> None:
+    directions = {"loss": "minimize", "size": "minimize"}
+    with pytest.raises(sw.ConfigError, match=r"Script\.metric='best': where is 'size'\?"):
+        sw.Sweep(sw.Script(script, metric="best"), SPACE, direction=directions)
+
+
+def test_a_pattern_without_a_group_for_a_metric_is_told_before_anything_runs() -> None:
+    command = sw.Command([sys.executable], pattern=r"loss=(?P<loss>\S+)")
+    with pytest.raises(sw.ConfigError, match="size"):
+        sw.Sweep(command, SPACE, direction={"loss": "minimize", "size": "minimize"})
