@@ -235,25 +235,30 @@ class _Slot:
         """Keep a process here until the executor closes."""
         self._serving = True
         try:
-            while not self._closing:
-                process = self.process = WorkerProcess(
-                    *(self._setup, self._inbox, self._ready, self._outcome, self._max_trials, self._limits),
-                    pass_env=self._executor.pass_env,
-                )
-                try:
-                    reason = await process.run()
-                except OSError as error:
-                    what = "its link broke" if process.was_ready else "no process can be started"
-                    reason, process.fault = f"{what}: {error}", ErrorInfo("OSError", str(error))
-                self.process = None
-                pause_s = self._after(process, reason)
-                if pause_s is None:
-                    return
-                if pause_s:
-                    with anyio.move_on_after(pause_s):
-                        await self._closed.wait()
+            # A cancelled sweep ends its trials as any other does: `open` sees to it, within the grace.
+            with anyio.CancelScope(shield=True):
+                await self._serve()
         finally:
             self._ended.set()
+
+    async def _serve(self) -> None:
+        while not self._closing:
+            process = self.process = WorkerProcess(
+                *(self._setup, self._inbox, self._ready, self._outcome, self._max_trials, self._limits),
+                pass_env=self._executor.pass_env,
+            )
+            try:
+                reason = await process.run()
+            except OSError as error:
+                what = "its link broke" if process.was_ready else "no process can be started"
+                reason, process.fault = f"{what}: {error}", ErrorInfo("OSError", str(error))
+            self.process = None
+            pause_s = self._after(process, reason)
+            if pause_s is None:
+                return
+            if pause_s:
+                with anyio.move_on_after(pause_s):
+                    await self._closed.wait()
 
     def _after(self, process: WorkerProcess, reason: str) -> float | None:
         """The process has ended: the seconds until another one should take its place, None when none should."""

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import stat
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -256,10 +257,14 @@ async def test_a_run_that_has_not_started_is_refused() -> None:
 
 
 async def test_without_a_runtime_folder_the_sweep_runs_and_a_warning_says_why(
-    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setattr(runtime, "_candidates", lambda: [str(tmp_path / "file"), "/" + "x" * 100])
+    with tempfile.NamedTemporaryFile(dir="/tmp") as file:  # the folders of tests have long names
+        monkeypatch.setattr(runtime, "_candidates", lambda: [file.name, "/" + "x" * 100])
+        await _run_without_a_socket(directory, caplog)
+
+
+async def _run_without_a_socket(directory: Path, caplog: pytest.LogCaptureFixture) -> None:
     held = Held()
     held.go.set()
     sweep = sw.Sweep(held, {"x": sw.Float(0, 1)}, n_trials=2, directory=directory, sampler="random")
