@@ -44,7 +44,8 @@ _BY_HAND = "import sys, time\nopen(sys.argv[1].removeprefix('--at='), 'w').write
 _RAY = """
 import sys, time
 from ray import tune
-tune.Tuner(lambda config: open(sys.argv[1], "w").write(str(time.monotonic())), tune_config=tune.TuneConfig(num_samples=1)).fit()
+path = sys.argv[1]  # a worker of Ray's has another one
+tune.Tuner(lambda config: open(path, "w").write(str(time.monotonic())), tune_config=tune.TuneConfig(num_samples=1)).fit()
 """
 
 
@@ -123,10 +124,11 @@ for _ in range({n}):
 class Startup:
     """The figures, and how a repetition is added to them."""
 
-    def __init__(self, folder: Path, module: str, n: int) -> None:
+    def __init__(self, folder: Path, module: str, n: int, ray_python: str | None) -> None:
         self._folder = folder
         self._module = module
         self._n = n
+        self._ray_python = ray_python
         self.figures: dict[str, Figure] = {}
 
     def repeat(self, worker: Worker) -> None:
@@ -143,7 +145,7 @@ class Startup:
             first, end = self._run_of_one(sampler)
             self._add(f"run_{sampler}", f"asyncsweep run --sampler {sampler}, first trial finished", [first])
             self._add(f"run_{sampler}_end", f"asyncsweep run --sampler {sampler} --trials 1, end", [end])
-        if importlib.util.find_spec("ray") is not None:
+        if self._ray_python is not None:
             self._add("ray", "Ray Tune, first trial finished", [self._ray()])
 
     def compare(self) -> list[Goal]:
@@ -184,15 +186,14 @@ class Startup:
         return float(at.read_text()) - began, time.monotonic() - began
 
     def _ray(self) -> float:
-        at = self._folder / "at"
+        at = self._folder / "at_of_ray"
         began = time.monotonic()
-        self._python("-c", _RAY, str(at))
+        assert self._ray_python is not None
+        self._python("-c", _RAY, str(at), python=self._ray_python)
         return float(at.read_text()) - began
 
-    def _python(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments], capture_output=True, text=True, cwd=self._folder, check=False
-        )
+    def _python(self, *arguments: str, python: str = sys.executable) -> str:
+        done = subprocess.run([python, *arguments], capture_output=True, text=True, cwd=self._folder, check=False)
         if done.returncode:
             raise RuntimeError(f"{' '.join(arguments)[:200]}: {done.stdout[-1000:]}{done.stderr[-2000:]}")
         return done.stdout
@@ -204,8 +205,8 @@ def main() -> None:
         folder = Path(name)
         worker = Worker(folder, options.module)
         try:
-            Startup(folder, options.module, 3).repeat(worker)
-            startup = Startup(folder, options.module, 5 if options.quick else 30)
+            Startup(folder, options.module, 3, None).repeat(worker)
+            startup = Startup(folder, options.module, 5 if options.quick else 30, options.ray_python)
             for _ in range(options.repetitions):
                 startup.repeat(worker)
         finally:
@@ -219,7 +220,7 @@ def main() -> None:
     }
     notes = _NOTES
     if "ray" not in startup.figures:
-        notes = (*notes, "Ray Tune is not installed here: not measured.")
+        notes = (*notes, "Ray Tune is not installed here: not measured. --ray-python names a Python that has it.")
     if options.quick:
         notes = (*notes, "--quick: samples this small say little.")
     show(setting, list(startup.figures.values()), goals, notes)
@@ -242,10 +243,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny samples: to see that it works, not how fast")
     parser.add_argument("--module", default="torch", help="what the warm processes have imported (torch)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there too")
+    parser.add_argument("--ray-python", metavar="PYTHON", help="a Python that has Ray Tune, to measure it too")
     parser.add_argument("--repetitions", type=int, metavar="N", help="samples of each figure (5; 1 with --quick)")
     options = parser.parse_args()
     if options.repetitions is None:
         options.repetitions = 1 if options.quick else 5
+    if options.ray_python is None and importlib.util.find_spec("ray") is not None:
+        options.ray_python = sys.executable
     if options.repetitions < 1:
         parser.error(f"--repetitions {options.repetitions}: it must be at least 1")
     return options

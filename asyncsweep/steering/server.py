@@ -172,7 +172,7 @@ class _Server:
                     line = await connection.receive_line()
                 if line is None or not await self._answer(line, connection):
                     return
-        except (TimeoutError, OSError):  # it is gone, or will not talk: nobody else is concerned
+        except (_Gone, TimeoutError, OSError):  # it is gone, or will not talk: nobody else is concerned
             return
         finally:
             self._n_connections -= 1
@@ -188,6 +188,8 @@ class _Server:
                 await self._follow(connection, **fields)
                 return False
             answer = await self._commands.answer(command, fields)
+        except _Gone:
+            raise
         except (AsyncSweepError, FileNotFoundError, PermissionError) as error:
             answer = {"error": str(error)}
         except Exception as error:
@@ -212,6 +214,10 @@ class _Server:
             self._n_following -= 1
             if not self._n_following:
                 self._nobody_follows.set()
+
+
+class _Gone(Exception):
+    """The other end takes no more, which is no fault of a command."""
 
 
 class _Connection:
@@ -248,17 +254,19 @@ class _Connection:
         """Send an answer.
 
         Raises:
-            OSError: The connection broke.
-            TimeoutError: It is not taken.
+            _Gone: The connection broke, or the answer is not taken in time.
         """
         unsent = memoryview(_line(answer))
-        with anyio.fail_after(TAKE_S):
-            await anyio.lowlevel.checkpoint()  # many requests in one packet let others have their turn
-            while unsent:
-                try:
-                    unsent = unsent[self._sock.send(unsent) :]
-                except BlockingIOError:
-                    await anyio.wait_writable(self._sock)
+        try:
+            with anyio.fail_after(TAKE_S):
+                await anyio.lowlevel.checkpoint()  # many requests in one packet let others have their turn
+                while unsent:
+                    try:
+                        unsent = unsent[self._sock.send(unsent) :]
+                    except BlockingIOError:
+                        await anyio.wait_writable(self._sock)
+        except OSError as error:  # TimeoutError among them
+            raise _Gone from error
 
     def refuse(self, fault: str) -> None:
         """Say why, if that can be said at once, and close."""
