@@ -18,6 +18,7 @@ import anyio.lowlevel
 import pytest
 
 import asyncsweep as sw
+from asyncsweep.logs import Log
 from asyncsweep.steering import runtime, server
 from asyncsweep.steering.client import Client
 from tests.leaks import nothing_left
@@ -354,6 +355,33 @@ async def test_a_client_that_does_not_read_is_given_up_and_holds_up_nothing(
                 assert (await say(address, b'{"command": "status"}'))[0]["is_over"] is False
         held.go.set()
         assert (await run.result()).counts[sw.State.COMPLETE] == 4
+
+
+@pytest.mark.parametrize("how", ["closes", "does not read"])
+async def test_who_ends_to_follow_is_no_fault_that_is_logged(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    ended = anyio.Event()
+
+    async def printed(run: sw.SweepRun, offset: int) -> AsyncIterator[tuple[int, Log]]:
+        try:
+            while True:
+                yield 0, Log(1, b"x" * 65536, 0, 65536, 65536, 0, False)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(server, "follow_all", printed)
+    monkeypatch.setattr(server, "TAKE_S", 60.0 if how == "closes" else 0.05)
+    async with steered(directory) as (_, _held, address):
+        async with await anyio.connect_unix(address) as stream:
+            await stream.send(b'{"command": "log", "trial": null, "follow": true}\n')
+            await stream.receive()
+            if how == "closes":
+                await stream.aclose()
+            with anyio.fail_after(20):
+                await ended.wait()
+        assert (await say(address, b'{"command": "status"}'))[0]["ok"]
+    assert caplog.records == []
 
 
 async def test_a_fault_of_ours_is_logged_and_answered(
