@@ -17,7 +17,8 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do $$p -c '$(IS_RECENT)' 2>/dev/null &
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# Python compiles what is imported, and keeps it; compiling all of torch and its like at once takes a minute.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 WORKERS := 2
 
 help: ## This list

@@ -96,6 +96,8 @@ def _function(target: Any, where: str) -> Any:
         raise ConfigError(f'{where}={shown(target)}: expected a text such as "package.module:function"')
     try:
         return load(target)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("objective=", f"{where}=", 1)) from error
     except Exception as error:  # whatever the user's module does when it is imported
         raise ConfigError(f"{where}={target!r} cannot be imported: {type(error).__name__}: {error}") from error
 

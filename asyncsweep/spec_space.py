@@ -28,6 +28,12 @@ _FIELDS = {
     "categorical": ("choices", "when"),
     "constant": ("value", "when"),
 }
+# How others call the ends of a range, and what they have beside them.
+_BOUNDS = (("min", "max"), ("lower", "upper"), ("start", "stop"), ("start", "end"))
+_FOREIGN = {
+    *(name for pair in _BOUNDS for name in pair),
+    *("values", "distribution", "log", "step", "q", "mu", "sigma", "probabilities", "scale", "when"),
+}
 _TELLING = ("type", "low", "high", "choices", "value")
 
 
@@ -46,13 +52,35 @@ def space_of(value: Any, where: str = "space") -> dict[str, Any]:
 
 
 def _take(name: str, value: Any, where: str, found: dict[str, Any]) -> None:
+    if name.startswith("-"):
+        raise ConfigError(f"{where}: parameters have no dashes in front here; name it {name.lstrip('-') or 'lr'!r}")
     if isinstance(value, Mapping) and value and not any(key in value for key in _TELLING):
+        _refuse_foreign(value, where)
         for key, one in value.items():  # TOML makes tables of dotted names
             _take(f"{name}.{key}", one, f"{where}.{key}", found)
         return
     if name in found:
         raise ConfigError(f"{where}: the parameter {name!r} is given twice")
     found[name] = _domain(name, value, where)
+
+
+def _refuse_foreign(table: Mapping[str, Any], where: str) -> None:
+    """Refuse a range or choices as other programs write them, which would become constants with dotted names."""
+    if not set(table) <= _FOREIGN:
+        return
+    for low, high in _BOUNDS:
+        ends = (table.get(low), table.get(high))
+        if all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends):
+            kind = "int" if all(isinstance(end, int) for end in ends) and "int" in str(table.get("distribution")) else "float"
+            mend = f'{{type = "{kind}", low = {ends[0]!r}, high = {ends[1]!r}}}'
+            raise ConfigError(f"{where}.{low}: a domain is written otherwise here: {mend}")
+    if isinstance(table.get("values"), list):
+        raise ConfigError(f"{where}.values: a domain is written otherwise here: {{choices = {shown(table['values'])}}}")
+    if "distribution" in table:
+        raise ConfigError(
+            f"{where}.distribution: a domain is written otherwise here, such as "
+            f'{{type = "float", low = 0.0, high = 1.0, log = true}} or "log_uniform(1e-5, 1e-1)"'
+        )
 
 
 def _domain(name: str, value: Any, where: str) -> Domain:

@@ -8,12 +8,13 @@
     [space]
     lr = "log_uniform(1e-5, 1e-1)"
 
-Relative paths begin at the file's folder. Where `Sweep` takes None, a file has "none" (or null in JSON).
+Relative paths begin at the file's folder, also those of exporters (`path`, `logdir`, `dir`). Where `Sweep` takes None, a file has "none" (or null in JSON).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -31,6 +32,8 @@ SUFFIXES = (".toml", ".json")
 NONE = "none"
 # The fields that name code, which no journal has.
 HOOKS = ("stop_when", "plugins")
+# Options of exporters that are paths.
+PATHS_OF_EXPORTERS = ("path", "logdir", "dir")
 
 Read = Callable[[Any, str, Path], Any]
 
@@ -75,18 +78,42 @@ def parsed(path: Path) -> dict[str, Any]:
     if path.suffix not in SUFFIXES:
         raise ConfigError(f"{path}: a file of a sweep ends in {' or '.join(SUFFIXES)}")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # as editors on Windows save it
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: it is not UTF-8 text: {error}") from error
     try:
-        fields = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
+        fields = tomllib.loads(text) if path.suffix == ".toml" else _json(text)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
     except (ValueError, RecursionError) as error:  # each of them tells the line
         raise ConfigError(f"{path}: it is not valid {path.suffix[1:].upper()}: {error}") from error
     if not isinstance(fields, dict):
         raise ConfigError(f"{path}: expected an object with the fields of a sweep, not {shown(fields)}")
     return fields
+
+
+class _Object(list[tuple[str, Any]]):
+    """An object of JSON as it is written, with keys that are there twice."""
+
+
+def _json(text: str) -> Any:
+    return _without_twins(json.loads(text, object_pairs_hook=_Object), "")
+
+
+def _without_twins(value: Any, where: str) -> Any:
+    if isinstance(value, _Object):
+        found: dict[str, Any] = {}
+        for name, one in value:
+            place = f"{where}.{name}" if where else name
+            if name in found:
+                raise ConfigError(f"{place}: it is given twice; leave one out")
+            found[name] = _without_twins(one, place)
+        return found
+    if isinstance(value, list):
+        return [_without_twins(one, f"{where}[{place}]") for place, one in enumerate(value)]
+    return value
 
 
 def _as_it_is(value: Any, where: str, folder: Path) -> Any:
@@ -116,7 +143,21 @@ def _part(value: Any, where: str, folder: Path) -> Any:
 
 
 def _parts(value: Any, where: str, folder: Path) -> list[Any]:
-    return [_part(one, f"{where}[{place}]", folder) for place, one in enumerate(_listed(value, where))]
+    return [
+        _at_home(_part(one, f"{where}[{place}]", folder), folder) for place, one in enumerate(_listed(value, where))
+    ]
+
+
+def _at_home(exporter: Any, folder: Path) -> Any:
+    """An exporter whose relative paths begin at the folder; a URL is none."""
+    if not isinstance(exporter, Mapping):
+        return exporter
+    return {
+        name: str(folder / os.path.expanduser(value))
+        if name in PATHS_OF_EXPORTERS and isinstance(value, str) and value and "://" not in value
+        else value
+        for name, value in exporter.items()
+    }
 
 
 def _retries(value: Any, where: str, folder: Path) -> Any:
@@ -202,6 +243,8 @@ def _stop_when(value: Any, where: str, folder: Path) -> Any:
     target = _text(value, where)
     try:
         return load_object(target)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("objective=", f"{where}=", 1)) from error
     except Exception as error:  # whatever the module does when it is imported
         raise ConfigError(f"{where}={target!r} cannot be loaded: {type(error).__name__}: {error}") from error
 

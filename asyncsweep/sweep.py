@@ -251,7 +251,7 @@ class Sweep:
     def _check(self) -> None:
         """What depends on several arguments."""
         spec = self.spec
-        self.objective.check(tuple(spec.directions))
+        self.objective.check(tuple(spec.directions), spec.concurrency)
         several = len(spec.directions) > 1
         for name in ("target", "patience"):
             if several and getattr(spec, name) is not None:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from asyncsweep.cli.cost import size_text
 from asyncsweep.cli.gathering import Artifact, artifacts_of, copy
+from asyncsweep.cli.leftovers import leftovers_of
 from asyncsweep.errors import ConfigError, JournalError
 from asyncsweep.journal import journal
 from asyncsweep.journal.files import reason
@@ -25,7 +26,8 @@ _TARGET = "artifacts"
 
 @click.group(name="artifacts", short_help="List or copy what trials saved.")
 def artifacts() -> None:
-    """List or copy what trials kept by `trial.save(...)` and in `trial.dir`; also while the sweep runs."""
+    """List or copy what trials kept by `trial.save(...)` and in `trial.dir`; also while the sweep runs, and
+    when it was deleted but for them."""
 
 
 @artifacts.command(
@@ -123,8 +125,14 @@ def _choice(words: tuple[str, ...], best: bool) -> tuple[int | None, tuple[str, 
 
 
 def _check_sweep(path: Path) -> None:
-    if not (path / journal.NAME).exists():
-        raise ConfigError(f"{path}: there is no sweep in it" if path.is_dir() else f"{path}: there is no such folder")
+    try:
+        if (path / journal.NAME).exists() or leftovers_of(path) is not None:
+            return
+        is_folder = path.is_dir()
+    except (OSError, ValueError) as error:
+        why = reason(error) if isinstance(error, OSError) else error
+        raise ConfigError(f"DIR {str(path)!r} cannot be looked into: {why}") from error
+    raise ConfigError(f"{path}: there is no sweep in it" if is_folder else f"{path}: there is no such folder")
 
 
 def _numbers(path: Path) -> list[int]:
@@ -150,6 +158,8 @@ def _best(path: Path) -> list[int]:
     from asyncsweep.cli.show import read
 
     _check_sweep(path)
+    if not (path / journal.NAME).exists():
+        raise ConfigError(f"{path}: its sweep was deleted, and with it which trial is the best; name the TRIAL")
     result = read(path).result
     if len(result.directions) > 1:
         return [trial.number for trial in result.best_trials]
@@ -159,6 +169,8 @@ def _best(path: Path) -> list[int]:
 def _check_trial(path: Path, number: int) -> None:
     from asyncsweep.cli.show import read
 
+    if not (path / journal.NAME).exists():
+        raise ConfigError(f"{path}: its sweep was deleted, and of trial {number} nothing was kept")
     count = len(read(path).result.trials)
     if number >= count:
         raise ConfigError(f"there is no trial {number}; the sweep has {count}, numbered from 0")

@@ -5,7 +5,8 @@ each trial's folder the logs, the checkpoint and the artifacts; the artifacts on
 there stays, and with it the folders that it is in. As in `driver.removal` every path is reached from an open folder, and no
 symbolic link is followed: one that has the name of something of ours is deleted itself.
 
-The journal is the last to go: a deletion that was cut short can be begun again.
+The journal is the last to go: a deletion that was cut short can be begun again. Where it is gone and artifacts are left,
+they can be deleted by themselves, if nothing else is there: a folder like that was a sweep's.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from asyncsweep.cli import record
+from asyncsweep.cli.leftovers import TRIAL, TRIALS, leftovers_of
 from asyncsweep.errors import ConfigError, JournalError
 from asyncsweep.journal.files import OsFiles, reason
 from asyncsweep.journal.writer import NAME, NEW_NAME
@@ -32,8 +35,6 @@ _OTHERS = re.compile(
     rf"journal\.quarantine-[0-9]+|journal\.(repaired|quarantined)|\.({CONTROL}|{re.escape(record.NAME)})-[0-9a-f]+"
 )
 _LAST = (NEW_NAME, NAME)
-_TRIALS = re.compile(r"trials(\.quarantine-[0-9]+)?")
-_TRIAL = re.compile(r"0|[1-9][0-9]{0,17}")
 _LOG = re.compile(r"attempt-[0-9]+\.log")
 _NO_FOLDER = (errno.ENOTDIR, errno.ELOOP)
 _A_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -48,36 +49,49 @@ class Deleted(NamedTuple):
     Attributes:
         n_files: How many files were deleted.
         n_bytes: How large they were.
-        n_artifacts: How many trials' artifacts were kept.
+        artifacts: Folders of artifacts that were kept, by their paths in the folder.
         kept: What else is still there, by its path in the folder: the first twenty.
         is_gone: Whether the folder is.
     """
 
     n_files: int
     n_bytes: int
-    n_artifacts: int
+    artifacts: tuple[str, ...]
     kept: tuple[str, ...]
     is_gone: bool
 
 
-def check_sweep(directory: Path) -> None:
-    """See that there is a sweep in the folder, by its journal.
+def check_sweep(directory: Path, *, artifacts: bool) -> None:
+    """See that there is a sweep in the folder, by its journal; or, with `artifacts`, what is left of one and nothing else.
 
     Raises:
         ConfigError: There is none, or the folder is a symbolic link.
     """
     named = f"DIR {str(directory)!r}"
+    left = None
     try:
         if not stat.S_ISDIR(os.lstat(directory).st_mode):
             is_link = directory.is_symlink()
             raise ConfigError(f"{named} is {'a symbolic link; name the folder itself' if is_link else 'no folder'}")
-        is_sweep = stat.S_ISREG(os.lstat(directory / NAME).st_mode)
+        is_sweep = os.path.lexists(directory / NAME) and stat.S_ISREG(os.lstat(directory / NAME).st_mode)
+        left = None if is_sweep else leftovers_of(directory)
     except FileNotFoundError:
         is_sweep = False
     except (OSError, ValueError) as error:
         raise ConfigError(f"{named}: {reason(error) if isinstance(error, OSError) else error}") from error
-    if not is_sweep:
+    if is_sweep:
+        return
+    if left is None:
         raise ConfigError(f"{named} holds no sweep ({NAME} is not there); nothing was deleted")
+    if left.others:
+        raise ConfigError(
+            f"{named} holds no sweep ({NAME} is not there), and not only artifacts of one: {left.others[0]!r} is there too; "
+            "nothing was deleted"
+        )
+    if not artifacts:
+        raise ConfigError(
+            f"{named} holds only the artifacts of a sweep that was deleted; --artifacts deletes them; nothing was deleted"
+        )
 
 
 def delete(directory: Path, *, artifacts: bool) -> Deleted:
@@ -92,7 +106,7 @@ def delete(directory: Path, *, artifacts: bool) -> Deleted:
         JournalError: It runs, or something could not be deleted; all else is.
     """
     path = Path(os.path.abspath(directory))  # not resolved: a symbolic link is refused, not followed
-    check_sweep(path)
+    check_sweep(path, artifacts=artifacts)
     try:
         held = OsFiles().lock(path)
     except OSError as error:
@@ -106,7 +120,7 @@ def delete(directory: Path, *, artifacts: bool) -> Deleted:
             deletion.files(folder, _LAST)
             held.discard()
             deletion.look(folder, "")
-        if not deletion.faults and not deletion.kept and not deletion.n_artifacts:
+        if not deletion.faults and not deletion.kept and not deletion.artifacts:
             os.rmdir(path)
             return deletion.done(is_gone=True)
         if deletion.faults:
@@ -125,26 +139,26 @@ class _Deletion:
     Attributes:
         faults: What could not be deleted.
         kept: Paths of what stays.
-        n_artifacts: How many folders of artifacts stay.
+        artifacts: Folders of artifacts that stay, by their paths.
     """
 
-    def __init__(self, artifacts: bool) -> None:
-        self._artifacts = artifacts
+    def __init__(self, with_artifacts: bool) -> None:
+        self._with_artifacts = with_artifacts
         self._n_files = 0
         self._n_bytes = 0
         self.faults: list[OSError] = []
         self.kept: list[str] = []
-        self.n_artifacts = 0
+        self.artifacts: list[str] = []
 
     def done(self, *, is_gone: bool) -> Deleted:
-        return Deleted(self._n_files, self._n_bytes, self.n_artifacts, tuple(self.kept), is_gone)
+        return Deleted(self._n_files, self._n_bytes, tuple(self.artifacts), tuple(self.kept), is_gone)
 
     def sweep(self, folder: int) -> None:
         """Delete all but the journal and the lock."""
         names = sorted(os.listdir(folder))
         for name in names:
-            if _TRIALS.fullmatch(name):
-                self._inside(name, folder, self._trials)
+            if TRIALS.fullmatch(name):
+                self._inside(name, folder, partial(self._trials, place=name))
         self.files(folder, [name for name in names if name in _FIRST or _OTHERS.fullmatch(name)])
 
     def files(self, folder: int, names: Sequence[str]) -> None:
@@ -163,7 +177,7 @@ class _Deletion:
             if len(self.kept) >= _MOST_KEPT:
                 return
             parts = path.split("/")
-            is_inner = _TRIALS.fullmatch(parts[0]) and (len(parts) < 2 or _TRIAL.fullmatch(parts[1]))
+            is_inner = TRIALS.fullmatch(parts[0]) and (len(parts) < 2 or TRIAL.fullmatch(parts[1]))
             if len(parts) == 3 and is_inner and name == ARTIFACTS:
                 continue
             try:
@@ -175,17 +189,18 @@ class _Deletion:
             except OSError:
                 self.kept.append(path)
 
-    def _trials(self, folder: int) -> None:
-        for name in os.listdir(folder):
-            if _TRIAL.fullmatch(name):
-                self._inside(name, folder, self._trial)
+    def _trials(self, folder: int, place: str) -> None:
+        for name in sorted(os.listdir(folder), key=lambda name: (len(name), name)):
+            if TRIAL.fullmatch(name):
+                self._inside(name, folder, partial(self._trial, place=f"{place}/{name}"))
 
-    def _trial(self, folder: int) -> None:
+    def _trial(self, folder: int, place: str) -> None:
         for name in os.listdir(folder):
-            if name == CHECKPOINT or (name == ARTIFACTS and self._artifacts):
+            if name == CHECKPOINT or (name == ARTIFACTS and self._with_artifacts):
                 self._tree(name, folder)
             elif name == ARTIFACTS:
-                self.n_artifacts += not self._removed_empty(name, folder)
+                if not self._removed_empty(name, folder):
+                    self.artifacts.append(f"{place}/{name}")
             elif _LOG.fullmatch(name):
                 self.files(folder, [name])
 

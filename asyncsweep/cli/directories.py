@@ -41,9 +41,9 @@ def new_directory(name: str) -> Path:
 
 def unmake(directory: Path, *, whole: bool) -> None:
     """Remove what was put into the directory of a sweep that never began; the directory too when it was made for it (`whole`)."""
-    if (directory / journal.NAME).exists():
-        return
-    with suppress(OSError):  # what is left is no sweep, and harms nobody
+    with suppress(OSError):  # what is left is no sweep, and harms nobody; or it has no name that can be
+        if (directory / journal.NAME).exists():
+            return
         (directory / record.NAME).unlink(missing_ok=True)
         if whole:
             directory.rmdir()

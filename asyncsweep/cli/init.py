@@ -13,7 +13,8 @@ from asyncsweep.errors import ConfigError
 # Each field of `Sweep` is in it; a test reads it with and without the comments.
 TEMPLATE = """\
 # A sweep. Run it with: asyncsweep run THIS-FILE
-# What begins with "#" and a name is what holds anyway, or an example. Relative paths begin at the folder of this file.
+# What begins with "#" and a name is what holds anyway, or an example. Relative paths begin at the folder of this file, but for
+# those in URLs such as sqlite:///study.db, which begin where it is run.
 
 direction = "minimize"                  # or "maximize", or {loss = "minimize", latency_s = "minimize"}
 n_trials = 20                           # "none" for no limit
@@ -43,7 +44,7 @@ sampler = "tpe"                         # or {name = "tpe", n_startup_trials = 2
 #plugins = []                           # modules with hooks
 
 [objective]                             # or objective = "package.module:function", above
-script = "train.py"                     # it gets --lr=0.01 --optimizer=adam, and says asyncsweep.finish(loss)
+script = "train.py"                     # it gets --lr=0.01 --opt=adam, and says asyncsweep.finish(loss)
 #args = ["--epochs", "3"]               # arguments before these
 #style = "--name=value"                 # or "--name value", or "name=value" for Hydra
 #metric = "loss"                        # a script that says nothing: a global variable that is the result,
@@ -60,8 +61,8 @@ script = "train.py"                     # it gets --lr=0.01 --optimizer=adam, an
 
 [space]                                 # a list has choices; what is no domain is a constant
 lr = "log_uniform(1e-5, 1e-1)"          # uniform(0, 1), int_uniform(1, 8), int_log_uniform(1, 1000), range(1, 10), ...
-optimizer = ["sgd", "adam"]
-#momentum = {type = "float", low = 0.0, high = 0.99, when = {optimizer = "sgd"}}
+opt = ["sgd", "adam"]
+#momentum = {type = "float", low = 0.0, high = 0.99, when = {opt = "sgd"}}
 #model.depth = "int_uniform(1, 8)"
 #epochs = 30
 """

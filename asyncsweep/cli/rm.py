@@ -33,10 +33,13 @@ def rm(ctx: click.Context, directories: tuple[str, ...], artifacts: bool, yes: b
     """Delete the sweep in each DIR: its journal, and its trials' logs and checkpoints.
 
     What trials saved as artifacts stays, and so does every file that the sweep did not make. A sweep that runs is refused.
+    Artifacts that were left by an earlier deletion go with --artifacts.
     """
+    if "" in directories:
+        raise ConfigError("DIR '': that is no path; name the folder of a sweep")
     paths = [Path(directory) for directory in dict.fromkeys(directories)]
     for path in paths:
-        check_sweep(path)
+        check_sweep(path, artifacts=artifacts)
         _refuse_running(path)
     if not yes:
         if not sys.stdin.isatty():
@@ -75,8 +78,10 @@ def _plan(path: Path, cost: Cost, artifacts: bool) -> str:
 def _report(path: Path, done: Deleted) -> str:
     text = f"{path}: {done.n_files} files deleted, {size_text(done.n_bytes)}."
     kept = list(done.kept)
-    if done.n_artifacts:
-        kept.insert(0, f"the artifacts of {done.n_artifacts} trial{'s' * (done.n_artifacts != 1)}")
+    if count := len(done.artifacts):
+        above = dict.fromkeys(place.partition("/")[0] for place in done.artifacts)
+        places = ", ".join(str(path / place) for place in (done.artifacts if count == 1 else above))
+        kept.insert(0, f"the artifacts of {count} trial{'s' * (count != 1)}, in {places}")
     return f"{text} Kept: {', '.join(kept)}." if kept else text
 
 

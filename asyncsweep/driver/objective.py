@@ -25,7 +25,7 @@ class Program(Protocol):
 
     @property
     def name(self) -> str: ...
-    def check(self, space_names: Sequence[str], metrics: Sequence[str]) -> None: ...
+    def check(self, space_names: Sequence[str], metrics: Sequence[str], concurrency: int) -> None: ...
 
 
 class Objective:
@@ -73,14 +73,14 @@ class Objective:
         module = getattr(self._given, "__module__", "") or ""
         return f"{module}:{getattr(self._given, '__qualname__', type(self._given).__qualname__)}"
 
-    def check(self, metrics: Sequence[str]) -> None:
-        """Do nothing, unless a program does not suit the space or the metrics.
+    def check(self, metrics: Sequence[str], concurrency: int) -> None:
+        """Do nothing, unless a program does not suit the space, the metrics, or how many trials run at a time.
 
         Raises:
             ConfigError: It does not; the message says which part of it.
         """
         if self.needs_process:
-            self._given.check(self._names, metrics)
+            self._given.check(self._names, metrics, concurrency)
 
     def source(self) -> str:
         """The text of the Python file that it is in; "" where that is not known without importing or running anything."""

@@ -19,6 +19,8 @@ STYLES = ("--name=value", "--name value", "name=value")
 
 # What a placeholder may name besides the parameters.
 OWN_NAMES = ("trial", "attempt", "trial_dir", "checkpoint_dir")
+# Of these no two trials have the same; they may well have the same attempt and parameters.
+_OF_ONE_TRIAL = ("trial", "trial_dir", "checkpoint_dir")
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 # What Hydra reads as the text that it is, unless it is a number or one of its words.
@@ -175,6 +177,31 @@ class Template:
                     f"{self.where}={self.text!r:.200}: there is no parameter {name!r}{meant}; placeholders are "
                     f"{', '.join(f'{{{one}}}' for one in known)}; write {{{{ and }}}} for braces"
                 )
+
+
+def check_apart(path: Template, cwd: Template | None, names: Iterable[str], concurrency: int) -> None:
+    """Do nothing, unless trials that run at a time would read each other's file.
+
+    Args:
+        path: The path of the file.
+        cwd: The folder where a relative one begins; None for that of the sweep.
+        names: The parameters of the space, which go before what every trial has.
+        concurrency: How many trials run at a time.
+
+    Raises:
+        ConfigError: They would; the message says how each has one of its own.
+    """
+    own = set(_OF_ONE_TRIAL).difference(names)
+    is_relative = not os.path.isabs(path.text)
+    if concurrency == 1 or own.intersection(path.names, cwd.names if cwd is not None and is_relative else ()):
+        return
+    mends = [f'{path.where.rpartition(".")[2]}="{{trial_dir}}/{os.path.basename(path.text) or "metrics.json"}"']
+    if is_relative:
+        mends.append('cwd="{trial_dir}"')
+    raise ConfigError(
+        f"{path.where}={path.text!r:.200}: {concurrency} trials run at a time, and would read each other's metrics in it; "
+        f"give each a file of its own by {' or '.join(mends)}"
+    )
 
 
 class _Values(dict[str, str]):

@@ -35,7 +35,8 @@ class Command:
         argv: The program and its arguments. A list inside of it holds arguments that are left out together in the trials in which a
             condition leaves one of their parameters without a value: `["./train", ["--momentum", "{momentum}"]]`.
         reports: Where the lines are: "stdout", "stderr", "both"; or the path of a file, with placeholders, which is read
-            while the program writes it; None when it reports nothing. All other output is only for the log.
+            while the program writes it; None when it reports nothing. All other output is only for the log. Trials that run at a
+            time need a file each, here and for `result_file`: "{trial_dir}/log.jsonl", or a `cwd` of their own.
         pattern: A regular expression to search for in each line instead of JSON: `r"epoch (?P<step>\\d+) loss=(?P<loss>\\S+)"`. A
             group has the name of its metric; of one metric, the only group may have another name, or none.
         result_file: The path, with placeholders, of a file that has the result once the program has ended: JSON (`{"loss": 0.3}`
@@ -75,17 +76,19 @@ class Command:
         """What to call it where there is little room."""
         return self._parts.name
 
-    def check(self, names: Sequence[str], metrics: Sequence[str] = ()) -> None:
+    def check(self, names: Sequence[str], metrics: Sequence[str] = (), concurrency: int = 1) -> None:
         """Do nothing, unless this command does not suit a sweep.
 
         Args:
             names: The parameters of the space.
             metrics: The metrics that have a direction; empty when they are not known.
+            concurrency: How many trials run at a time.
 
         Raises:
-            ConfigError: A placeholder names no parameter, or the pattern has no group for a metric.
+            ConfigError: A placeholder names no parameter, the pattern has no group for a metric, or trials that run at a time
+                have one file of metrics.
         """
-        self._parts.check(names, metrics)
+        self._parts.check(names, metrics, concurrency)
 
     def __call__(self, trial: Trial, /) -> dict[str, float]:
         """Run the program for one trial; gives its metrics.

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from asyncsweep.errors import ConfigError
-from asyncsweep.worker.arguments import Template
+from asyncsweep.worker.arguments import Template, check_apart
 from asyncsweep.worker.program_lines import groups_of
 from asyncsweep.worker.program_path import find_program
 
@@ -85,12 +85,15 @@ class Parts(NamedTuple):
         """The arguments as they were given."""
         return [template.text for group in self.groups for template in group.templates]
 
-    def check(self, names: Sequence[str], metrics: Sequence[str]) -> None:
+    def check(self, names: Sequence[str], metrics: Sequence[str], concurrency: int) -> None:
         """As `Command.check`."""
         paths = [path for path in (self.reports, self.result_file, self.cwd) if path is not None]
         arguments = [template for group in self.groups for template in group.templates]
         for template in (*arguments, *paths, *self.variables.values()):
             template.check(names)
+        for path in (self.reports, self.result_file):
+            if path is not None:
+                check_apart(path, self.cwd, names, concurrency)
         if metrics and self.pattern is not None and self.result_file is None:
             groups_of(self.pattern, metrics)
 

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from asyncsweep.errors import ConfigError, TrialError
-from asyncsweep.worker.arguments import Template, arguments, check_style, values_of
+from asyncsweep.worker.arguments import Template, arguments, check_apart, check_style, values_of
 from asyncsweep.worker.current import CURRENT
 from asyncsweep.worker.secrets import learn_variables
 from asyncsweep.worker.trial import Trial
@@ -51,7 +51,7 @@ class Script:
             trial. What it returns is the result.
         metric: A global variable of the script that is the result, or the names of metrics with such variables.
         result_file: A file that the script writes: `.json`, `.jsonl` or `.csv`. A relative path is looked for in its working
-            directory.
+            directory. Trials that run at a time need one each: "{trial_dir}/metrics.json", or a `cwd` of their own.
         cwd: Its working directory; by default that of the sweep.
         env: Environment variables beside the worker's own.
         preload: Modules that a worker imports once, so that each trial has them at once. They must bear a fork: a module that
@@ -132,20 +132,25 @@ class Script:
         """How the journal calls it."""
         return os.path.basename(self.path)
 
-    def check(self, space_names: Sequence[str], metrics: Sequence[str] = ()) -> None:
-        """Do nothing, unless a trial could not be told its parameters, or would miss a metric.
+    def check(self, space_names: Sequence[str], metrics: Sequence[str] = (), concurrency: int = 1) -> None:
+        """Do nothing, unless a trial could not be told its parameters, or would miss a metric or take another trial's.
 
         Args:
             space_names: The parameters of the space.
             metrics: The metrics of the sweep.
+            concurrency: How many trials run at a time.
 
         Raises:
-            ConfigError: A placeholder names no parameter, a parameter cannot be an argument in this style, or `metric` does not
-                say where a metric is.
+            ConfigError: A placeholder names no parameter, a parameter cannot be an argument in this style, `metric` does not
+                say where a metric is, or trials that run at a time have one result file.
         """
         self._check_metrics(metrics)
-        for _, template in self._templates():
+        paths = {}
+        for field, template in self._templates():
             template.check(space_names)
+            paths[field] = template
+        if "result_file" in paths:
+            check_apart(paths["result_file"], paths.get("cwd"), space_names, concurrency)
         for name in self._appended(space_names):
             try:
                 arguments({name: 0}, self.style)

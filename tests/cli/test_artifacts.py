@@ -253,3 +253,31 @@ def test_300_hostile_names_of_a_foreign_sweep_stay_below_the_target(sweep: Path,
     assert answer.exit_code == 0 and "\x1b" not in answer.output
     assert set(os.listdir(here / "artifacts")) == {*names, "notes.txt", "plots"}
     assert os.listdir(here) == ["artifacts"] and sorted(os.listdir(sweep.parent)) == before
+
+
+@pytest.fixture
+def left(sweep: Path) -> Path:
+    """The folder of a sweep that was deleted but for its artifacts."""
+    assert CliRunner().invoke(command, ["rm", "--yes", str(sweep)]).exit_code == 0
+    return sweep
+
+
+def test_what_a_deleted_sweep_left_is_listed_and_copied(left: Path, tmp_path: Path) -> None:
+    names = [row["name"] for row in json.loads(artifacts("ls", left, "--json").stdout)]
+    assert names
+    answer = artifacts("get", left, 0, "--to", tmp_path / "to")
+    assert (answer.exit_code, answer.stderr) == (0, "")
+    assert [str(p.relative_to(tmp_path / "to")) for p in sorted((tmp_path / "to").rglob("*")) if p.is_file()] == names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("get", "--best"), "which trial is the best; name the TRIAL"),
+        (("get", "7"), "of trial 7 nothing was kept"),
+        (("ls", "--trial", "7"), "of trial 7 nothing was kept"),
+    ],
+)
+def test_what_a_deleted_sweep_no_longer_tells_is_said(left: Path, arguments: tuple[str, ...], told: str) -> None:
+    answer = artifacts(arguments[0], left, *arguments[1:])
+    assert (answer.exit_code, told in answer.stderr) == (2, True)

@@ -71,7 +71,7 @@ def test_artifacts_are_kept(directory: Path) -> None:
     add(directory, *ARTIFACTS)
     answer = rm("--yes", str(directory))
     assert inside(directory) == list(ARTIFACTS)
-    assert answer.stdout.endswith("Kept: the artifacts of 1 trial.\n")
+    assert answer.stdout.endswith(f"Kept: the artifacts of 1 trial, in {directory}/trials/0/artifacts.\n")
 
 
 def test_artifacts_go_where_they_are_asked_for(directory: Path) -> None:
@@ -217,3 +217,53 @@ def test_on_a_terminal_the_user_is_asked(
     assert (directory / NAME).exists() == is_there
     assert all((directory / place).exists() for place in ARTIFACTS)
     assert b"checkpoints 14 B; the artifacts stay, 14 B\r\n" in shown
+
+
+def test_it_is_said_where_the_artifacts_of_several_trials_are(directory: Path) -> None:
+    add(directory, *ARTIFACTS, "trials/1/artifacts/model.pt")
+    answer = rm("--yes", str(directory))
+    assert answer.stdout.endswith(f"Kept: the artifacts of 2 trials, in {directory}/trials.\n")
+
+
+@pytest.fixture
+def left(directory: Path) -> Path:
+    """The folder of a sweep that was deleted but for its artifacts."""
+    add(directory, *ARTIFACTS)
+    assert rm("--yes", str(directory)).exit_code == 0
+    return directory
+
+
+def test_artifacts_that_were_left_can_be_deleted_later(left: Path) -> None:
+    answer = rm("--yes", "--artifacts", str(left))
+    assert (answer.exit_code, left.exists()) == (0, False)
+    assert answer.stdout == f"{left}: 2 files deleted, 14 B.\n"
+
+
+def test_artifacts_that_were_left_need_the_option(left: Path) -> None:
+    answer = rm("--yes", str(left))
+    assert (answer.exit_code, "--artifacts deletes them" in answer.stderr) == (2, True)
+    assert inside(left) == list(ARTIFACTS)
+
+
+@pytest.mark.parametrize("other", ["notes.md", "trials/0/mine.txt", "trials/x/artifacts/a", "trials/00/artifacts/a"])
+def test_a_folder_with_more_than_artifacts_is_not_taken_for_what_was_left(left: Path, other: str) -> None:
+    add(left, other)
+    answer = rm("--yes", "--artifacts", str(left))
+    assert (answer.exit_code, "not only artifacts of one" in answer.stderr) == (2, True)
+    assert inside(left) == sorted([*ARTIFACTS, other])
+
+
+def test_a_link_to_artifacts_is_not_taken_for_what_was_left(tmp_path: Path) -> None:
+    add(tmp_path / "outside", *ARTIFACTS)
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "trials").symlink_to(tmp_path / "outside" / "trials")
+    answer = rm("--yes", "--artifacts", str(tmp_path / "d"))
+    assert (answer.exit_code, "holds no sweep" in answer.stderr) == (2, True)
+    assert inside(tmp_path / "outside") == list(ARTIFACTS)
+
+
+def test_an_empty_name_is_no_folder(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(directory)  # which "" would mean
+    answer = rm("--yes", "")
+    assert (answer.exit_code, answer.stderr.startswith("error: DIR '': that is no path")) == (2, True)
+    assert (directory / NAME).exists()

@@ -86,6 +86,26 @@ class Terminal:
         """What was shown, without colours and movements, in one line."""
         return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r|\n", "", self.shown)
 
+    @property
+    def screen(self) -> str:
+        """What is to be seen now: lines that are not wiped or written over. It has as many lines as are needed."""
+        lines, row, column = [""], 0, 0
+        for command, control, text in re.findall(r"\x1b\[([0-9;?]*[A-Za-z])|([\r\n])|([^\x1b\r\n]+)", self.shown):
+            if control == "\n":
+                row += 1
+                lines += [""] * (row + 1 - len(lines))
+            elif control == "\r":
+                column = 0
+            elif text:
+                line = lines[row].ljust(column)
+                lines[row] = line[:column] + text + line[column + len(text) :]
+                column += len(text)
+            elif command.endswith("A"):
+                row -= int(command[:-1] or 1)
+            elif command == "2K":
+                lines[row] = ""
+        return "\n".join(line.rstrip() for line in lines)
+
     def close(self) -> None:
         if self._ours >= 0:
             os.close(self._ours)
@@ -160,6 +180,14 @@ def test_ctrl_c_once_lets_running_trials_end_and_begins_no_more(start: Start, fo
     assert terminal.end() == 130
     terminal.wait_for("Interrupted. Go on with: asyncsweep resume d")
     assert left_clean(terminal)
+    print(terminal.screen)
+    print(repr(terminal.shown))
+    lines = [line for line in terminal.screen.split("\n") if "Interrupted" in line or " trials " in line]
+    assert [line.strip("━╺╸ ").partition("  elapsed")[0] for line in lines] == [
+        "Interrupted: 2 trials still run and may end; Ctrl-C again stops now.",
+        "2/3 trials",
+        "Interrupted. Go on with: asyncsweep resume d",
+    ]
     assert states(folder) == ["COMPLETE", "COMPLETE"]
     assert "complete 3." in cli("resume", "d").stdout
 
