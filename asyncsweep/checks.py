@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 import operator
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -113,7 +112,7 @@ def directory(value: Any) -> Path | None:
         raise ConfigError(
             f"directory={shown(value)} cannot be found: {error.strerror}; give an absolute path"
         ) from error
-    if "\0" in str(path) or not os.fspath(value) or not _is_storable(str(whole)):
+    if "\0" in str(path) or not str(value) or not _is_storable(str(whole)):
         raise ConfigError(f"directory={shown(value)}: that is no path")
     return whole
 

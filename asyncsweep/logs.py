@@ -1,4 +1,5 @@
-"""What attempts printed: of one that runs from its executor, of one that has ended from its log.
+"""What attempts printed: of one that runs from its executor, of one that has ended from its log, and of one that was cut short when the
+sweep's process was killed from what its worker left, until the sweep is resumed and makes a log of that.
 
 Places are counted in bytes printed. A log has the first and the last half of what was printed when that was more than the limit;
 then what is between is passed over, and told. Secrets that this process knows are hidden, also those that the worker, who wrote
@@ -10,10 +11,10 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import NamedTuple
 
 import anyio
@@ -21,8 +22,11 @@ import anyio.to_thread
 
 from asyncsweep.checks import MOST
 from asyncsweep.core.records import TrialRecord
+from asyncsweep.driver import leftovers
 from asyncsweep.errors import ConfigError
+from asyncsweep.executors import worker
 from asyncsweep.hooks.contracts import Executor, JobId
+from asyncsweep.worker.capture import worker_of
 from asyncsweep.worker.secrets import redacted, trimmed
 
 PIECE_BYTES = 65536
@@ -32,6 +36,10 @@ _A_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NAME = re.compile(r"attempt-([1-9][0-9]{0,17})\.log")
 _LEFT_OUT = re.compile(rb"\n\.\.\. ([1-9][0-9]*) bytes left out \.\.\.\n")
 _MARK_BYTES = len(b"\n...  bytes left out ...\n")
+
+# Files in the sweep's directory, by trial and attempt.
+Left = Mapping[JobId, str]
+_NOTHING: Left = MappingProxyType({})
 
 
 class Log(NamedTuple):
@@ -59,15 +67,24 @@ class Log(NamedTuple):
 class LogFile:
     """The log of an attempt that has ended; a context manager.
 
+    Args:
+        fd: The file, which it closes.
+        raw_limit_bytes: For a worker's output that no log was made of yet: how much of it a log would have. None: it is a log.
+
     Attributes:
         total: How many bytes were printed.
         left_out: How many of them the log does not have.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, raw_limit_bytes: int | None = None) -> None:
         self._fd = fd
         self._size = os.fstat(fd).st_size
-        self._head, self._mark, self.left_out = self._parts()
+        if raw_limit_bytes is None:
+            self._head, self._mark, self.left_out = self._parts()
+        else:  # its middle may be a hole
+            half = raw_limit_bytes // 2
+            self.left_out = self._mark = max(0, self._size - 2 * half)
+            self._head = half if self.left_out else self._size
         self.total = self._size - self._mark + self.left_out
 
     def __enter__(self) -> LogFile:
@@ -127,21 +144,60 @@ def check_offset(offset: object) -> None:
         raise ConfigError(f"offset={offset!r:.80}: expected a whole number of bytes, negative to count from the end")
 
 
-def open_log(directory: Path, number: int, attempt: int) -> LogFile | None:
+def left_outputs(directory: Path) -> dict[str, str]:
+    """The files with workers' output by the workers' names: of those that run, and that a killed process of the sweep left.
+
+    Raises:
+        OSError: They cannot be listed.
+    """
+    found = {}
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            name = worker_of(entry.name)
+            if name is not None and entry.is_file(follow_symlinks=False):
+                with suppress(FileNotFoundError):  # removed meanwhile
+                    if entry.stat(follow_symlinks=False).st_size:
+                        found[name] = entry.name
+    return found
+
+
+def left_by(trials: Iterable[TrialRecord], outputs: Mapping[str, str]) -> Left:
+    """Of a sweep whose process was killed: the files with the output of the attempts that were cut short."""
+    attempts = leftovers.cut_short(trials)
+    return {job: outputs[name] for name, job in attempts.items() if name in outputs}
+
+
+def open_log(directory: Path, number: int, attempt: int, left: Left = _NOTHING) -> LogFile | None:
     """The log of an attempt that has ended; None when it printed nothing, or its log was not kept.
+
+    Args:
+        directory: The sweep's.
+        number: The trial.
+        attempt: The attempt.
+        left: Where to look for what has no log yet.
 
     Raises:
         OSError: It cannot be read, or is no file: a symbolic link, for example.
     """
     try:
         with _opened(os.fspath(directory), "trials", str(number)) as folder:
-            fd = os.open(f"attempt-{attempt}.log", _A_FILE, dir_fd=folder)
+            return _log_file(f"attempt-{attempt}.log", folder, directory / "trials" / str(number))
     except FileNotFoundError:
+        pass
+    try:
+        with _opened(os.fspath(directory)) as folder:
+            name = left.get(JobId(number, attempt))
+            return None if name is None else _log_file(name, folder, directory, worker.LOG_LIMIT_BYTES)
+    except FileNotFoundError:  # collected meanwhile
         return None
+
+
+def _log_file(name: str, folder: int, path: Path, raw_limit_bytes: int | None = None) -> LogFile:
+    fd = os.open(name, _A_FILE, dir_fd=folder)
     try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(f"{directory}/trials/{number}/attempt-{attempt}.log is no file")
-        return LogFile(fd)
+            raise OSError(f"{path / name} is no file")
+        return LogFile(fd, raw_limit_bytes)
     except BaseException:
         os.close(fd)
         raise
@@ -197,13 +253,13 @@ def place_after(directory: Path, number: int, attempt: int, offset: int, seen: b
         return log.place_after(offset, seen)
 
 
-def read_file(directory: Path, number: int, attempt: int, offset: int, limit_bytes: int) -> Log:
-    """A piece of what an attempt printed that has ended.
+def read_file(directory: Path, number: int, attempt: int, offset: int, limit_bytes: int, left: Left = _NOTHING) -> Log:
+    """A piece of what an attempt printed that has ended; see `open_log`.
 
     Raises:
         OSError: Its log cannot be read.
     """
-    log = open_log(directory, number, attempt)
+    log = open_log(directory, number, attempt, left)
     if log is None:
         return Log(attempt, b"", max(0, offset), max(0, offset), 0, 0, is_over=True)
     with log:

@@ -22,6 +22,10 @@ SCRIPT_FIELDS = ("script", "args", "style", "objective", "metric", "result_file"
 COMMAND_FIELDS = ("command", "reports", "pattern", "result_file", "cwd", "env")
 
 
+# What stands for an absolute path.
+_FOLDERS = ("{trial_dir}", "{checkpoint_dir}")
+
+
 def objective_of(value: Any, where: str, folder: Path) -> Any:
     """What a `Sweep` takes.
 
@@ -105,6 +109,8 @@ def _function(target: Any, where: str) -> Any:
 def _below(path: Any, where: str, folder: Path) -> str:
     if not isinstance(path, str) or not path:
         raise ConfigError(f"{where}={shown(path)}: expected a path as text")
+    if path.startswith(_FOLDERS):
+        return path
     return os.path.join(folder, os.path.expanduser(path))
 
 

@@ -71,9 +71,9 @@ def _refuse_foreign(table: Mapping[str, Any], where: str) -> None:
     for low, high in _BOUNDS:
         ends = (table.get(low), table.get(high))
         if all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends):
-            kind = "int" if all(isinstance(end, int) for end in ends) and "int" in str(table.get("distribution")) else "float"
-            mend = f'{{type = "{kind}", low = {ends[0]!r}, high = {ends[1]!r}}}'
-            raise ConfigError(f"{where}.{low}: a domain is written otherwise here: {mend}")
+            mend = f'{{type = "float", low = {ends[0]!r}, high = {ends[1]!r}}}'
+            either = ', or with type = "int"' if all(isinstance(end, int) for end in ends) else ""
+            raise ConfigError(f"{where}.{low}: a domain is written otherwise here: {mend}{either}")
     if isinstance(table.get("values"), list):
         raise ConfigError(f"{where}.values: a domain is written otherwise here: {{choices = {shown(table['values'])}}}")
     if "distribution" in table:

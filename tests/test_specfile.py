@@ -168,7 +168,7 @@ SCRIPT = '[objective]\nscript = "train.py"\n'
         ("history = {sorce = 3}", "history.sorce: there is no such field"),
         ("history = 3", "history.source=3"),
         ('plugins = ["no_such_module"]', r"plugins\[0\]='no_such_module' cannot be imported"),
-        ('stop_when = "os:nothing"', "stop_when='os:nothing' cannot be loaded"),
+        ('stop_when = "os:nothing"', "stop_when='os:nothing': os has no 'nothing'"),
         ("directory = 3", "directory=3: expected a text"),
     ],
 )
@@ -217,3 +217,66 @@ def test_the_commented_file_has_every_field_and_is_right_with_and_without_commen
         "metric",
     ):
         assert f"#{field} = " in objective
+
+
+@pytest.mark.parametrize(
+    ("domain", "complaint"),
+    [
+        ("lr = {min = 0, max = 1}", 'space.lr.min: a domain is .* {type = "float", low = 0, high = 1}, or with type'),
+        ('lr = {distribution = "uniform", min = 0.0, max = 1.0}', 'space.lr.min: .* {type = "float", low = 0.0,'),
+        ("m.lr = {lower = 0.5, upper = 1}", "space.m.lr.lower: a domain"),
+        ("bs = {values = [16, 32]}", r"space.bs.values: .* {choices = \[16, 32\]}"),
+        ('lr = {distribution = "normal", mu = 0, sigma = 1}', "space.lr.distribution: a domain"),
+        ('"--lr" = "uniform(0, 1)"', "space.--lr: parameters have no dashes in front here; name it 'lr'"),
+    ],
+)
+def test_a_domain_as_others_write_it_is_refused_with_the_mend(folder: Path, domain: str, complaint: str) -> None:
+    with pytest.raises(sw.ConfigError, match=complaint):
+        load(folder, f'objective = "m:f"\n[space]\n{domain}')
+
+
+def test_parameters_with_dotted_names_may_be_called_like_bounds(folder: Path) -> None:
+    space = load(folder, 'objective = "m:f"\n[space]\npool = {min = "int_uniform(1, 3)", max = "int_uniform(4, 9)"}')[
+        "space"
+    ]
+    assert space == {"pool.min": sw.Int(1, 3), "pool.max": sw.Int(4, 9)}
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{"objective": "m:f", "objective": "m:g"}', "objective"),
+        ('{"objective": "m:f", "space": {"lr": 1, "lr": 2}}', "space.lr"),
+        ('{"objective": "m:f", "enqueue": [{}, {"lr": 1, "lr": 2}]}', r"enqueue\[1\].lr"),
+    ],
+)
+def test_a_key_that_json_has_twice_is_refused_with_its_path(folder: Path, text: str, place: str) -> None:
+    with pytest.raises(sw.ConfigError, match=f"sweep.json: {place}: it is given twice"):
+        load(folder, text, "sweep.json")
+
+
+@pytest.mark.parametrize(("name", "text"), [("a.toml", 'objective = "m:f"'), ("a.json", '{"objective": "m:f"}')])
+def test_a_byte_order_mark_is_passed_over(folder: Path, name: str, text: str) -> None:
+    assert load(folder, f"\ufeff{text}", name)["objective"] == "m:f"
+
+
+def test_a_hook_that_is_not_there_is_told_by_its_field(folder: Path) -> None:
+    patch = '[objective]\nscript = "train.py"\npatch = {"m:C.f" = "os:nothing"}'
+    with pytest.raises(sw.ConfigError, match=r"objective.patch\['m:C.f'\]='os:nothing': os has no 'nothing'"):
+        load(folder, patch)
+
+
+def test_paths_of_exporters_begin_at_the_folder_of_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    exporters = load(
+        folder,
+        'objective = "m:f"\nexporters = ["csv", {name = "csv", path = "o.csv"}, {name = "tensorboard", logdir = "/runs"}, '
+        '{name = "wandb", dir = "~/w", project = "path"}, {name = "x", path = "s3://a/b"}]',
+    )["exporters"]
+    assert exporters == [
+        "csv",
+        {"name": "csv", "path": str(folder / "o.csv")},
+        {"name": "tensorboard", "logdir": "/runs"},
+        {"name": "wandb", "dir": "/home/me/w", "project": "path"},
+        {"name": "x", "path": "s3://a/b"},
+    ]

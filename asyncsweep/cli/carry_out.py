@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,11 +15,13 @@ import anyio
 import click
 from rich.console import Console
 
-from asyncsweep.cli.group import EXIT_INTERRUPTED, EXIT_SWEEP_FAILED
+from asyncsweep.cli.early_end import EarlyEnd
+from asyncsweep.cli.group import EXIT_INTERRUPTED, EXIT_SWEEP_FAILED, aside, discard_unwritten
 from asyncsweep.cli.interrupts import REASON, Interrupts, heeded
 from asyncsweep.core.records import State
 from asyncsweep.errors import PluginError, TooManyFailures
 from asyncsweep.progress import show
+from asyncsweep.progress.display import going_on
 from asyncsweep.progress.text import visible
 from asyncsweep.result import Result
 from asyncsweep.steering.server import control
@@ -36,6 +39,7 @@ def carry_out(
     as_json: bool,
     resume_by: str,
     begin: Callable[[Say], None] | None = None,
+    bears_failures: bool = True,
 ) -> Result:
     """Run a sweep and show it; while it runs, other processes of this user can steer it.
 
@@ -46,6 +50,7 @@ def carry_out(
             standard error.
         resume_by: What the user is told after Ctrl-C.
         begin: Called when the sweep has begun, with a function that shows a line.
+        bears_failures: Go on though its first trials all fail.
 
     Raises:
         AsyncSweepError: The sweep failed.
@@ -53,7 +58,7 @@ def carry_out(
     """
     with _json_apart(as_json) as json_to:
         console = Console(stderr=as_json)
-        carried = _Carried(sweep, console, False if plain else None, begin)
+        carried = _Carried(sweep, console, False if plain else None, begin, bears_failures)
         try:
             result = anyio.run(carried.out)
         except KeyboardInterrupt:  # before signals were heeded
@@ -62,11 +67,19 @@ def carry_out(
             if json_to is not None and isinstance(error.result, Result):
                 write_json(error.result, sweep.directory, json_to)
             raise
+        finally:
+            if console.quiet:  # it could not be written
+                discard_unwritten(2 if as_json else 1)
         if json_to is not None and result is not None:
             write_json(result, sweep.directory, json_to)
     if result is None or carried.was_broken_off or result.reason == REASON:
         click.echo(f"Interrupted. {resume_by}", err=True)
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
+    if carried.early_end is not None and carried.early_end.has_come:
+        click.echo(f"error: {carried.early_end.story(console)}", err=True)
+        if not sweep.space.names and ":" in sweep.spec.objective:
+            click.echo(_NO_SPACE, err=True)
+        raise click.exceptions.Exit(EXIT_SWEEP_FAILED)
     if not result.counts[State.COMPLETE] and result.counts[State.FAILED]:
         click.echo("error: no trial completed", err=True)
         if not sweep.space.names and ":" in sweep.spec.objective:  # a function
@@ -90,11 +103,20 @@ def write_json(result: Result, directory: Path | None, to: TextIO, **more: Any) 
 class _Carried:
     """One sweep, from its start to its end, however it ends."""
 
-    def __init__(self, sweep: Sweep, console: Console, live: bool | None, begin: Callable[[Say], None] | None) -> None:
+    def __init__(
+        self,
+        sweep: Sweep,
+        console: Console,
+        live: bool | None,
+        begin: Callable[[Say], None] | None,
+        bears_failures: bool,
+    ) -> None:
         self._sweep = sweep
         self._console = console
         self._live = live
         self._begin = begin
+        self._bears_failures = bears_failures
+        self.early_end: EarlyEnd | None = None
         self.was_broken_off = False
 
     async def out(self) -> Result | None:
@@ -105,7 +127,7 @@ class _Carried:
             # A task group would wrap what the sweep raises, and so it gets to see none of it.
             async with anyio.create_task_group() as tasks:
                 with anyio.CancelScope() as everything:
-                    interrupts = Interrupts(everything, _say_aside, self._clean_up)
+                    interrupts = Interrupts(everything, self._say_aside, self._clean_up)
                     tasks.start_soon(interrupts.heed, signals)
                     try:
                         result = await self._watched(interrupts)
@@ -125,20 +147,30 @@ class _Carried:
             if run.is_paused:
                 run.unpause()
                 self._say("It was paused, and goes on.")
-            async with control(run):
-                await show(run, console=self._console, live=self._live)
-                return await run.result()
+            async with control(run), anyio.create_task_group() as tasks:
+                if not self._bears_failures:
+                    self.early_end = EarlyEnd(run)
+                    tasks.start_soon(self.early_end.watch)
+                unpause = None if run.directory is None else f"asyncsweep unpause {shlex.quote(str(run.directory))}"
+                await show(run, console=self._console, live=self._live, unpause_by=unpause)
+                tasks.cancel_scope.cancel()
+            return await run.result()
 
     def _say(self, line: str) -> None:
-        self._console.print(visible(line, self._console.encoding), markup=False, highlight=False, soft_wrap=True)
+        with going_on(self._console):
+            self._console.print(visible(line, self._console.encoding), markup=False, highlight=False, soft_wrap=True)
+
+    def _say_aside(self, line: str) -> None:
+        """To the standard error; on a terminal by the console, which keeps it clear of the live display."""
+        if self._live is None and self._console.is_terminal and not self._console.is_dumb_terminal:
+            self._say(line)
+        else:
+            aside(line)
 
     def _clean_up(self) -> None:
         if self._console.is_terminal and not self._console.is_dumb_terminal:
-            self._console.show_cursor(True)
-
-
-def _say_aside(line: str) -> None:
-    click.echo(line, err=True)
+            with going_on(self._console):
+                self._console.show_cursor(True)
 
 
 @contextmanager

@@ -1,14 +1,20 @@
-"""`asyncsweep completion`: the script that has a shell complete commands, options, and directories of sweeps."""
+"""`asyncsweep completion`: the script that has a shell complete commands, options, sweeps, and names of what is installed."""
 
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from asyncsweep import checks
+from asyncsweep.cli.options import ALGORITHMS
+from asyncsweep.hooks.installed import PluginWarning
+from asyncsweep.hooks.registry import Registry
 from asyncsweep.journal import journal
 
 SHELLS = ("bash", "zsh", "fish")
@@ -39,12 +45,32 @@ def completion(ctx: click.Context, shell: str) -> None:
     click.echo(kind(ctx.find_root().command, {}, PROGRAM, VARIABLE).source())
 
 
-def complete_directories(command: click.Command) -> click.Command:
-    """The command, with arguments named `directory` completed with sweeps."""
+def complete_values(command: click.Command) -> click.Command:
+    """The command, with the values of its arguments and options completed."""
     for param in command.params:
         if isinstance(param, click.Argument) and param.name in ("directory", "directories"):
             param.type = SweepDirectory()
+        elif isinstance(param, click.Argument) and param.name == "number":
+            param.type = OneOf(_trials)
+        elif isinstance(param, click.Option) and param.name in _VALUES:
+            param.type = OneOf(_VALUES[param.name])
     return command
+
+
+class OneOf(click.ParamType[Any]):
+    """One of some words, for completion alone: whether it is one is seen by the command.
+
+    Args:
+        words: Gives them for the context of a command line.
+    """
+
+    name = "word"
+
+    def __init__(self, words: Callable[[click.Context], Iterable[str]]) -> None:
+        self._words = words
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(word) for word in self._words(ctx) if word.startswith(incomplete)]
 
 
 class SweepDirectory(click.ParamType[Any]):
@@ -76,3 +102,33 @@ def _in(folder: str, start: str) -> list[str]:
     except OSError:
         return []
     return [f"{folder}{name}" for name in sorted(names) if (Path(folder) / name / journal.NAME).is_file()]
+
+
+def _trials(ctx: click.Context) -> list[str]:
+    """The trials of the sweep that is named which have a folder."""
+    try:
+        with os.scandir(Path(str(ctx.params.get("directory") or "")) / "trials") as entries:
+            names = [entry.name for entry, _ in zip(entries, range(_MOST), strict=False) if entry.name.isdecimal()]
+    except (OSError, ValueError):
+        return []
+    return sorted(names, key=int)
+
+
+def _installed(kind: Any) -> Callable[[click.Context], list[str]]:
+    def names(ctx: click.Context) -> list[str]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", PluginWarning)  # the line that is typed is no place for it
+            return Registry().names(kind)
+
+    return names
+
+
+_VALUES: dict[str | None, Callable[[click.Context], Iterable[str]]] = {
+    "algorithm": lambda ctx: ALGORITHMS,
+    "executor": _installed("executor"),
+    "exporters": _installed("exporter"),
+    "fsync": lambda ctx: checks.FSYNCS,
+    "keep": lambda ctx: checks.KEEPS,
+    "pruner": _installed("pruner"),
+    "sampler": _installed("sampler"),
+}

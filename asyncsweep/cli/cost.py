@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from asyncsweep.worker.capture import worker_of
 from asyncsweep.worker.folders import ARTIFACTS, CHECKPOINT
 
 _KEPT = {CHECKPOINT: "checkpoints", ARTIFACTS: "artifacts"}
@@ -62,6 +63,8 @@ def size_text(n_bytes: int) -> str:
 
 def _purpose(place: tuple[str, ...]) -> str:
     if len(place) == 1:
+        if worker_of(place[0]) is not None:
+            return "logs"
         return "journal" if place[0].startswith("journal.") else "other"
     is_of_trial = len(place) > 2 and place[0] == "trials" and place[1].isdecimal()
     if is_of_trial and len(place) == 3 and _LOG.fullmatch(place[2]):

@@ -1,6 +1,7 @@
 """Deleting a sweep's folder: what the sweep made, and nothing else.
 
-The sweep's own are the journal and what a repair moved out of it, the lock, the control file, the recorded objective, and in
+The sweep's own are the journal and what a repair moved out of it, the lock, the control file, the recorded objective, what workers
+printed that were killed with the sweep's process, and in
 each trial's folder the logs, the checkpoint and the artifacts; the artifacts only where they are asked for. Whatever else is
 there stays, and with it the folders that it is in. As in `driver.removal` every path is reached from an open folder, and no
 symbolic link is followed: one that has the name of something of ours is deleted itself.
@@ -27,6 +28,7 @@ from asyncsweep.errors import ConfigError, JournalError
 from asyncsweep.journal.files import OsFiles, reason
 from asyncsweep.journal.writer import NAME, NEW_NAME
 from asyncsweep.steering.runtime import CONTROL
+from asyncsweep.worker.capture import worker_of
 from asyncsweep.worker.folders import ARTIFACTS, CHECKPOINT
 
 _FIRST = (CONTROL, record.NAME)
@@ -159,7 +161,7 @@ class _Deletion:
         for name in names:
             if TRIALS.fullmatch(name):
                 self._inside(name, folder, partial(self._trials, place=name))
-        self.files(folder, [name for name in names if name in _FIRST or _OTHERS.fullmatch(name)])
+        self.files(folder, [name for name in names if name in _FIRST or _is_other(name)])
 
     def files(self, folder: int, names: Sequence[str]) -> None:
         """Delete files of these names, as far as they are there; a folder stays."""
@@ -247,6 +249,10 @@ class _Deletion:
         os.unlink(name, dir_fd=above)
         self._n_files += 1
         self._n_bytes += status.st_size if status.st_nlink <= 1 else 0
+
+
+def _is_other(name: str) -> bool:
+    return _OTHERS.fullmatch(name) is not None or worker_of(name) is not None
 
 
 @contextmanager

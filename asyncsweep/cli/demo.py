@@ -114,7 +114,7 @@ def _clear(directory: Path) -> None:
 
 
 def _is_left_log(name: str) -> bool:
-    """What a worker was about to unlink when everything was killed."""
+    """What a worker had printed that was killed with the sweep's process."""
     return name.startswith("worker-") and name.endswith(".log")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -20,6 +21,9 @@ EXIT_BAD_USAGE = 2
 EXIT_INTERRUPTED = 130
 # As of a tool that a signal ended, because nobody reads its output any more.
 EXIT_BROKEN_PIPE = 141
+
+# Where a context keeps what was typed.
+_TYPED = "asyncsweep.typed"
 
 _COMMANDS = {
     "artifacts": "asyncsweep.cli.artifacts:artifacts",
@@ -55,9 +59,9 @@ class Commands(click.Group):
         module, name = path.split(":")
         command: click.Command = getattr(import_module(module), name)
         if ctx.resilient_parsing:  # a shell asks how a line may go on
-            from asyncsweep.cli.completion import complete_directories
+            from asyncsweep.cli.completion import complete_values
 
-            return complete_directories(command)
+            return complete_values(command)
         return command
 
     def resolve_command(
@@ -69,7 +73,19 @@ class Commands(click.Group):
             ctx.fail(
                 f"no command {args[0]!r}{did_you_mean(args[0], _COMMANDS)}; there are: {', '.join(sorted(_COMMANDS))}"
             )
+        ctx.meta[_TYPED] = tuple(args)
         return super().resolve_command(ctx, args)
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        _open_closed()
+        try:
+            return super().main(*args, **extra)
+        except OSError as error:
+            if not _is_unwritable(error):
+                raise
+            discard_unwritten(1)
+            aside(f"error: standard output: {os.strerror(error.errno or 0)}")
+            sys.exit(EXIT_SWEEP_FAILED)
 
     def invoke(self, ctx: click.Context) -> Any:
         warnings.showwarning = _show_warning
@@ -109,19 +125,60 @@ def asyncsweep() -> None:
     """Hyperparameter sweeps that survive a crash, without a cluster, a database or a daemon."""
 
 
+def aside(line: str) -> None:
+    """A line for the standard error, where it can be written: nothing ends for want of it."""
+    with suppress(OSError):
+        # A live display has put itself in the place of `sys.stderr`, to keep such lines; click would pass it by.
+        print(line, file=sys.stderr, flush=True)
+
+
+def discard_unwritten(fd: int) -> None:
+    """Let what was not written, and all that follows, go nowhere: the interpreter would complain of it at its end."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, fd)
+    os.close(nothing)
+
+
 def _exit(ctx: click.Context, error: AsyncSweepError, code: int) -> NoReturn:
-    click.echo(f"error: {visible_lines(redacted(str(error)), sys.stderr.encoding or 'utf-8')}", err=True)
+    text = str(error)
+    if isinstance(error, ConfigError):
+        from asyncsweep.cli.wording import as_typed
+
+        text = as_typed(text, ctx.meta.get(_TYPED, ()))
+    aside(f"error: {visible_lines(redacted(text), sys.stderr.encoding or 'utf-8')}")
     ctx.exit(code)
 
 
 def _end_unread(ctx: click.Context) -> NoReturn:
     """Whoever read our output has enough (`asyncsweep show DIR | head`): end without a word."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)  # where the rest of the output goes when the interpreter ends
-    os.close(nothing)
+    discard_unwritten(1)
     ctx.exit(EXIT_BROKEN_PIPE)
+
+
+def _open_closed() -> None:
+    """Standard files that are closed (`asyncsweep ls >&-`) lead nowhere: the next file opened would take their place."""
+    for fd in (0, 1, 2):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
+
+
+def _is_unwritable(error: OSError) -> bool:
+    """Whether it is the standard output that could not be written: then one more byte cannot be, either."""
+    if error.filename is not None or error.errno is None:
+        return False
+    try:
+        os.write(1, b"\n")
+    except OSError as again:
+        return again.errno == error.errno
+    return False
 
 
 def _show_warning(message: Warning | str, *details: Any, **more: Any) -> None:
     """Without the line of our own source that `warnings` would show."""
-    click.echo(f"warning: {visible_lines(redacted(str(message)), sys.stderr.encoding or 'utf-8')}", err=True)
+    aside(f"warning: {visible_lines(redacted(str(message)), sys.stderr.encoding or 'utf-8')}")

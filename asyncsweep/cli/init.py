@@ -30,7 +30,7 @@ sampler = "tpe"                         # or {name = "tpe", n_startup_trials = 2
 #trial_timeout = "none"                 # seconds after which an attempt is ended
 #grace_s = 5.0                          # seconds that a trial has to end by itself
 #retries = 0                            # or {times = 2, on = ["OSError"], backoff_s = [1.0, 30.0]}
-#max_failures = "none"                  # more failed trials end the sweep
+#max_failures = 10                      # more failed trials end the sweep; left out: the first 5, if all fail
 #target = "none"                        # a value that is good enough to stop
 #patience = "none"                      # stop after so many trials without a better value
 #stop_when = "none"                     # a function of the running sweep: "package.module:function"

@@ -38,7 +38,8 @@ class Row(NamedTuple):
         bytes: How much was printed.
         left_out: How much of that is not kept.
         running: Whether the attempt still runs.
-        path: The log; where it will be, of an attempt that runs.
+        path: The log; where it will be, of an attempt that runs. What its worker left, of one that was cut short with the sweep's
+            process.
     """
 
     trial: int
@@ -134,6 +135,14 @@ def _rows(path: Path) -> list[Row]:
             if log is not None:
                 with log:
                     found[number, attempt] = _row(path, number, attempt, log.total, log.left_out, running=False)
+    left = _left(path)
+    for (number, attempt), name in left.items():
+        log = kept.open_log(path, number, attempt, left)
+        if (number, attempt) not in found and log is not None:
+            with log:
+                if log.total:
+                    row = _row(path, number, attempt, log.total, log.left_out, running=False)
+                    found[number, attempt] = row._replace(path=str(path / name))
     for number, attempt, total in _running(path):
         if total:
             found[number, attempt] = _row(path, number, attempt, total, 0, running=True)
@@ -218,13 +227,15 @@ class _Source:
         self._path = path
         self._number = number
         self._client = _client_or_none(path)
+        self._left = _left(path)
         self.attempt = attempt or 0
 
     def __enter__(self) -> _Source:
         try:
             if not self.attempt:
                 answer = self._ask(offset=-1)
-                last = max(kept.logs_of(self._path, self._number), default=0)
+                left = [job.attempt for job in self._left if job.trial == self._number]
+                last = max([*left, *kept.logs_of(self._path, self._number)], default=0)
                 self.attempt = last if answer is None else answer["attempt"]
         except BaseException:
             self.__exit__()
@@ -240,7 +251,7 @@ class _Source:
         answer = self._ask(attempt=self.attempt, offset=offset) if self.attempt else None
         if answer is not None:
             return _log(answer)
-        return kept.read_file(self._path, self._number, self.attempt, offset, PIECE_BYTES)
+        return kept.read_file(self._path, self._number, self.attempt, offset, PIECE_BYTES, self._left)
 
     def _ask(self, **fields: Any) -> dict[str, Any] | None:
         """What the sweep's process says; None when nobody can be asked (any more)."""
@@ -441,6 +452,18 @@ def _client_or_none(path: Path) -> Client | None:
         return Client(path)
     except NotRunning:
         return None
+
+
+def _left(path: Path) -> kept.Left:
+    """What workers left of attempts that were cut short when the sweep's process was killed."""
+    outputs = kept.left_outputs(path)
+    if not outputs or lock.holder(path) is not None:
+        return {}
+    from asyncsweep.cli.show import read  # the whole journal: for the few sweeps that were killed
+
+    with suppress(JournalError):  # a damaged one: `asyncsweep journal` tells of that
+        return kept.left_by(read(path).result.trials, outputs)
+    return {}
 
 
 def _log(answer: dict[str, Any]) -> Log:

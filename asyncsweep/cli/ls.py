@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -28,12 +29,21 @@ _DEPTH = 2
 _STYLES = {
     survey.RUNNING: "cyan",
     survey.PAUSED: "yellow",
+    survey.STOPPING: "yellow",
     survey.INTERRUPTED: "yellow",
     survey.ENDED: "green",
     survey.NEVER_BEGAN: "dim",
     survey.DAMAGED: "red",
 }
 _LONGEST = 200
+_LONGEST_REASON = 60
+_GAP = 2
+_COLUMNS = ("sweep", "state", "trials", "best", "last event", "size", "objective")
+_TEXTS = ("sweep", "state", "objective")
+# To how many characters text may be folded.
+_LEAST = {"sweep": 24, "state": 12, "objective": 12}
+# Where a terminal is narrow.
+_LEFT_OUT_FIRST = ("objective", "size", "last event", "best", "trials")
 _PIPED_WIDTH = 250
 
 
@@ -61,6 +71,7 @@ def ls(directories: tuple[str, ...], depth: int, as_json: bool) -> None:
     """List the sweeps in each DIR and below it; without one, in the current folder.
 
     Hidden folders and symbolic links below a DIR are passed over. Nothing of a sweep is executed or locked.
+    What is wrong with a damaged one is told by asyncsweep journal check, and by --json. A narrow terminal gets fewer columns.
     """
     found = [survey.standing_of(path) for path in _paths(directories or (".",), depth)]
     if as_json:
@@ -119,12 +130,7 @@ def _document(one: Standing) -> dict[str, Any]:
 
 
 def _table(found: list[Standing], console: Console, now: float) -> Table:
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    table.add_column("sweep", no_wrap=True, overflow="fold")
-    table.add_column("state", overflow="fold")
-    for column in ("trials", "best", "last event", "size"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("objective", overflow="fold")
+    rows: list[list[Text]] = []
     for one in found:
         texts = (
             str(one.path),
@@ -139,15 +145,39 @@ def _table(found: list[Standing], console: Console, now: float) -> Table:
         cells[1] = Text(visible(state_text(one), console.encoding), style=_STYLES[one.state])
         if n_failed := one.counts.get(State.FAILED.value):
             cells[2].append(f" {n_failed} failed", style=STYLES[State.FAILED])
-        table.add_row(*cells)
+        rows.append(cells)
+    table = Table(box=None, header_style="bold", padding=(0, _GAP, 0, 0))
+    kept = _columns(rows, console.width)
+    for place in kept:
+        is_text = _COLUMNS[place] in _TEXTS
+        table.add_column(_COLUMNS[place], justify="left" if is_text else "right", overflow="fold", no_wrap=not is_text)
+    for cells in rows:
+        table.add_row(*(cells[place] for place in kept))
     return table
+
+
+def _columns(rows: list[list[Text]], width: int) -> list[int]:
+    """The columns for which there is room; text may be folded, but not to so little that rows look alike."""
+    needed = []
+    for place, name in enumerate(_COLUMNS):
+        widest = max(cell_len(name), *(row[place].cell_len for row in rows))
+        needed.append(_GAP + (min(widest, _LEAST[name]) if name in _TEXTS else widest))
+    kept = list(range(len(_COLUMNS)))
+    for name in _LEFT_OUT_FIRST:
+        if sum(needed[place] for place in kept) <= width:
+            break
+        kept.remove(_COLUMNS.index(name))
+    return kept
 
 
 def state_text(one: Standing) -> str:
     """Such as "running [4711]", "ended: n_trials reached"."""
-    if one.pid is not None and one.state in (survey.RUNNING, survey.PAUSED):
+    if one.pid is not None and one.state in (survey.RUNNING, survey.PAUSED, survey.STOPPING):
         return f"{one.state} [{one.pid or 'unknown process'}]"
-    return f"{one.state}: {one.reason[:_LONGEST]}" if one.reason else one.state
+    if not one.reason or one.state == survey.DAMAGED:  # `journal check` tells what is wrong, in many words
+        return one.state
+    reason = one.reason.partition("\n")[0]
+    return f"{one.state}: {reason if len(reason) <= _LONGEST_REASON else f'{reason[:_LONGEST_REASON]}...'}"
 
 
 def age_text(seconds: float) -> str:

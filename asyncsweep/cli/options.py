@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import click
@@ -14,6 +16,9 @@ from asyncsweep.hooks.nearest import did_you_mean
 from asyncsweep.settings import choose
 from asyncsweep.space import Categorical, parse_domain
 from asyncsweep.space.choices import Constant
+from asyncsweep.space.reading import value_of as read
+from asyncsweep.space.values import same
+from asyncsweep.specfile import PATHS_OF_EXPORTERS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -57,7 +62,12 @@ _CHANGEABLE = (
         metavar="LEAST MOST",
         help="Seconds before a trial is tried again: LEAST, then twice as long each time, up to MOST. Default: at once.",
     ),
-    click.option("--max-failures", type=_COUNT, metavar="N", help="End the sweep when more trials failed."),
+    click.option(
+        "--max-failures",
+        type=_COUNT,
+        metavar="N",
+        help="End the sweep when more trials failed. Default: when the first 5 all did, unless --retries is given.",
+    ),
     click.option("--target", type=_NUMBER, metavar="VALUE", help="Stop at a value that is as good."),
     click.option("--patience", type=_COUNT, metavar="N", help="Stop after so many trials without a better value."),
     click.option("--fsync", metavar="always|batch|never", help="When the journal survives a power loss."),
@@ -210,6 +220,21 @@ def enqueued(texts: tuple[str, ...]) -> list[Any]:
     return found
 
 
+def as_in(space: Mapping[str, Any], params: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters with the choices of programs as these have been written: 0.001 is 1e-3 where that is the choice."""
+    return {name: _spelled(space.get(name), value) for name, value in params.items()}
+
+
+def _spelled(domain: Any, value: Any) -> Any:
+    choices = domain.choices if isinstance(domain, Categorical) else ()
+    choices = (domain.value,) if isinstance(domain, Constant) else choices
+    for text in () if isinstance(value, str) or value in choices else choices:
+        with suppress(ConfigError):  # it is no value
+            if isinstance(text, str) and text and same(read(text), value):
+                return text
+    return value
+
+
 def _algorithm(name: str, sampler: str | None) -> str:
     if sampler is not None:
         raise ConfigError(f"--algorithm {name} and --sampler {sampler}: they say the same; leave one out")
@@ -246,5 +271,7 @@ def _exporters(names: tuple[str, ...], texts: tuple[str, ...]) -> list[dict[str,
         if not dot or name not in found:
             known = f"; --exporter has {', '.join(found)}" if found else "; say which by --exporter NAME"
             raise ConfigError(f"--exporter-option {key!r}: expected EXPORTER.NAME=VALUE{known}")
-        found[name][option] = value
+        # "~" inside of a word is no business of shells
+        is_home = option in PATHS_OF_EXPORTERS and isinstance(value, str) and value.startswith("~")
+        found[name][option] = os.path.expanduser(value) if is_home else value
     return list(found.values())

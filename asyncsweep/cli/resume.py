@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
 from asyncsweep.cli import words as told
+from asyncsweep.cli.again import env_again
+from asyncsweep.cli.modules import find_modules
 from asyncsweep.cli.options import direction_of, pairs, settings_of, sweep_options
 from asyncsweep.cli.words import SweepCommand, Words, meant, own_options
 from asyncsweep.errors import ConfigError
@@ -80,8 +81,7 @@ def go_on(directory: Path, words: Words, options: dict[str, Any]) -> None:
     if words.places or words.rest:
         objective, hooks, again = _named(words, options)
     else:
-        objective, hooks = _recorded(directory, options)
-        again = ""
+        objective, hooks, again = _recorded(directory, options)
     changes = {**{name: specfile.FIELDS[name](value, name, Path.cwd()) for name, value in hooks.items()}, **changes}
     sweep = Sweep.open(directory, objective, **changes)
     carry_out(
@@ -89,6 +89,11 @@ def go_on(directory: Path, words: Words, options: dict[str, Any]) -> None:
         plain=options["plain"],
         as_json=options["as_json"],
         resume_by=f"Go on with: asyncsweep resume {_quoted(shown)}{again}",
+        bears_failures=(
+            spec.max_failures is not None
+            or spec.retries.times > 0
+            or not {"max_failures", "retries"}.isdisjoint(changes)
+        ),
     )
 
 
@@ -98,23 +103,24 @@ def _named(words: Words, options: dict[str, Any]) -> tuple[Any, dict[str, Any], 
     from asyncsweep.cli.target import target_of
     from asyncsweep.spec_objective import objective_of
 
-    sys.path.insert(0, str(Path.cwd()))
     target = target_of(words, options)
     again = f" {_quoted(words.places[0])}" if words.places else ""
+    again += env_again(pairs("--env", options["env"], lambda text, name: text), ())
     again += "".join(f" {_quoted(word)}" for word in ("--", *(words.rest or ()))) if words.rest else ""
     if target.spec is None:
+        find_modules(target.objective, {}, Path.cwd())
         return objective_of(target.objective, "objective", Path.cwd()), {}, again
     fields = specfile.parsed(target.spec)
     folder = target.spec.absolute().parent
-    sys.path.insert(0, str(folder))
     if "objective" not in fields:
         raise ConfigError(f"{target.spec}: objective is missing")
+    find_modules(fields["objective"], fields, Path.cwd(), folder)
     hooks = {name: value for name, value in fields.items() if name in specfile.HOOKS}
     return objective_of(fields["objective"], "objective", folder), hooks, again
 
 
-def _recorded(directory: Path, options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The objective that was recorded, in the folder where it was started, and the hooks that came with it."""
+def _recorded(directory: Path, options: dict[str, Any]) -> tuple[Any, dict[str, Any], str]:
+    """The objective that was recorded, in the folder where it was started, the hooks that came with it, and what is given again."""
     from asyncsweep.cli import record
     from asyncsweep.cli.options import PROGRAM_NAMES
     from asyncsweep.spec_objective import objective_of
@@ -143,9 +149,9 @@ def _recorded(directory: Path, options: dict[str, Any]) -> tuple[Any, dict[str, 
             f"{directory}: it was started in {found.folder}, which is not there any more ({error.strerror}); name the objective: "
             f"asyncsweep resume {directory} train.py, say"
         ) from error
-    for folder in (found.folder, found.paths_from):
-        sys.path.insert(0, folder)
-    return objective_of(objective, "objective", Path(found.paths_from)), found.hooks
+    find_modules(objective, found.hooks, found.folder, found.paths_from)
+    again = env_again(given, found.secret_env)
+    return objective_of(objective, "objective", Path(found.paths_from)), found.hooks, again
 
 
 def _quoted(text: str) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from asyncsweep.cli import words as told
-from asyncsweep.cli.options import direction_of, enqueued, pairs, settings_of, sweep_options
-from asyncsweep.cli.target import Target, target_of
+from asyncsweep.cli.modules import find_modules
+from asyncsweep.cli.options import as_in, direction_of, enqueued, pairs, settings_of, sweep_options
+from asyncsweep.cli.target import OVERRIDES, Target, target_of
 from asyncsweep.cli.words import Given, SweepCommand, Words, meant, own_options
 from asyncsweep.errors import ConfigError
 from asyncsweep.space import Domain, parse_domain
@@ -84,10 +85,12 @@ def run(ctx: click.Context, /, **options: Any) -> None:
             raise ConfigError("--resume: name the sweep by --directory")
         if options["spaces"] or words.parameters:
             raise ConfigError("--resume: the space cannot be changed; leave --space and parameters out")
-        go_on(Path(options["directory"]), words, _for_resume(options))
+        go_on(_named(options["directory"]), words, _for_resume(options))
         return
     _refuse_places(words)
-    begin(target_of(words, options), parameters(words, options["spaces"], own_options(ctx.command, ctx)), options)
+    target = target_of(words, options)
+    own = own_options(ctx.command, ctx)
+    begin(target, parameters(words, options["spaces"], own, for_program=_reads_arguments(target)), options)
 
 
 def begin(target: Target, space: dict[str, Domain], options: dict[str, Any]) -> None:
@@ -99,17 +102,16 @@ def begin(target: Target, space: dict[str, Domain], options: dict[str, Any]) -> 
     """
     from asyncsweep import specfile
     from asyncsweep.cli import record
+    from asyncsweep.cli.again import env_again
     from asyncsweep.cli.carry_out import Say, carry_out
     from asyncsweep.cli.directories import new_directory, unmake
     from asyncsweep.cli.signing import NoKey
     from asyncsweep.spec_objective import objective_of
     from asyncsweep.sweep import Sweep
 
-    sys.path.insert(0, str(Path.cwd()))
     fields: dict[str, Any] = {} if target.spec is None else specfile.parsed(target.spec)
     folder = Path.cwd() if target.spec is None else target.spec.absolute().parent
-    if folder != Path.cwd():
-        sys.path.insert(0, str(folder))  # where the file's modules are
+    find_modules(target.objective if target.spec is None else fields.get("objective"), fields, Path.cwd(), folder)
     if target.spec is None:
         settings: dict[str, Any] = {"objective": objective_of(target.objective, "objective", folder)}
         raw = target.objective
@@ -119,14 +121,15 @@ def begin(target: Target, space: dict[str, Domain], options: dict[str, Any]) -> 
     if isinstance(raw, str):  # a function has no parameter with a dash in its name
         space = {name.replace("-", "_"): domain for name, domain in space.items()}
     settings["space"] = {**settings.get("space", {}), **space}
-    settings |= _of_new(options) | settings_of(options, settings)
+    settings |= _of_new(options, settings["space"]) | settings_of(options, settings)
+    recorded = record.record_of(raw, folder, {name: value for name, value in fields.items() if name in specfile.HOOKS})
+    secrets = {name: raw["env"][name] for name in recorded.secret_env}
     directory, is_ours = _directory(options, settings, target.name, new_directory)
     resume_by = (
         "Nothing was kept; without --in-memory a sweep can be resumed."
         if directory is None
-        else f"Go on with: asyncsweep resume {_quoted(directory)}"
+        else f"Go on with: asyncsweep resume {_quoted(directory)}{env_again(secrets, secrets)}"
     )
-    hooks = {name: value for name, value in fields.items() if name in specfile.HOOKS}
 
     def begun(say: Say) -> None:
         if directory is None:
@@ -134,13 +137,20 @@ def begin(target: Target, space: dict[str, Domain], options: dict[str, Any]) -> 
         if is_ours:
             say(f"Sweep in {directory}")
         try:
-            record.write(directory, record.record_of(raw, folder, hooks))
+            record.write(directory, recorded)
         except (NoKey, OSError) as error:
             click.echo(f"warning: to resume this sweep, its TARGET must be given again: {error}", err=True)
 
     try:
         sweep = Sweep(**{**settings, "directory": directory})
-        carry_out(sweep, plain=options["plain"], as_json=options["as_json"], resume_by=resume_by, begin=begun)
+        carry_out(
+            sweep,
+            plain=options["plain"],
+            as_json=options["as_json"],
+            resume_by=resume_by,
+            begin=begun,
+            bears_failures=not {"max_failures", "retries"}.isdisjoint(settings),
+        )
     finally:
         if directory is not None:
             unmake(directory, whole=is_ours)
@@ -148,19 +158,37 @@ def begin(target: Target, space: dict[str, Domain], options: dict[str, Any]) -> 
         click.echo(f"Look at it with: asyncsweep show {_quoted(directory)}", err=options["as_json"])
 
 
-def parameters(words: Words, spaces: Iterable[str], own: dict[str, int]) -> dict[str, Domain]:
+def _reads_arguments(target: Target) -> bool:
+    """Whether a program reads the parameters from its arguments: neither a function gets them, nor Hydra, which knows values."""
+    objective = target.objective
+    if target.spec is not None:
+        from asyncsweep import specfile
+
+        objective = specfile.parsed(target.spec).get("objective")
+    return isinstance(objective, dict) and "objective" not in objective and objective.get("style") != OVERRIDES
+
+
+def parameters(
+    words: Words, spaces: Iterable[str], own: dict[str, int], *, for_program: bool = False
+) -> dict[str, Domain]:
     """The parameters of a command line, in their order.
+
+    Args:
+        words: The command line.
+        spaces: What was given by --space.
+        own: Our options.
+        for_program: As in `parse_domain`.
 
     Raises:
         ConfigError: One is given twice, is no domain, or looks like a slip of one of our options.
     """
-    found = pairs("--space", spaces, parse_domain)
+    found = pairs("--space", spaces, lambda text, name: parse_domain(text, name, for_program=for_program))
     for given in words.parameters:
         if given.name in found:
             raise ConfigError(f"{given.word} {given.text!r}: {given.name!r} is given twice")
         if not given.name:
             raise ConfigError(f"{given.word}: the name of a parameter is missing")
-        domain = parse_domain(given.text, given.name)
+        domain = parse_domain(given.text, given.name, for_program=for_program)
         _refuse_slip(given, domain, own)
         found[given.name] = domain
     return found
@@ -182,13 +210,13 @@ def _refuse_places(words: Words) -> None:
         )
 
 
-def _of_new(options: dict[str, Any]) -> dict[str, Any]:
+def _of_new(options: dict[str, Any], space: Mapping[str, Any]) -> dict[str, Any]:
     """What can be said of a new sweep alone."""
     found: dict[str, Any] = {}
     if options["directions"]:
         found["direction"] = direction_of(options["directions"])
     if options["enqueue"]:
-        found["enqueue"] = enqueued(options["enqueue"])
+        found["enqueue"] = [as_in(space, params) for params in enqueued(options["enqueue"])]
     if options["history"] is not None:
         found["history"] = options["history"]
     return found
@@ -202,8 +230,15 @@ def _directory(options: dict[str, Any], settings: dict[str, Any], name: str, new
         return None, False
     given = options["directory"] if options["directory"] is not None else settings.get("directory")
     if given is not None:
-        return Path(given), False
+        return _named(given), False
     return new(name), True
+
+
+def _named(directory: str) -> Path:
+    """The folder that --directory names; "~" is not always expanded by the shell."""
+    if not directory:
+        raise ConfigError("--directory '': that is no path; name a folder, or leave it out")
+    return Path(os.path.expanduser(directory))
 
 
 def _for_resume(options: dict[str, Any]) -> dict[str, Any]:

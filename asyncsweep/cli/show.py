@@ -14,20 +14,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from asyncsweep.cli import survey
 from asyncsweep.cli.cost import Cost, cost_of, size_text
 from asyncsweep.cli.gathering import Artifact, artifacts_of
 from asyncsweep.core.effects import Finish
 from asyncsweep.core.records import SweepSpec, TrialRecord
 from asyncsweep.driver.replay import Replaying
 from asyncsweep.errors import ConfigError
-from asyncsweep.journal import journal
+from asyncsweep.journal import journal, lock
 from asyncsweep.journal.inspection import ending
-from asyncsweep.logs import logs_of, open_log
+from asyncsweep.logs import left_by, left_outputs, logs_of, open_log
 from asyncsweep.progress.display import STYLES, best_line, counts_text
 from asyncsweep.progress.text import duration_text, params_text, value_text, visible, visible_lines
 from asyncsweep.result import Result
 
 _MOST_ARTIFACTS = 20
+_STANDING = {survey.RUNNING: "Runs", survey.PAUSED: "Paused", survey.STOPPING: "Stopping: no more trials begin"}
 
 
 class Story(NamedTuple):
@@ -39,6 +41,8 @@ class Story(NamedTuple):
         finish: How the sweep ended; None while it runs, or when it was interrupted.
         at: When the last event was, in seconds since the epoch.
         torn: Bytes at its end that are no whole record (yet).
+        state: How it stands while it has not ended, in the words of `survey`.
+        pid: The process that has it open, 0 where it is not known which; None when none has.
     """
 
     spec: SweepSpec
@@ -46,6 +50,8 @@ class Story(NamedTuple):
     finish: Finish | None
     at: float
     torn: int
+    state: str
+    pid: int | None
 
 
 @click.command(
@@ -100,6 +106,7 @@ def read(directory: Path) -> Story:
         ConfigError: There is no sweep.
         JournalError: The journal is damaged.
     """
+    pid = survey.holder(directory)  # before its last events are read: it may end meanwhile
     replaying = Replaying(str(directory / journal.NAME))
     content = journal.read(directory, take=replaying.take)
     machine = replaying.machine
@@ -107,7 +114,8 @@ def read(directory: Path) -> Story:
         raise ConfigError(f"directory={str(directory)!r}: that sweep never began")
     finish = ending(machine)
     result = Result(machine.spec, machine.trials, "" if finish is None else finish.reason)
-    return Story(machine.spec, result, finish, machine.at, content.torn)
+    state = survey.ENDED if finish is not None else survey.state_of(machine, pid)
+    return Story(machine.spec, result, finish, machine.at, content.torn, state, pid)
 
 
 def _show_sweep(console: Console, story: Story, limit: int) -> None:
@@ -156,7 +164,7 @@ def _trial_json(directory: Path, story: Story, trial: TrialRecord) -> dict[str, 
         "traceback": "" if trial.error is None else trial.error.traceback,
         "logs": [
             {"attempt": attempt, "path": str(path.absolute()), "bytes": n_bytes}
-            for attempt, path, n_bytes in _logs(directory, trial.number)
+            for attempt, path, n_bytes in _logs(directory, trial)
         ],
         "artifacts": [{"name": _name(one), "bytes": one.n_bytes} for one in _saved(directory, trial.number)],
     }
@@ -165,7 +173,7 @@ def _trial_json(directory: Path, story: Story, trial: TrialRecord) -> dict[str, 
 def _show_trial(console: Console, directory: Path, trial: TrialRecord) -> None:
     logs = {
         attempt: f"{path} ({size_text(size)}{_left_out(directory, trial.number, attempt)})"
-        for attempt, path, size in _logs(directory, trial.number)
+        for attempt, path, size in _logs(directory, trial)
     }
     facts = {
         "state": trial.state.value,
@@ -211,13 +219,17 @@ def _name(artifact: Artifact) -> str:
     return "/".join(artifact.name)
 
 
-def _logs(directory: Path, number: int) -> list[tuple[int, Path, int]]:
-    """The attempts of a trial that have a log, with its path and its bytes."""
+def _logs(directory: Path, trial: TrialRecord) -> list[tuple[int, Path, int]]:
+    """The attempts of a trial that have a log, with its path and its bytes; of one cut short with the sweep, what its worker left."""
     found = []
     with suppress(OSError):  # being deleted, or not ours to read
-        for attempt in logs_of(directory, number):
-            path = directory / "trials" / str(number) / f"attempt-{attempt}.log"
+        for attempt in logs_of(directory, trial.number):
+            path = directory / "trials" / str(trial.number) / f"attempt-{attempt}.log"
             found.append((attempt, path, path.lstat().st_size))
+        outputs = left_outputs(directory)
+        if outputs and lock.holder(directory) is None and trial.attempt not in {attempt for attempt, _, _ in found}:
+            for name in left_by([trial], outputs).values():
+                found.append((trial.attempt, directory / name, (directory / name).lstat().st_size))
     return found
 
 
@@ -253,5 +265,7 @@ def _disk(cost: Cost) -> str:
 def _ending(story: Story) -> str:
     if story.finish is not None:
         return f"Ended: {story.finish.error or story.finish.reason}."
+    word = _STANDING.get(story.state, "Interrupted")
+    process = "" if story.pid is None else f" (process {story.pid or 'unknown'})"
     ago = duration_text(time.time() - story.at)
-    return f"Not ended: it runs, or it was interrupted. The last event was {ago} ago."
+    return f"{word}{process}. The last event was {ago} ago."

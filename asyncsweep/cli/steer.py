@@ -59,6 +59,9 @@ def pause(directory: str) -> None:
     answer = _ask(directory, "pause")
     if answer["is_over"]:
         _say(f"{directory}: it has ended.")
+    elif answer["is_stopping"]:
+        _say(f"{directory}: not paused, but stopping; {_trials(answer['n_running'])} still running.")
+        raise click.exceptions.Exit(1)
     else:
         _say(
             f"{directory}: paused; {_trials(answer['n_running'])} still running. Go on: asyncsweep unpause {_shell(directory)}"

@@ -25,6 +25,7 @@ _DIGITS = re.compile(r"([0-9]{1,18})")
 
 RUNNING = "running"
 PAUSED = "paused"
+STOPPING = "stopping"
 INTERRUPTED = "interrupted"
 ENDED = "ended"
 NEVER_BEGAN = "never began"
@@ -92,7 +93,7 @@ def standing_of(path: Path) -> Standing:
 
 
 def _standing(path: Path, machine: Machine, fault: str) -> Standing:
-    pid = _holder(path)
+    pid = holder(path)
     finish = ending(machine)
     is_open = machine.phase is not Phase.NEW
     result = Result(machine.spec, machine.trials) if is_open else None
@@ -102,10 +103,8 @@ def _standing(path: Path, machine: Machine, fault: str) -> Standing:
         state, reason = (NEVER_BEGAN if pid is None else RUNNING), ""
     elif finish is not None:
         state, reason = ENDED, str(finish.error or finish.reason)
-    elif pid is None:
-        state, reason = INTERRUPTED, ""
     else:
-        state, reason = (PAUSED if machine.paused else RUNNING), ""
+        state, reason = state_of(machine, pid), ""
     return Standing(
         path,
         state,
@@ -119,13 +118,23 @@ def _standing(path: Path, machine: Machine, fault: str) -> Standing:
     )
 
 
+def state_of(machine: Machine, pid: int | None) -> str:
+    """The word for a sweep that has begun and not ended, which this process has open."""
+    if pid is None:
+        return INTERRUPTED
+    if machine.phase is Phase.STOPPING:
+        return STOPPING
+    return PAUSED if machine.paused else RUNNING
+
+
 def _best(result: Result) -> list[TrialRecord]:
     if len(result.directions) > 1:
         return result.best_trials
     return [] if result.best is None else [result.best]
 
 
-def _holder(path: Path) -> int | None:
+def holder(path: Path) -> int | None:
+    """The process that has a sweep open, 0 where it is not known which; None when none has."""
     try:
         return lock.holder(path)
     except OSError:  # a symbolic link, or not ours to read: no sweep of ours has it

@@ -307,10 +307,10 @@ async def _exporting(plan: Plan, driver: Driver) -> AsyncIterator[None]:
             except ConfigError:
                 raise
             except Exception as error:
-                raise PluginError(f"the exporter {exporter!r} cannot be opened: {error!r}") from error
+                raise PluginError(f"the exporter {type(exporter).__name__} cannot be opened: {error!r}") from error
             if limit.cancelled_caught:
                 raise PluginError(
-                    f"the exporter {exporter!r} cannot be opened: it took longer than {EXPORT_OPEN_S:g} s"
+                    f"the exporter {type(exporter).__name__} cannot be opened: it took longer than {EXPORT_OPEN_S:g} s"
                 )
         try:
             yield
@@ -342,7 +342,7 @@ async def _export(exporter: Exporter, watcher: Watcher, *, task_status: anyio.ab
         if not is_open:
             raise
         trace = describe(error, first_frame_is_ours=False)[2]  # without secrets, as `exc_info` would not be
-        log.error("the exporter %s failed and gets no more updates\n%s", redacted(repr(exporter)), trace)
+        log.error("the exporter %s failed and gets no more updates\n%s", type(exporter).__name__, trace)
 
 
 def _show(plan: Plan, driver: Driver, updates: Sequence[Update], on_batch: Callable[[Sequence[Update]], None]) -> None:

@@ -32,6 +32,7 @@ import anyio.to_thread
 
 from asyncsweep.core.effects import TrialFinished, Update, UpdatesSkipped
 from asyncsweep.core.records import State, SweepSpec, TrialRecord
+from asyncsweep.driver import leftovers
 from asyncsweep.driver.driver import Driver
 from asyncsweep.driver.plan import Plan
 from asyncsweep.driver.removal import Stopped, remove_tree, remove_trial
@@ -58,6 +59,9 @@ async def trial_folders(plan: Plan, driver: Driver) -> AsyncIterator[str]:
     thread = anyio.CapacityLimiter(1)
     began = {trial.number for trial in driver.machine.trials if trial.attempt}
     folders = await anyio.to_thread.run_sync(_prepared, plan, began, limiter=thread)
+    if plan.is_resumed and plan.directory is not None:
+        attempts = leftovers.cut_short(driver.machine.trials)
+        await anyio.to_thread.run_sync(leftovers.collect, plan.directory, attempts, limiter=thread)
     keeper = Keeper(folders, plan.spec)
     finals = _Finals(driver, plan.spec.reproducible)
     earlier = finals.all()

@@ -94,6 +94,7 @@ class ProcessExecutor:
         self._jobs: dict[JobId, _Slot] = {}
         self._failed_starts = 0
         self._was_ready = False
+        self._has_unkept = False
         self.n_started = 0
 
     @asynccontextmanager
@@ -102,7 +103,7 @@ class ProcessExecutor:
         self._inbox = inbox
         self._slots.clear()
         self._jobs.clear()
-        self._failed_starts, self._was_ready = 0, False
+        self._failed_starts, self._was_ready, self._has_unkept = 0, False, False
         async with anyio.create_task_group() as tasks:
             slots = self._all = [_Slot(self, setup, inbox, self._max_trials, self._limits) for _ in range(setup.slots)]
             for slot in slots:
@@ -168,6 +169,12 @@ class ProcessExecutor:
     def done(self, job: JobId) -> None:
         self._jobs.pop(job, None)
 
+    def unkept(self, why: str) -> None:
+        """What an attempt printed is lost. It is said once in a sweep: a full disk is full for all."""
+        if not self._has_unkept:
+            self._has_unkept = True
+            log.warning("what a trial printed is lost: %s; of further ones that is not said again", why)
+
     def failed_start(self, slot: _Slot, error: ErrorInfo, tries: int, *, final: bool) -> float | None:
         """The seconds until a slot, which tried so often in a row, should try again; None when that is no use."""
         if not self._was_ready:
@@ -210,7 +217,8 @@ class _Slot:
         self._inbox = inbox
         self._max_trials = max_trials
         self._limits = limits
-        self._name = ""
+        self._name = new_worker("process")
+        self._has_joined = False
         self.process: WorkerProcess | None = None
         self._job: Job | None = None
         self._killing: list[JobId] = []
@@ -246,6 +254,8 @@ class _Slot:
             process = self.process = WorkerProcess(
                 *(self._setup, self._inbox, self._ready, self._outcome, self._max_trials, self._limits),
                 pass_env=self._executor.pass_env,
+                name=self._name,
+                on_unkept=self._executor.unkept,
             )
             try:
                 reason = await process.run()
@@ -276,7 +286,8 @@ class _Slot:
         """The worker is lost; True when a job was lost with it, or had to end."""
         job, self._job = self._job, None
         killing, self._killing = self._killing, []
-        name, self._name = self._name, ""
+        name, self._name = self._name, new_worker("process")
+        self._has_joined = False
         self._executor.left(name, reason, kind)
         if job is not None:
             self._executor.done(JobId(job.trial, job.attempt))
@@ -285,8 +296,8 @@ class _Slot:
         return job is not None or bool(killing)
 
     def _ready(self) -> None:
-        if not self._name:
-            self._name = new_worker("process")
+        if not self._has_joined:
+            self._has_joined = True
             self._executor.joined(self._name, self)
         elif self._job is not None:
             self._start(self._job)

@@ -9,6 +9,8 @@ import reprlib
 import secrets
 import signal
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -51,17 +53,19 @@ from asyncsweep.wire.messages import (
     REPORTED,
     SETUP,
     SHUTDOWN,
+    UNKEPT,
     UNREADY,
     VERDICT,
     VERDICT_ASKED,
 )
-from asyncsweep.worker.capture import Capture, Output, look
+from asyncsweep.worker.capture import Capture, Output, look, output_name
 from asyncsweep.worker.values import check_constraint
 
 LOG_LIMIT_BYTES = 16 * 2**20
 # The largest message of a worker. As an event it may take 3 times as much, and has to fit into a record of the journal.
 REPORT_LIMIT_BYTES = 4 * 2**20
 _EXIT_S = 2.0
+_NEW = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 log = logging.getLogger("asyncsweep")
 
@@ -95,6 +99,8 @@ class WorkerProcess:
         max_trials: After so many it is sent home; None means never.
         limits: What an attempt may take; it is sent home when little of that is left for the next one.
         pass_env: The environment variables that it gets besides those that every child gets.
+        name: The worker's name in the journal, which its output file bears; "" leaves the file without one.
+        on_unkept: Called when what an attempt printed cannot be kept, with the reason.
 
     Attributes:
         is_ready: True while it can take a job.
@@ -113,6 +119,8 @@ class WorkerProcess:
         max_trials: int | None,
         limits: Limits = UNLIMITED,
         pass_env: tuple[str, ...] = (),
+        name: str = "",
+        on_unkept: Callable[[str], None] = log.warning,
     ) -> None:
         self._setup = setup
         self._inbox = inbox
@@ -121,6 +129,8 @@ class WorkerProcess:
         self._trials_left = max_trials
         self._limits = limits
         self._pass_env = pass_env
+        self._name = name
+        self._on_unkept = on_unkept
         self._verdict: str | None = None
         self._child: Child | None = None
         self._stream: MessageStream | None = None
@@ -131,7 +141,9 @@ class WorkerProcess:
         self._secret = 0
         self._log: str | None = None
         self._log_fd: int | None = None
+        self._output_path: Path | None = None
         self._closing = False
+        self._leaves = False
         self.is_ready = False
         self.was_ready = False
         self.retired = False
@@ -287,6 +299,8 @@ class WorkerProcess:
             job = self._job
             if tag in (READY, UNREADY, HELLO):
                 self._prepare(message)
+            elif tag == SHUTDOWN:
+                self._leaves = True
             elif job is not None and len(message) > 1 and message[1] == self._secret:
                 kind = _SAYS.get(tag)
                 ending = _ENDS.get(tag)
@@ -301,6 +315,8 @@ class WorkerProcess:
                     events.append(event)
                     self._end(job, events)
                     events = []
+                elif tag == UNKEPT:
+                    self._unkept(message)
         if events:
             self._inbox.post(*events)
 
@@ -328,16 +344,25 @@ class WorkerProcess:
             raise StreamError(str(error)) from error
         return event
 
+    def _unkept(self, message: list[Any]) -> None:
+        number = message[2] if len(message) == 3 else None
+        if not isinstance(number, int) or not 0 < number < 1000:
+            raise StreamError(f"a message has a wrong shape: {reprlib.repr(message)}")
+        self._on_unkept(f"{self._log} cannot be written: {os.strerror(number)}")
+
     def _prepare(self, message: list[Any]) -> None:
         if message[0] == HELLO:
             self._greeted = message == [HELLO, PROTOCOL, self._hello]
         elif not self._greeted:
             raise StreamError("the worker did not say hello")
         elif message[0] == UNREADY:
+            is_first = self.fault is None and not self.was_ready
             try:
                 self.fault = explained(msgspec.convert(message[1:], ErrorInfo), self._pass_env)
             except msgspec.ValidationError as error:
                 raise StreamError(f"a message has a wrong shape: {reprlib.repr(message)}") from error
+            if is_first and self._tasks is not None:  # a thread of what it has imported may keep it for ever
+                self._tasks.start_soon(self._kill_after, _EXIT_S)
         elif not self.was_ready:
             self.was_ready = self.is_ready = True
             self._on_ready()
@@ -346,7 +371,7 @@ class WorkerProcess:
         self._job = None
         if self._trials_left is not None:
             self._trials_left -= 1
-        if self._trials_left == 0 or is_worn(self.pid, self._limits):
+        if self._leaves or self._trials_left == 0 or is_worn(self.pid, self._limits):
             self.is_ready = False
             self.retired = True
             self._send((SHUTDOWN,))
@@ -361,12 +386,22 @@ class WorkerProcess:
     # -- what the objective prints ------------------------------------------------------------------------------------
 
     def _open_log(self) -> None:
-        """A nameless place for the process's output; without a directory it goes where ours goes."""
-        if self._setup.directory is None:
+        """A place for the process's output; without a directory it goes where ours goes.
+
+        It bears the worker's name while the process lives. If we are killed, the sweep that goes on finds by it whose output it is.
+        """
+        directory = self._setup.directory
+        if directory is None:
             return
-        path = self._setup.directory / f"worker-{secrets.token_hex(4)}.log"
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        self._log_fd = os.open(path, flags, 0o600)
+        if self._name:
+            path = directory / output_name(self._name)
+            with suppress(OSError):  # a folder has its place, for example: then it has no name
+                path.unlink(missing_ok=True)
+                self._log_fd = os.open(path, _NEW, 0o600)
+                self._output_path = path
+                return
+        path = directory / output_name(secrets.token_hex(4))
+        self._log_fd = os.open(path, _NEW, 0o600)
         os.unlink(path)
 
     def _log_path(self, job: Job) -> str | None:
@@ -383,10 +418,19 @@ class WorkerProcess:
                 path = None if self._job is None else self._log
                 Capture(self._log_fd, LOG_LIMIT_BYTES, path).collect()
             except OSError as error:
-                log.warning("the output of a worker that died cannot be kept: %s", error)
+                self._on_unkept(f"{self._log} cannot be written: {error.strerror or error}")
             finally:
+                if self._output_path is not None:
+                    _remove_own(self._output_path, self._log_fd)
                 os.close(self._log_fd)
                 self._log_fd = None
+
+
+def _remove_own(path: Path, fd: int) -> None:
+    """Remove the open file's name, unless another file has it by now: the directory may be a later sweep's."""
+    with suppress(OSError):
+        if os.path.samestat(os.lstat(path), os.fstat(fd)):
+            os.unlink(path)
 
 
 def _event(message: list[Any], job: Job, kind: type[Event]) -> Event | None:

@@ -154,6 +154,7 @@ def _proposal(
     ignore: frozenset[str],
 ) -> str:
     """What is missing, with a command that has it guessed."""
+    tables.check(path)
     spaces, goals = guesses.options(tables.rows(path), directions, ignore)
     lacking = [] if space else ["the space"]
     lacking += [] if directions is not None else ["the direction of each metric"]

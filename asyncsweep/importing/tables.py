@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 
 from asyncsweep.core.records import Direction, State, SweepSpec, TrialRecord
@@ -20,7 +21,9 @@ from asyncsweep.history.layout import Layouts
 from asyncsweep.history.tables import Table
 from asyncsweep.importing.search import Details, Search, notes_on, record_of
 from asyncsweep.space import Constant, Domain, Space
+from asyncsweep.space.values import shown
 
+_LOOKED_AT = 100
 _ATTR = "user_attrs_"
 
 Row = Mapping[str, str]
@@ -89,6 +92,34 @@ def rows(path: Path) -> Iterator[Row]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(f"it cannot be read as CSV in UTF-8: {why}") from error
+
+
+def check(path: Path) -> None:
+    """See that a file may be a table of trials: it names columns, and has a value for each of them in its first rows.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    expected = "expected a CSV file whose first line names a column for each parameter and metric"
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            lines = csv.reader(file, strict=True)
+            header = next(lines, [])
+            if not any(header):
+                raise ConfigError(f"the file is empty, or its first line is; {expected}")
+            if len([name for name in header if name.strip()]) < 2:
+                raise ConfigError(f"its first line is {shown(','.join(header))}; {expected}")
+            n_rows = 0
+            for cells in islice(lines, _LOOKED_AT):
+                if cells and len(cells) != len(header):
+                    count = f"{len(cells)} value{'s' * (len(cells) != 1)} for {len(header)} columns"
+                    raise ConfigError(f"line {lines.line_num} has {count}; {expected}")
+                n_rows += bool(cells)
+            if not n_rows:
+                raise ConfigError("it has the names of columns, and no row below them: there is nothing to import")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"it cannot be read as CSV in UTF-8: {why}; {expected}") from error
 
 
 def _without_nothing(candidate: Candidate) -> Candidate:

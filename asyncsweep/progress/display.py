@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import time
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import anyio
 from rich.console import Console, RenderableType
@@ -12,7 +15,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from asyncsweep.core.effects import PluginFailed, TrialFinished, Update, UpdatesSkipped
+from asyncsweep.core.effects import (
+    PluginFailed,
+    SweepPaused,
+    SweepStopping,
+    SweepUnpaused,
+    TrialFinished,
+    Update,
+    UpdatesSkipped,
+)
 from asyncsweep.core.policy import is_better
 from asyncsweep.core.records import FINAL_STATES, State, TrialRecord
 from asyncsweep.driver.session import line_of
@@ -34,19 +45,26 @@ STYLES = {
     State.CANCELLED: "magenta",
 }
 
+log = logging.getLogger("asyncsweep")
 
-async def show(run: SweepRun, *, console: Console | None = None, live: bool | None = None) -> None:
+
+async def show(
+    run: SweepRun, *, console: Console | None = None, live: bool | None = None, unpause_by: str | None = None
+) -> None:
     """Show a run until it has ended, however it ends; then call `run.result()`.
+
+    Where the console cannot be written any more, a full disk or a closed pipe, it is left alone, which is logged.
 
     Args:
         run: The run; what happened before this call is only counted.
         console: Where to; None is the standard output.
         live: True keeps a summary below the lines, which is for terminals; False prints a line for each trial that ends and
             one at the end; None decides by the console.
+        unpause_by: The command that lets a paused run go on, to be shown while it is paused.
     """
     console = Console() if console is None else console
     is_live = console.is_terminal and not console.is_dumb_terminal if live is None else live
-    view = View(run, console, is_live=is_live)
+    view = View(run, console, is_live=is_live, unpause_by=unpause_by)
     updates = run.updates()
     gathered: list[Update] = []
     ended = anyio.Event()
@@ -56,10 +74,9 @@ async def show(run: SweepRun, *, console: Console | None = None, live: bool | No
             gathered.append(update)
         ended.set()
 
-    area = Live(console=console, auto_refresh=False, vertical_overflow="visible") if is_live else nullcontext()
-    with area as screen:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(gather)
+    async def draw() -> None:
+        area = Live(console=console, auto_refresh=False, vertical_overflow="visible") if is_live else nullcontext()
+        with area as screen:
             while not ended.is_set():
                 with anyio.move_on_after(REFRESH_S):
                     await ended.wait()
@@ -68,15 +85,40 @@ async def show(run: SweepRun, *, console: Console | None = None, live: bool | No
                 view.print_lines(batch)
                 if screen is not None:
                     screen.update(view.summary(time.time()), refresh=True)
-    if not is_live:
-        console.print(view.last_line(time.time()), markup=False, highlight=False, soft_wrap=True)
+        if not is_live:
+            console.print(view.last_line(time.time()), markup=False, highlight=False, soft_wrap=True)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gather)
+        with going_on(console):
+            await draw()
+        tasks.cancel_scope.cancel()
+
+
+@contextmanager
+def going_on(console: Console) -> Iterator[None]:
+    """The block writes to a console. Where that fails, it ends without an error, and the console writes no more."""
+    fault: OSError
+    try:
+        yield
+        return
+    except OSError as error:
+        fault = error
+    except SystemExit as error:  # rich's answer to a closed pipe
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        fault = error.__context__
+    console.quiet = True
+    why = os.strerror(fault.errno) if fault.errno else str(fault)
+    log.warning("the display cannot be written, and the sweep goes on without it: %s", why)
 
 
 class View:
     """What is shown of one run."""
 
-    def __init__(self, run: SweepRun, console: Console, *, is_live: bool) -> None:
+    def __init__(self, run: SweepRun, console: Console, *, is_live: bool, unpause_by: str | None = None) -> None:
         self._run = run
+        self._paused = "paused" if unpause_by is None else f"paused ({unpause_by})"
         self._console = console
         self._is_live = is_live
         self._tally = Tally(run.trials, time.time())
@@ -85,7 +127,10 @@ class View:
         self._direction = directions[0] if len(directions) == 1 else None
 
     def print_lines(self, updates: list[Update]) -> None:
-        """A line for each trial that ended, in the words that users of Optuna know; another for each fault of a plugin."""
+        """A line for each trial that ended, in the words that users of Optuna know, and for each fault of a plugin.
+
+        There is one for each pause and stop, too, where no summary tells of it.
+        """
         trials = self._run.trials if updates else ()
         lines: list[str] = []
         for update in updates:
@@ -98,6 +143,8 @@ class View:
                 lines.append(f"The {update.where} failed: {update.error}")
             elif isinstance(update, UpdatesSkipped):
                 lines.append(f"... {update.count} updates came too fast to be shown ...")
+            elif not self._is_live:
+                lines.extend(self._steered(update))
         hidden = len(lines) - MAX_LINES_PER_REFRESH if self._is_live else 0
         if hidden > 0:
             lines = [f"... {hidden} more lines ...", *lines[hidden:]]
@@ -110,7 +157,8 @@ class View:
         rows = Table.grid(padding=(0, 1))
         rows.add_row("")
         rows.add_row(self._progress(now))
-        rows.add_row(counts_text(self._run.counts))
+        standing = self._standing()
+        rows.add_row(Text.assemble(counts_text(self._run.counts), *((", ", (standing, "yellow")) if standing else ())))
         if self._best is not None:
             exact = self._run.is_over
             rows.add_row(self._best_text(self._best, exact=exact))
@@ -140,6 +188,22 @@ class View:
         row = Table.grid(padding=(0, 2))
         row.add_row(ProgressBar(total=n_trials, completed=n_final, width=min(30, self._console.width // 3)), text)
         return row
+
+    def _standing(self) -> str:
+        """What holds new trials up."""
+        if self._run.is_stopping:
+            return "stopping"
+        return visible(self._paused, self._console.encoding) if self._run.is_paused and not self._run.is_over else ""
+
+    def _steered(self, update: Update) -> list[str]:
+        """What a pause, its end, or a stop is told by; a stop that is over already needs no word."""
+        if isinstance(update, SweepPaused):
+            return [f"Sweep {self._paused}: no more trials begin for now."]
+        if isinstance(update, SweepUnpaused):
+            return ["Sweep unpaused: it goes on."]
+        if isinstance(update, SweepStopping) and not self._run.is_over:
+            return [f"Sweep stopping ({update.reason}): no more trials begin."]
+        return []
 
     def _best_text(self, best: TrialRecord, *, exact: bool) -> Text:
         text = Text("best ")

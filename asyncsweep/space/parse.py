@@ -11,6 +11,9 @@ What Hydra has is understood too:
 
 A range ends before its second number, as in Python; all else includes both. Whatever is none of these is a constant: a number,
 true, false, null, a JSON object, "quoted" or bare text. `space/reading.py` tells what a value is.
+
+A script or program reads its arguments itself, so what is written for one is passed on *as it was written*: a constant or choices
+whose spelling a value would not keep (7e3, 1.10, .5, true, a number beyond 64 bits) are texts for it. `1, 2` and `0.1` stay numbers.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from msgspec.structs import replace
 
 from asyncsweep.errors import ConfigError
 from asyncsweep.space.domains import Categorical, Constant, Domain, Float, Int
-from asyncsweep.space.reading import integer, is_list, real, split, value_of
+from asyncsweep.space.reading import as_written, integer, is_list, items, real, split, value_of
 from asyncsweep.space.values import shown
 
 # Bounds the work that hostile text can cause.
@@ -40,12 +43,13 @@ _ROUNDING = 1e-6
 _MOST_STEPS = 2**53
 
 
-def parse_domain(text: str, name: str | None = None) -> Domain:
+def parse_domain(text: str, name: str | None = None, *, for_program: bool = False) -> Domain:
     """The domain that the text describes, checked; see the head of this module for the forms.
 
     Args:
         text: What the user wrote.
         name: The parameter's name, for the errors.
+        for_program: Whether constants and choices are for a program, which gets them as they were written.
 
     Raises:
         ConfigError: The text has none of the forms, or describes a bad domain.
@@ -55,34 +59,40 @@ def parse_domain(text: str, name: str | None = None) -> Domain:
         raise ConfigError(f"{what}: {shown(text)} is of type {type(text).__name__}; give text such as {_EXAMPLES}")
     text = text.strip()
     if not text:
-        raise ConfigError(f"{what}: the text is empty; give one such as {_EXAMPLES}")
+        raise ConfigError(
+            f"{what}: the text is empty; give one such as {_EXAMPLES}, or '\"\"' for a value without characters"
+        )
     if len(text) > MAX_CHARACTERS:
         raise ConfigError(f"{what}: the text has {len(text)} characters; give at most {MAX_CHARACTERS}")
     what = f"{what}: {shown(text)}"
     try:
-        domain = _parse(text)
+        domain = _parse(text, for_program=for_program)
     except ConfigError as error:
         raise ConfigError(f"{what}: {error}") from error
     return domain.checked(what)
 
 
-def _parse(text: str, depth: int = 0) -> Domain:
+def _parse(text: str, depth: int = 0, *, for_program: bool = False) -> Domain:
+    choices = as_written if for_program else _values
     if is_list(text):
-        return _categorical(split(text))
+        return Categorical(choices(split(text)))
     call = _CALL.fullmatch(text)
+    if call is None and text[0] == "[":
+        return Categorical(choices(items(text)) if for_program else value_of(text))
     if call is None:
-        value = value_of(text)
-        return Categorical(value) if isinstance(value, list) else Constant(value)
+        return Constant(choices([text])[0])
     name, inside = call.groups()
     if depth > MAX_NESTED:
         raise ConfigError(f"it is nested more than {MAX_NESTED} deep; leave brackets out")
     if name in _OF_DOMAINS:
         return _OF_DOMAINS[name](split(inside), depth + 1)
+    if name in _OF_CHOICES:
+        return Categorical(choices(split(inside)))
     if name in _REFUSED:
         raise ConfigError(f"{name}(...) of Hydra is not understood: {_REFUSED[name]}; quote it if it is text")
     read = _FORMS.get(name)
     if read is None:
-        known = (*_FORMS, *_OF_DOMAINS)
+        known = (*_FORMS, *_OF_CHOICES, *_OF_DOMAINS)
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}? " if near else ""
         raise ConfigError(f"{name} is unknown; {hint}there are: {', '.join(known)}; quote it if it is text")
@@ -111,8 +121,8 @@ def _uniform(
     return read
 
 
-def _categorical(arguments: list[str]) -> Domain:
-    return Categorical([value_of(argument) for argument in arguments])
+def _values(texts: list[str]) -> list[Any]:
+    return [value_of(text) for text in texts]
 
 
 def _interval(arguments: list[str]) -> Domain:
@@ -236,11 +246,10 @@ _FORMS: dict[str, Callable[[list[str]], Domain]] = {
     "log_uniform": _uniform(Float, real, log=True),
     "int_uniform": _uniform(Int, integer, log=False),
     "int_log_uniform": _uniform(Int, integer, log=True),
-    "categorical": _categorical,
-    "choice": _categorical,
     "interval": _interval,
     "range": _range,
 }
+_OF_CHOICES = ("categorical", "choice")
 # What is made of another domain.
 _OF_DOMAINS: dict[str, Callable[[list[str], int], Domain]] = {"int": _int, "float": _float, "tag": _tag}
 _REFUSED = {

@@ -12,7 +12,7 @@ import re
 from typing import Any, NoReturn
 
 from asyncsweep.errors import ConfigError
-from asyncsweep.space.values import shown
+from asyncsweep.space.values import INT_MAX, INT_MIN, shown
 
 _INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]*)")
 _NUMBER = re.compile(r"[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -94,6 +94,41 @@ def value_of(text: str) -> Any:
     if any(character in "()[]{},\"'" for character in text) or not text.isprintable():
         raise ConfigError(f"{shown(text)} is neither a value nor a word; put it in double quotes if it is text")
     return text
+
+
+def as_written(texts: list[str]) -> list[Any]:
+    """The values that texts are, for a program: all are texts where one of them would be printed otherwise than it was written.
+
+    What is in quotes or brackets is the value that it is all the same.
+
+    Raises:
+        ConfigError: A text is no value.
+    """
+    if not any(_changes(text) for text in texts):
+        return [value_of(text) for text in texts]
+    return [value_of(text) if text[0] in "\"'[{" else text for text in texts]
+
+
+def _changes(text: str) -> bool:
+    """Whether the value of a text is a number or a word that no program would be given in this spelling."""
+    if _INTEGER.fullmatch(text):
+        return len(text) > 20 or not INT_MIN <= int(text) <= INT_MAX or str(int(text)) != text
+    if _NOT_FINITE.fullmatch(text) or (_NUMBER.fullmatch(text) and not math.isfinite(float(text))):
+        return True
+    value = value_of(text)
+    printed = "null" if value is None else str(value)  # as `worker/arguments.py` has it
+    return (value is None or isinstance(value, bool | float)) and printed != text
+
+
+def items(text: str) -> list[str]:
+    """The texts of what is in a list, as `split` gives them.
+
+    Raises:
+        ConfigError: It is no list.
+    """
+    if text[-1] != "]":
+        value_of(text)  # this tells the fault
+    return split(text[1:-1])
 
 
 def _list_of(text: str) -> Any:

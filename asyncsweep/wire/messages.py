@@ -23,6 +23,8 @@ PARAM_ASKED on are those of the core's events, so that a message becomes its eve
     FINISHED       secret, metrics
     PRUNED         secret
     FAILED         secret, [type, message, traceback, bases]
+    UNKEPT         secret, errno                         the attempt's log cannot be written
+    SHUTDOWN                                             it ends after this attempt: a signal has told it to
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ LAUNCH = 105
 VERDICT = 106
 PARAM = 107
 SHUTDOWN = 108
+UNKEPT = 109
 
 PARAM_ASKED = 13
 REPORTED = 16

@@ -1,8 +1,9 @@
 """Parameters as the arguments of a program: `--lr=0.1`, `lr=0.1`, or wherever a placeholder says.
 
 No shell ever sees them. What a program gets is what the parameter is, character for character: texts as they are, numbers,
-True, False and None as Python writes them, lists and dicts as JSON, bytes as they are (`os.fsdecode`). In the style of Hydra,
-"name=value", a value is written so that Hydra's parser reads the same value of the same type.
+True and False as Python writes them, None as `null`, which parsers of arguments know (those of Lightning and Hydra, JSON, YAML) and
+none reads as a text for `None`; lists and dicts as JSON, bytes as they are (`os.fsdecode`). In the style of Hydra, "name=value", a
+value is written so that Hydra's parser reads the same value of the same type.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ OWN_NAMES = ("trial", "attempt", "trial_dir", "checkpoint_dir")
 _OF_ONE_TRIAL = ("trial", "trial_dir", "checkpoint_dir")
 
 _PLACEHOLDER = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+# As Hydra and Lightning have them: model.lr, +db@source, a-b. What has other characters was hardly meant as one.
+_COULD_BE_A_NAME = re.compile(r"[+~]*[A-Za-z_][\w.@/:$-]*")
 # What Hydra reads as the text that it is, unless it is a number or one of its words.
 _HYDRA_PLAIN = re.compile(r"[A-Za-z_/.][A-Za-z0-9_./+@%-]*")
 _HYDRA_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
@@ -91,12 +94,17 @@ def text_of(value: Any) -> str:
         return os.fsdecode(value)
     if isinstance(value, (list, tuple, dict)):
         return json.dumps(value, ensure_ascii=False, default=text_of)
-    return str(value)
+    return "null" if value is None else str(value)
 
 
 def json_of(params: Mapping[str, Any]) -> str:
     """Parameters as one line of JSON in ASCII; NaN and infinity as Python's `json` reads and writes them."""
     return json.dumps(dict(params), default=text_of)
+
+
+def escaped(path: str) -> str:
+    """The text of a template that is this path, in which a brace is a brace."""
+    return path.replace("{", "{{").replace("}", "}}")
 
 
 class Template:
@@ -171,6 +179,11 @@ class Template:
             if name not in known:
                 import difflib  # for errors alone
 
+                if not _COULD_BE_A_NAME.fullmatch(name):
+                    raise ConfigError(
+                        f"{self.where}={self.text!r:.200}: write {{{{ and }}}} for braces; {{{name}}} stands for a parameter, "
+                        f"and there is none of this name"
+                    )
                 near = difflib.get_close_matches(name, known, n=1)
                 meant = f" (did you mean {{{near[0]}}}?)" if near else ""
                 raise ConfigError(
@@ -193,7 +206,8 @@ def check_apart(path: Template, cwd: Template | None, names: Iterable[str], conc
     """
     own = set(_OF_ONE_TRIAL).difference(names)
     is_relative = not os.path.isabs(path.text)
-    if concurrency == 1 or own.intersection(path.names, cwd.names if cwd is not None and is_relative else ()):
+    names_in_it = {*path.names, *(cwd.names if cwd is not None and is_relative else ())}
+    if concurrency == 1 or own & names_in_it:
         return
     mends = [f'{path.where.rpartition(".")[2]}="{{trial_dir}}/{os.path.basename(path.text) or "metrics.json"}"']
     if is_relative:

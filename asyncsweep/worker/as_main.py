@@ -7,6 +7,8 @@ ends by itself: threads are joined, `atexit` is called, output is flushed, and t
 from __future__ import annotations
 
 import builtins
+import contextlib
+import functools
 import io
 import os
 import sys
@@ -22,7 +24,9 @@ from asyncsweep.worker import outcome as ends
 from asyncsweep.worker.notes import Notes
 from asyncsweep.worker.objective import Call
 from asyncsweep.worker.patching import apply
+from asyncsweep.worker.preloading import uncover
 from asyncsweep.worker.script import Plan, Script, nearest
+from asyncsweep.worker.secrets import is_secret_variable, learn_variables, url_password
 from asyncsweep.worker.trial import Trial
 from asyncsweep.worker.values import real, shown
 
@@ -74,8 +78,11 @@ class AsMain:
             self._run()
             return
         except SystemExit as error:
-            if error.code is not None and not isinstance(error.code, int) and self._notes.are_ours:
-                self._notes.said(str(error.code))
+            if self._notes.are_ours:
+                if self._ends_pruned(error):
+                    self._notes.pruned()
+                elif error.code is not None and not isinstance(error.code, int):
+                    self._notes.said(ends.plain(str(error.code)))
             raise
         except BaseException as error:
             failure = error
@@ -91,6 +98,8 @@ class AsMain:
         sys.orig_argv[:] = [sys.executable, *plan.argv]
         sys.path[:] = path_of(script.path, self._path)
         _move_multiprocessing()
+        _watch_secrets(self._notes)
+        uncover(sys.path[0])
         apply(script.patch)
         with io.open_code(script.path) as file:
             source = file.read()
@@ -98,15 +107,15 @@ class AsMain:
         try:
             exec(code, main.__dict__)  # noqa: S102  the user's own script, which is what we are here for
         except SystemExit as error:
-            if error.code is None or error.code == 0:
+            if _is_well(error) and not self._ends_pruned(error):
                 self._look(main)
             raise
         self._look(main)
 
     def _look(self, main: types.ModuleType) -> None:
-        """The script has run: find the result where it was said to be."""
-        if not self._notes.are_ours:
-            return  # the script forked, and this is its child, which came to the end too
+        """The script has run: find the result where it was said to be, unless the script has called `finish`."""
+        if not self._notes.are_ours or self._notes.have_result:
+            return  # where they are not ours, the script forked, and this is its child, which came to the end too
         names, metrics, metric = vars(main), self._metrics, self._script.metric
         if self._script.objective is not None:
             function = _global(names, self._script.objective, "objective", self._script.name)
@@ -117,12 +126,17 @@ class AsMain:
                 import asyncio
 
                 returned = asyncio.run(returned)
-            self._notes.result(ends.metrics_of(returned, metrics))
+            if not self._notes.have_result:
+                self._notes.result(ends.metrics_of(returned, metrics))
         elif metric is not None:
             variables = {metrics[0]: metric} if isinstance(metric, str) else metric
             self._notes.result(
                 {name: _number(names, variable, self._script.name) for name, variable in variables.items()}
             )
+
+    def _ends_pruned(self, error: SystemExit) -> bool:
+        """Whether the script exits because of `TrialPruned`: with an exit code, or without a result."""
+        return ends.was_pruned_before(error) and not (_is_well(error) and self._notes.have_result)
 
     def _end_with(self, error: BaseException) -> None:
         """The script raised: tell the sweep, and end as Python does."""
@@ -156,6 +170,27 @@ def new_main(path: str) -> types.ModuleType:
 def path_of(script: str, path: Sequence[str]) -> list[str]:
     """`sys.path` for a script: its folder, links followed, and what the interpreter had."""
     return [os.path.dirname(os.path.realpath(script)), *path]
+
+
+def _is_well(error: SystemExit) -> bool:
+    """Whether Python's exit code is 0; a text, be it empty, makes it 1."""
+    return error.code is None or error.code == 0
+
+
+def _watch_secrets(notes: Notes) -> None:
+    """Note the secrets that the script adds to its environment, when it does: its output may end at any moment."""
+    put = os.putenv
+
+    @functools.wraps(put)
+    def putenv(name: Any, value: Any, /) -> None:
+        put(name, value)
+        variable, text = os.fsdecode(name), os.fsdecode(value)
+        if notes.are_ours and (is_secret_variable(variable) or url_password(text)):
+            learn_variables({variable: text})
+            with contextlib.suppress(TrialError):  # more than a note can hold: no reason to refuse it to the script
+                notes.secret(variable, text)
+
+    os.putenv = putenv  # `os.environ` calls it
 
 
 def _move_multiprocessing() -> None:

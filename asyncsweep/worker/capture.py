@@ -6,13 +6,18 @@ is emptied. A log has at most `limit_bytes`: the first and the last half of it, 
 out. While an attempt writes without end, `Capture.shrink` (called a few times a second) gives the middle of the file back to
 the disk: it becomes a hole, nothing moves, and so nothing that is written meanwhile can be lost.
 
+The file has a name, that of its worker, while the worker lives: what a parent that was killed leaves can be made logs of by the
+next one.
+
 A log is written without the secrets that this process knows (`asyncsweep.worker.secrets`).
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
+from contextlib import suppress
 from typing import NamedTuple
 
 from asyncsweep.worker.folders import make
@@ -20,6 +25,18 @@ from asyncsweep.worker.secrets import redacted, trimmed
 
 _COPY_BYTES = 1 << 20
 _KEEP_SIZE_AND_PUNCH_HOLE = 0x01 | 0x02
+_OUTPUT = re.compile(r"worker-(process-[1-9][0-9]{0,17}|[0-9a-f]{8})\.log")
+
+
+def output_name(worker: str) -> str:
+    """The name of the file with a worker's output, in the sweep's directory."""
+    return f"worker-{worker}.log"
+
+
+def worker_of(name: str) -> str | None:
+    """Whose output a file of this name holds; None for any other file."""
+    found = _OUTPUT.fullmatch(name)
+    return None if found is None else found[1]
 
 
 class Output(NamedTuple):
@@ -50,6 +67,7 @@ class Capture:
 
     def __init__(self, fd: int, limit_bytes: int, path: str | None = None) -> None:
         self._fd = fd
+        self._limit_bytes = limit_bytes
         self._half = limit_bytes // 2
         self._hole_ends = 0
         self.path = path
@@ -85,29 +103,45 @@ class Capture:
         Raises:
             OSError: The log cannot be written; the output is lost.
         """
-        size = os.fstat(self._fd).st_size
-        if not size:
+        if not os.fstat(self._fd).st_size:
             return
         try:
             if self.path is not None:
-                self._write(self.path, size)
+                write_log(self._fd, self._limit_bytes, self.path)
         finally:
             os.ftruncate(self._fd, 0)
             self._hole_ends = 0
 
-    def _write(self, path: str, size: int) -> None:
-        folder = os.path.dirname(path)
-        make(os.path.dirname(folder), os.path.basename(folder))
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        with open(os.open(path, flags, 0o600), "wb") as log:
+
+def write_log(fd: int, limit_bytes: int, path: str) -> None:
+    """Make a log of what is in an output file. The trial's folder is made if it is missing.
+
+    Args:
+        fd: The output file.
+        limit_bytes: The largest log.
+        path: The log.
+
+    Raises:
+        OSError: It cannot be written; nothing is left by half.
+    """
+    size, half = os.fstat(fd).st_size, limit_bytes // 2
+    folder = os.path.dirname(path)
+    make(os.path.dirname(folder), os.path.basename(folder))
+    new = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        with open(new, "wb") as log:
             os.fchmod(log.fileno(), 0o600)
-            left_out = size - 2 * self._half
+            left_out = size - 2 * half
             if left_out > 0:
-                log.write(redacted(trimmed(_read(self._fd, 0, self._half), ends=True)))
+                log.write(redacted(trimmed(_read(fd, 0, half), ends=True)))
                 log.write(b"\n... %d bytes left out ...\n" % left_out)
-                log.write(redacted(trimmed(_read(self._fd, size - self._half, self._half), ends=False)))
+                log.write(redacted(trimmed(_read(fd, size - half, half), ends=False)))
             else:
-                log.write(redacted(_read(self._fd, 0, size)))
+                log.write(redacted(_read(fd, 0, size)))
+    except OSError:
+        with suppress(OSError):
+            os.unlink(path)
+        raise
 
 
 def look(fd: int, limit_bytes: int, offset: int, count: int) -> Output:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from asyncsweep.errors import ConfigError
-from asyncsweep.worker.arguments import Template, check_apart
+from asyncsweep.worker.arguments import Template, check_apart, escaped
 from asyncsweep.worker.program_lines import groups_of
 from asyncsweep.worker.program_path import find_program
 
@@ -148,7 +148,7 @@ def _argument(given: Any, where: str) -> Template:
 
 def _escaped(path: Any) -> str:
     """A path that was no text, in which a brace is a brace."""
-    return os.fsdecode(path).replace("{", "{{").replace("}", "}}")
+    return escaped(os.fsdecode(path))
 
 
 def _reports(given: Any) -> Template | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
@@ -9,6 +10,7 @@ from typing import Any
 
 from asyncsweep.errors import TrialError
 from asyncsweep.worker.outcome import metric_name
+from asyncsweep.worker.tree import MARK, PROGRAM
 from asyncsweep.worker.trial import Trial
 from asyncsweep.worker.values import real, shown
 
@@ -74,7 +76,8 @@ def current_trial() -> Trial:
 def report(value: float | Mapping[str, float] | None = None, /, *, step: int | None = None, **metrics: float) -> None:
     """Report metrics of the running trial, and end it when the pruner says so: `report(loss=0.1, step=3)`.
 
-    In a script that no sweep runs it does nothing but warn once, so that the script can be run by hand.
+    In a script that no sweep runs it does nothing but warn once, so that the script can be run by hand; so it is in a process that
+    a trial has started.
 
     Args:
         value: The sweep's first metric, or metric names with numbers; or give metrics by keyword, which may have any name where
@@ -129,8 +132,16 @@ def _is_by_hand(what: str) -> bool:
         return False
     if what not in _warned:
         _warned.append(what)
-        warnings.warn(f"asyncsweep.{what}() does nothing here: no sweep runs this process", UserWarning, stacklevel=3)
+        warnings.warn(f"asyncsweep.{what}() does nothing here: {_why_by_hand()}", UserWarning, stacklevel=3)
     return True
+
+
+def _why_by_hand() -> str:
+    if os.environ.get(PROGRAM):
+        return 'this process is one of a Command, which reports by what it prints, such as {"loss": 0.1}'
+    if os.environ.get(MARK):
+        return "this process was started by a trial: report from the process that runs the script"
+    return "no sweep runs this process"
 
 
 def _given(

@@ -11,7 +11,10 @@ it, so that the worker is lost as any other that dies; the next one is warmed an
 
 The parent has no threads: a fork would copy their locks, but not them. It reads the link only while no script runs; meanwhile it
 looks whether the controller is there, and gives back what too much output takes on the disk. A signal that is to end the worker is the
-script's business first: the parent bears it, and ends by it after the script has.
+script's business first: the parent bears it, and ends by it after the script has. Nobody can tell whose signal it was: the controller's
+at a timeout, or one that the script sent to its own group. So a parent that is to end says so (`SHUTDOWN`) before it gives the
+outcome of a script that did not die of it: the result counts, the controller gives this worker no other trial to lose, and
+starts a new one, as after the last of `max_trials_per_worker`.
 
 What a script leaves running has a moment to end by itself after it, and is then ended by force: its output would be taken for that
 of the next trial. On Linux the parent is the *subreaper* of what it started, so that nothing of it is missed.
@@ -20,8 +23,8 @@ of the next trial. On Linux the parent is the *subreaper* of what it started, so
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
-import importlib
 import os
 import resource
 import select
@@ -32,7 +35,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from asyncsweep.errors import ConfigError, ProgramFailed, TrialError
+from asyncsweep.errors import ProgramFailed, TrialError
 from asyncsweep.wire.messages import (
     ATTR_SET,
     CONSTRAINT_SET,
@@ -42,6 +45,7 @@ from asyncsweep.wire.messages import (
     PRUNED,
     REPORTED,
     SHUTDOWN,
+    UNKEPT,
 )
 from asyncsweep.worker import outcome as ends
 from asyncsweep.worker import patching, tree
@@ -53,8 +57,10 @@ from asyncsweep.worker.loading import loading
 from asyncsweep.worker.notes import Notes
 from asyncsweep.worker.output import Output
 from asyncsweep.worker.port import Steps
+from asyncsweep.worker.preloading import preload, uncover
 from asyncsweep.worker.result_file import ResultFile
 from asyncsweep.worker.script import Plan, Script
+from asyncsweep.worker.secrets import learn_variables
 from asyncsweep.worker.trial import Trial
 from asyncsweep.worker.values import check_attr
 from asyncsweep.worker.watch import CLOSED, LOOK_AT_OUTPUT_EVERY_MS, LOOK_EVERY_MS, end_group
@@ -85,7 +91,7 @@ class WarmParent:
         capture: Where the output is kept; None when it is not.
 
     Raises:
-        ConfigError: A module that is to be preloaded cannot be imported, or a hook of `patch` has no target.
+        ConfigError: A module that is to be preloaded cannot be imported or starts a thread, or a hook of `patch` has no target.
     """
 
     def __init__(
@@ -144,14 +150,10 @@ class WarmParent:
         os.environ.update(script.env)
         before, sys.path[:] = sys.path[:], path_of(script.path, self._path)
         try:
+            uncover(sys.path[0])
             with loading():
-                for name in script.preload:
-                    try:
-                        importlib.import_module(name)
-                    except (Exception, SystemExit) as error:  # whatever a module does when it is imported
-                        cause = str(error) if isinstance(error, ImportError) else f"{type(error).__name__}: {error}"
-                        raise ConfigError(f"Script.preload: {name!r} cannot be imported: {cause}") from error
-            patching.check_imported(script.patch)
+                preload(script.preload)
+            patching.check(script.patch)
         finally:
             sys.path[:] = before
 
@@ -191,14 +193,18 @@ class WarmParent:
                 restore()
                 return self._become(plan, trial)
             status = self._wait_for(pid)
+            has_secrets = self._learn()
             if os.WIFSIGNALED(status):
+                if has_secrets:  # which nobody else knows
+                    self._collect(secret)
                 _end_by(os.WTERMSIG(status))
             if not self._signal:  # else the guard sees to it
                 self._end_what_is_left(known)
             port.has_ended = True
             outcome = self._outcome(os.WEXITSTATUS(status), file, trial)
+            if outcome is not None or has_secrets:
+                self._collect(secret)
             if outcome is not None:
-                self._collect()
                 self._send(secret, outcome)
         if self._signal:
             _end_by(self._signal)
@@ -318,11 +324,18 @@ class WarmParent:
             return FAILED, notes["error"]
         if code:
             return FAILED, self._exited(code, notes.get("message"))
+        metrics = notes.get("result")
+        if metrics:
+            return FINISHED, metrics
         if file is None:
-            metrics = notes.get("result")
-            if not metrics and self._signal:  # what it reported last is no result then
+            if self._signal:  # what it reported last is no result then
                 return None
-            metrics = metrics or notes.get("reported")
+            for source in ("objective", "metric"):
+                if (name := getattr(self._script, source)) is not None:
+                    return FAILED, _failure(
+                        f"{self._script.name} ended before its {source}={name!r} could be looked for: it left by os._exit"
+                    )
+            metrics = notes.get("reported")
         else:
             try:
                 found = file.read(self._metrics)
@@ -333,7 +346,8 @@ class WarmParent:
             metrics = found.metrics
         if not metrics:
             return FAILED, _failure(
-                f"{self._script.name} ended without a metric: call asyncsweep.finish({self._metrics[0]}=...) in it, or say where "
+                f"{self._script.name} ended without a metric: call asyncsweep.finish({self._metrics[0]}=...) in it (a process "
+                f"that it starts cannot), or say where "
                 f"its metric is with Script(metric=...), Script(objective=...) or Script(result_file=...)"
             )
         return FINISHED, metrics
@@ -349,17 +363,25 @@ class WarmParent:
             message += f"; its last lines:\n{last}" if last else ""
         return _failure(message, ProgramFailed)
 
-    def _collect(self) -> None:
+    def _learn(self) -> bool:
+        """Hold for secrets what the script added to its environment as such; tells whether there is any."""
+        secrets = self._notes.read().get("secrets", {})
+        learn_variables({os.fsdecode(name): os.fsdecode(value) for name, value in secrets.items()})
+        return bool(secrets)
+
+    def _collect(self, secret: int) -> None:
         self._output.flush()
         self._output.restore()
         if self._capture is not None:
             try:
                 self._capture.collect()
             except OSError as error:  # a full disk, a folder that is gone: no reason to lose the trial too
-                sys.stderr.write(f"asyncsweep: {self._capture.path} cannot be written: {error}\n")
+                self._link.send((UNKEPT, secret, error.errno or errno.EIO))
 
     def _send(self, secret: int, outcome: ends.Outcome) -> None:
         tag, payload = outcome
+        if self._signal:
+            self._link.send((SHUTDOWN,))
         self._link.send((tag, secret) if tag == PRUNED else (tag, secret, payload))
 
 

@@ -134,7 +134,7 @@ class Link:
     def _check_process(self) -> None:
         if os.getpid() != self._pid:
             raise TrialError(
-                "this process was forked by the objective: report from the process that runs the objective"
+                "this process was forked within a trial: report from the process that runs the script or objective"
             )
 
 

@@ -69,9 +69,19 @@ class Notes:
         """What the script gave to `sys.exit` as its last words."""
         self._take("message", message)
 
+    @property
+    def have_result(self) -> bool:
+        """Whether this process has said what its result is."""
+        return "result" in self._notes
+
+    def secret(self, variable: str, value: str) -> None:
+        """A secret that the script has added to its environment: who keeps its output must know it."""
+        secrets = {**self._notes.get("secrets", {}), os.fsencode(variable): os.fsencode(value)}
+        self._take("secrets", secrets)
+
     def _take(self, what: str, note: Any) -> None:
         if not self.are_ours:
-            raise TrialError("this process was forked by the script: report from the process that runs the script")
+            raise TrialError("this process was forked within a trial: report from the process that runs the script")
         with self._lock:
             notes = {**self._notes, what: note}
             data = msgpack.packb(notes)
@@ -84,7 +94,7 @@ class Notes:
             self._memory[: _HEAD.size] = _HEAD.pack(self._place, len(data))
 
     def read(self) -> dict[str, Any]:
-        """All notes by their names, which are those of the methods but for "error" and "message"."""
+        """All notes by their names, which are those of the methods but for "error", "message" and "secrets"."""
         place, size = _HEAD.unpack(self._memory[: _HEAD.size])
         if not size:
             return {}

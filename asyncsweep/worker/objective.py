@@ -23,18 +23,30 @@ def load(target: str) -> Any:
     """The object that "package.module:name" names.
 
     Raises:
-        ConfigError: The text has another form, or the module has no such name.
+        ConfigError: The text has another form, the module has no such name, or it ends the process when it is imported.
         ImportError: The module cannot be imported.
     """
     module_name, _, path = target.partition(":")
     if not module_name or not path:
         raise ConfigError(f'objective={target!r}: a text must have the form "package.module:function"')
-    found: Any = importlib.import_module(module_name)
+    try:
+        found: Any = importlib.import_module(module_name)
+    except SystemExit as error:
+        raise ConfigError(_ended(target, error)) from error
     for name in path.split("."):
         if not hasattr(found, name):
             raise ConfigError(f"objective={target!r}: {module_name} has no {path!r}")
         found = getattr(found, name)
     return found
+
+
+def _ended(target: str, error: SystemExit) -> str:
+    module_name, _, name = target.partition(":")
+    return (
+        f"objective={target!r}: to import {module_name} ended the process (SystemExit: {error}), as a script does that reads its "
+        'command line; have it do so under `if __name__ == "__main__":`, or run it as a script: '
+        f"asyncsweep run {module_name.replace('.', '/')}.py --objective {name} ..."
+    )
 
 
 def _is_pythons(target: Any) -> bool:

@@ -88,12 +88,46 @@ def finished(returned: Any, names: Sequence[str]) -> Outcome:
 
 
 def raised(error: BaseException, *, first_frame_is_ours: bool = True) -> Outcome:
-    """The outcome of an objective that raised; `TrialPruned`, ours or Optuna's, is no failure."""
-    if isinstance(error, TrialPruned) or any(
-        kind.__name__ == "TrialPruned" and kind.__module__.startswith("optuna.") for kind in type(error).__mro__
-    ):
+    """The outcome of an objective that raised; `TrialPruned`, ours or Optuna's, is no failure (see `is_pruned`)."""
+    if is_pruned(error):
         return PRUNED, None
     return FAILED, describe(error, first_frame_is_ours=first_frame_is_ours)
+
+
+def is_pruned(error: BaseException) -> bool:
+    """Whether the error is `TrialPruned`, a group of nothing else, or was raised `from` such a one."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if _is_of_pruning(cause):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def was_pruned_before(error: BaseException) -> bool:
+    """Whether the error is of pruning itself, or was raised while one of pruning was handled."""
+    seen: set[int] = set()
+    context: BaseException | None = error
+    while context is not None and id(context) not in seen:
+        seen.add(id(context))
+        if is_pruned(context):
+            return True
+        context = context.__context__
+    return False
+
+
+def _is_of_pruning(error: BaseException) -> bool:
+    kinds = type(error).__mro__
+    if isinstance(error, TrialPruned) or any(
+        kind.__name__ == "TrialPruned" and kind.__module__.startswith("optuna.") for kind in kinds
+    ):
+        return True
+    if any(kind.__name__ == "BaseExceptionGroup" for kind in kinds):  # Python 3.10 has none of its own
+        leaves = getattr(error, "exceptions", ())
+        return bool(leaves) and all(is_pruned(leaf) for leaf in leaves)
+    return False
 
 
 def describe(error: BaseException, *, first_frame_is_ours: bool = True) -> Description:
@@ -115,7 +149,12 @@ def describe(error: BaseException, *, first_frame_is_ours: bool = True) -> Descr
     except Exception as second:
         text = f"(the traceback cannot be shown: {type(second).__name__})"
     bases = tuple(_short(base) for base in type(error).__mro__[1:] if base not in (Exception, BaseException, object))
-    return _short(type(error)), _clean(redacted(message)), _clean(redacted(text)), bases[:_MOST_BASES]
+    return _short(type(error)), plain(message), plain(text), bases[:_MOST_BASES]
+
+
+def plain(text: str) -> str:
+    """A text that any decoder accepts, without secrets; of a very long one the beginning and the end."""
+    return _clean(redacted(text))
 
 
 def _short(kind: type) -> str:

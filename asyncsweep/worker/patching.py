@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
@@ -19,28 +20,42 @@ def apply(patches: Mapping[str, Callable[..., Any]]) -> None:
     the class. What is inherited is replaced in the named class alone.
 
     Raises:
-        ConfigError: There is no such target, or it cannot be replaced.
-        ImportError: A module cannot be imported.
+        ConfigError: A module cannot be imported, there is no such target, or it cannot be replaced.
     """
     for target, hook in patches.items():
-        owner, name = _owner_of(target, importlib.import_module(target.partition(":")[0]))
+        owner, name = _owner_of(target, _module_of(target))
         kept = inspect.getattr_static(owner, name)
         try:
             setattr(owner, name, _replaced(kept, getattr(owner, name), hook, target))
         except (AttributeError, TypeError) as error:  # compiled code
-            raise ConfigError(f"patch {target!r}: it cannot be replaced: {error}") from error
+            raise ConfigError(f"Script.patch: {target!r}: it cannot be replaced: {error}") from error
 
 
-def check_imported(patches: Mapping[str, Callable[..., Any]]) -> None:
-    """Look whether the targets are there, of modules that are imported already.
+def check(patches: Mapping[str, Callable[..., Any]]) -> None:
+    """Look whether the targets can be there, as far as that shows without importing anything.
 
     Raises:
-        ConfigError: One is not.
+        ConfigError: A module that is imported already has no such target, or there is none of its name (of its package's name).
     """
     for target in patches:
-        module = sys.modules.get(target.partition(":")[0])
-        if module is not None:
-            _owner_of(target, module)
+        name = target.partition(":")[0]
+        package = name.partition(".")[0]
+        if name in sys.modules:
+            _owner_of(target, sys.modules[name])
+        elif package not in sys.modules and importlib.util.find_spec(package) is None:
+            raise ConfigError(
+                f"Script.patch: {target!r}: there is no module {package!r}, neither beside the script nor installed"
+            )
+
+
+def _module_of(target: str) -> Any:
+    try:
+        return importlib.import_module(target.partition(":")[0])
+    except ImportError as error:
+        raise ConfigError(f"Script.patch: {target!r}: its module cannot be imported: {error}") from None
+    except (Exception, SystemExit) as error:  # whatever a module does when it is imported
+        told = f"Script.patch: {target!r}: its module cannot be imported: {type(error).__name__}: {error}"
+        raise ConfigError(told) from error
 
 
 def _owner_of(target: str, module: Any) -> tuple[Any, str]:
@@ -59,7 +74,7 @@ def _member(owner: Any, name: str, target: str) -> Any:
 
         near = get_close_matches(name, dir(owner), n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
-        raise ConfigError(f"patch {target!r}: {getattr(owner, '__name__', owner)!s} has no {name!r}{hint}")
+        raise ConfigError(f"Script.patch: {target!r}: {getattr(owner, '__name__', owner)!s} has no {name!r}{hint}")
     return getattr(owner, name)
 
 
@@ -71,7 +86,7 @@ def _replaced(kept: Any, found: Any, hook: Callable[..., Any], target: str) -> A
         return classmethod(_wrapper(kept.__func__, hook))
     if not callable(found):
         raise ConfigError(
-            f"patch {target!r}: it is a {type(kept).__name__}, and only functions and methods can be hooked"
+            f"Script.patch: {target!r}: it is a {type(kept).__name__}, and only functions and methods can be hooked"
         )
     return _wrapper(kept if callable(kept) else found, hook)
 

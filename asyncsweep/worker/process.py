@@ -5,6 +5,7 @@ A script is no objective that can be called: `forked` runs it.
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import socket
@@ -12,7 +13,19 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from asyncsweep.wire.messages import FAILED, FINISHED, HELLO, LAUNCH, PROTOCOL, PRUNED, READY, SETUP, SHUTDOWN, UNREADY
+from asyncsweep.wire.messages import (
+    FAILED,
+    FINISHED,
+    HELLO,
+    LAUNCH,
+    PROTOCOL,
+    PRUNED,
+    READY,
+    SETUP,
+    SHUTDOWN,
+    UNKEPT,
+    UNREADY,
+)
 from asyncsweep.worker import outcome as ends
 from asyncsweep.worker.capture import Capture
 from asyncsweep.worker.current import CURRENT
@@ -122,7 +135,7 @@ def _serve(
         output.flush()
         output.restore()
         if capture is not None:
-            _collect(capture, watch)
+            _collect(capture, watch, link, secret)
         if tag == FINISHED:
             link.send((FINISHED, secret, payload))
         elif tag == PRUNED:
@@ -131,12 +144,12 @@ def _serve(
             link.send((FAILED, secret, payload))
 
 
-def _collect(capture: Capture, watch: Watch) -> None:
+def _collect(capture: Capture, watch: Watch, link: Link, secret: int) -> None:
     with watch.lock:
         try:
             capture.collect()
         except OSError as error:  # a full disk, a folder that is gone: no reason to lose the trial too
-            sys.stderr.write(f"asyncsweep: {capture.path} cannot be written: {error}\n")
+            link.send((UNKEPT, secret, error.errno or errno.EIO))
 
 
 def _call(call: Call, trial: Trial, metrics: Sequence[str]) -> ends.Outcome:

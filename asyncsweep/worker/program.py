@@ -27,9 +27,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from asyncsweep.worker import tree
-
-# In the environment of the program and all that it starts: by it they are found, in whatever session they are.
-PROGRAM = "ASYNCSWEEP_PROGRAM"
+from asyncsweep.worker.tree import PROGRAM
 
 GRACE_S = 5.0
 LINGER_S = 2.0

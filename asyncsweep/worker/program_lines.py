@@ -7,17 +7,19 @@ import json
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from asyncsweep.errors import ConfigError, TrialError
-from asyncsweep.worker.readings import is_unnamed, keep, numbers_in, only, step_in
+from asyncsweep.worker.readings import is_number, is_unnamed, keep, numbers_in, only, step_in
 from asyncsweep.worker.result_file import Before
 
 # A longer line is no report.
 LONGEST_LINE_BYTES = 2**20
 _READ_BYTES = 2**20
 _ENDS = re.compile(rb"[\r\n]+")  # progress bars end their lines with a carriage return
+# Colours and the like, as terminals are told: the control sequences (CSI) and the commands to the system (OSC) of ECMA-48.
+_ESCAPES = re.compile(rb"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][0-9A-Za-z])")
 _AROUND_NUMBERS = " \t,;:)]}%'\""
 
 
@@ -82,7 +84,9 @@ class Parser:
         self._last_line = b""
 
     def read(self, line: bytes) -> LineReport | None:
-        """The report in a line; None when it has none."""
+        """The report in a line; None when it has none. Colours in it do not matter."""
+        if b"\x1b" in line:
+            line = _ESCAPES.sub(b"", line)
         if not line.strip():
             return None
         self.count += 1
@@ -98,6 +102,24 @@ class Parser:
     def example(self) -> str:
         """The last of the lines, for an error."""
         return self._last_line[:200].decode("utf-8", "replace").strip()
+
+    @property
+    def hint(self) -> str:
+        """How the last of the lines might be read, when it names a metric that was not found in it; else ""."""
+        text = self._last_line.decode("utf-8", "replace")
+        if self._pattern is not None:
+            return ""
+        try:
+            places, is_json = dict(_places(json.loads(text))), True
+        except (ValueError, RecursionError):
+            places, is_json = {}, False
+        for metric in self._metrics:
+            nested = next((place for place in places if metric not in self.last and place.endswith(f".{metric}")), None)
+            if nested is not None:
+                return f'; by the name {nested!r} it would be found there: direction={{"{nested}": "minimize"}}'
+            if metric not in self.last and not is_json and metric.isidentifier() and re.search(rf"\b{metric}\b", text):
+                return rf'; to take it from such a line: pattern=r"{metric}[=: ]+(?P<{metric}>\S+)"'
+        return ""
 
     def _in_json(self, line: bytes) -> tuple[int | None, dict[str, float]]:
         if not line.lstrip().startswith(b"{"):
@@ -194,6 +216,16 @@ def groups_of(pattern: re.Pattern[str], metrics: Sequence[str]) -> dict[str, int
                 )
             )
     return found
+
+
+def _places(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers in JSON objects, by their names with dots."""
+    for name, one in value.items() if isinstance(value, dict) else ():
+        place = f"{path}.{name}" if path else name
+        if isinstance(one, dict):
+            yield from _places(one, place)
+        elif is_number(one):
+            yield place, one
 
 
 def _number(text: Any) -> float | None:

@@ -219,7 +219,7 @@ class _Run:
             f"which had {parser.count} line{'s' * (parser.count > 1)}" if parser.count else "where nothing was written"
         )
         if parser.example:
-            text += f", the last one {parser.example!r}"
+            text += f", the last one {parser.example!r}{parser.hint}"
         if parts.pattern is None and is_unnamed(self._metrics):
             text += '; where a line has several entries, name the metric: Sweep(direction={"loss": "minimize"})'
         return text

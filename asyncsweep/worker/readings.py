@@ -40,9 +40,9 @@ def numbers_in(record: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, f
     found = {}
     for name in metrics:
         value = _looked_up(record, name)
-        if _is_number(value):
+        if is_number(value):
             found[name] = float(value)
-    further = {name: float(value) for name, value in record.items() if _is_number(value) and _can_be_a_metric(name)}
+    further = {name: float(value) for name, value in record.items() if is_number(value) and _can_be_a_metric(name)}
     if is_unnamed(metrics) and "value" not in record and len(further) == 1:
         return {"value": next(iter(further.values()))}
     for name, number in further.items():
@@ -52,7 +52,7 @@ def numbers_in(record: Mapping[str, Any], metrics: Sequence[str]) -> dict[str, f
 
 def step_in(value: Any) -> int | None:
     """A step that can be reported; None when it is no whole number >= 0."""
-    if _is_number(value) and 0 <= value <= 2**62 and value == int(value):
+    if is_number(value) and 0 <= value <= 2**62 and value == int(value):
         return int(value)
     return None
 
@@ -177,7 +177,8 @@ def _looked_up(record: Mapping[str, Any], name: str) -> Any:
     return value
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a value of JSON is a number, which true and false are not."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 

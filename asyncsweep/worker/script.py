@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from asyncsweep.errors import ConfigError, TrialError
-from asyncsweep.worker.arguments import Template, arguments, check_apart, check_style, values_of
+from asyncsweep.worker.arguments import Template, arguments, check_apart, check_style, escaped, values_of
 from asyncsweep.worker.current import CURRENT
 from asyncsweep.worker.secrets import learn_variables
 from asyncsweep.worker.trial import Trial
@@ -37,11 +37,12 @@ class Script:
     """A Python script, run as `__main__` in a process of its own for each trial; for executors with worker processes.
 
     All is as under `python train.py --lr=0.1`: `sys.argv`, `sys.path`, `__file__`, exit codes, threads, `atexit`. Its metric is
-    what it says last with `asyncsweep.finish(loss=...)`, else with `asyncsweep.report(loss=..., step=...)`, else what
-    `objective`, `metric` or `result_file` finds; one of these at the most. An exit code other than 0 fails the trial.
+    what it says last with `asyncsweep.finish(loss=...)`, else what `objective`, `metric` or `result_file` finds (one of these
+    at the most), else, where none of them was given, what it says last with `asyncsweep.report(loss=..., step=...)`. An exit
+    code other than 0 fails the trial.
 
     In `args`, `cwd` and `result_file`, `{name}` stands for a parameter, and `{trial}`, `{attempt}`, `{trial_dir}` and
-    `{checkpoint_dir}` for what they say; `{{` and `}}` are braces.
+    `{checkpoint_dir}` for what they say; `{{` and `}}` are braces, and so are those of a `Path`.
 
     Args:
         path: The file. A relative one is looked for here and now.
@@ -102,7 +103,7 @@ class Script:
             "style": style,
             "objective": _function(objective),
             "metric": _globals(metric),
-            "result_file": None if result_file is None else _text("result_file", result_file),
+            "result_file": None if result_file is None else _template("result_file", result_file),
             "cwd": _folder(cwd),
             "env": _environment(env),
             "preload": _modules(preload),
@@ -240,6 +241,12 @@ def _text(field: str, value: object) -> str:
     return text
 
 
+def _template(field: str, value: object) -> str:
+    """A text with placeholders; a path that is no text has none, and its braces are braces."""
+    text = _text(field, value)
+    return text if isinstance(value, str) else escaped(text)
+
+
 def _file(path: object) -> str:
     text = _text("path", path)
     found = os.path.abspath(text)
@@ -255,7 +262,7 @@ def _file(path: object) -> str:
 def _args(args: object) -> tuple[str, ...]:
     if isinstance(args, (str, bytes, Mapping)) or not isinstance(args, Sequence):
         raise ConfigError(f"Script.args={args!r:.200}: expected a list of texts, such as ['--epochs', '3']")
-    return tuple(_text(f"args[{place}]", value) for place, value in enumerate(args))
+    return tuple(_template(f"args[{place}]", value) for place, value in enumerate(args))
 
 
 def _function(name: object) -> str | None:
@@ -283,14 +290,14 @@ def _globals(metric: object) -> str | dict[str, str] | None:
 def _folder(cwd: object) -> str | None:
     if cwd is None:
         return None
-    text = _text("cwd", cwd)
+    text = _template("cwd", cwd)
     template = Template(text, "Script.cwd")
     if template.names:
         return text
     found = os.path.abspath(template.fill({}))
     if not os.path.isdir(found):
         raise ConfigError(f"Script.cwd={text!r:.200}: there is no folder {found}")
-    return found.replace("{", "{{").replace("}", "}}")
+    return escaped(found)
 
 
 def _environment(env: object) -> dict[str, str]:

@@ -19,6 +19,8 @@ from typing import NamedTuple
 # What the controller and the guard of a worker agree on: by this environment variable a process is known to descend from a
 # worker, and at this signal (by its name, which Windows does not know) a guard ends everything by force.
 MARK = "ASYNCSWEEP_WORKER"
+# By this one the programs of a `Command` and all that they start are found, in whatever session they are.
+PROGRAM = "ASYNCSWEEP_PROGRAM"
 FORCE = "SIGUSR1"
 
 # By this name in /proc a worker is known whose objective is a script, which its first child runs.

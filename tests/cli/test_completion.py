@@ -21,6 +21,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / journal.NAME).touch()
     (tmp_path / "sweeps" / "no-sweep").mkdir()
+    for name in ("0", "2", "11", "11.deleted"):
+        (tmp_path / "mine" / "trials" / name).mkdir(parents=True)
     return tmp_path
 
 
@@ -45,6 +47,16 @@ def completed(line: str) -> list[str]:
         ("asyncsweep resume sweeps/t", ["sweeps/train-1"]),
         ("asyncsweep show m", ["mine"]),
         ("asyncsweep nothing x", []),
+        ("asyncsweep run train.py --sampler rand", ["random"]),
+        ("asyncsweep run train.py --pruner med", ["median"]),
+        ("asyncsweep resume mine --executor inl", ["inline"]),
+        ("asyncsweep run train.py --exporter js", ["jsonl"]),
+        ("asyncsweep run train.py --algorithm ", ["grid_search", "random_search", "optuna"]),
+        ("asyncsweep run train.py --keep b", ["best"]),
+        ("asyncsweep run train.py --fsync ", ["always", "batch", "never"]),
+        ("asyncsweep logs mine ", ["0", "2", "11"]),
+        ("asyncsweep logs mine 1", ["11"]),
+        ("asyncsweep logs nowhere ", []),
     ],
 )
 @pytest.mark.usefixtures("here")

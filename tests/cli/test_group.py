@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 import asyncsweep
 from asyncsweep.cli.group import _COMMANDS
 from asyncsweep.cli.group import asyncsweep as command
+from tests.cli import made
 from tests.cli.conftest import COMMAND, Cli
 
 
@@ -45,3 +47,19 @@ def test_who_reads_no_further_ends_a_listing_without_a_word(
         os.close(writing)
         _, said = listing.communicate(timeout=50)
         assert (said, listing.returncode) == ("", 141), line
+
+
+def test_output_that_cannot_be_written_is_told_in_one_line(folder: Path, environment: dict[str, str]) -> None:
+    made.put(folder / "d", made.ended().journal)
+    for line in ("ls", "show d", "show d --json", "--help"):
+        for where, said in ((" > /dev/full", "error: standard output: No space left on device\n"), (">&-", "")):
+            done = subprocess.run(
+                ["sh", "-c", f"{shlex.join([*COMMAND, *line.split()])} {where}"],
+                cwd=folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=50,
+                check=False,
+            )
+            assert (done.stderr, done.returncode) == (said, 1 if said else 0), (line, where)

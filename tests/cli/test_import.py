@@ -330,7 +330,7 @@ def test_an_import_that_is_cut_short_leaves_nothing(
         ("missing", "there is no such file or directory; a storage of Optuna is named by a URL"),
         ("sqlite:///missing.db", "there is no file"),
         ("study.db", "that is a database of SQLite; name an Optuna storage by its URL, 'sqlite:///study.db'"),
-        ("empty.csv", "a CSV file does not tell the space"),
+        ("empty.csv", "the file is empty, or its first line is; expected a CSV file whose first line names a column"),
         ("folder", "holds no sweep"),
         ("nosuch://user:secret@host/db", "cannot be read as an Optuna storage"),
     ],
@@ -351,3 +351,24 @@ def test_hostile_text_of_a_source_is_said_escaped(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("x\x1b[31m,loss\n0.5,1\n")
     answer = run("import", tmp_path / "a.csv", tmp_path / "d")
     assert answer.exit_code == 2 and "\x1b" not in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("train.py", "import argparse\n\nprint(1)\n", "its first line is 'import argparse'; expected a CSV file"),
+        (
+            "train.py",
+            '"""Trains, and tests."""\nimport argparse\n',
+            "its first line is '\"Trains, and tests.\"'; expected",
+        ),
+        ("notes.txt", "first, this\nthen that\n", "line 2 has 1 value for 2 columns; expected a CSV file"),
+        ("header.csv", "lr,loss\n", "it has the names of columns, and no row below them"),
+    ],
+)
+def test_what_is_no_table_of_trials_is_refused_without_a_guess(
+    tmp_path: Path, name: str, content: str, why: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    answer = run("import", str(tmp_path / name), str(tmp_path / "d"))
+    assert (answer.exit_code, why in answer.stderr, "--space" in answer.stderr) == (2, True, False), answer.stderr

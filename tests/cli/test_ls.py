@@ -71,13 +71,15 @@ def test_a_sweep_that_somebody_holds_runs_and_its_process_is_named(tmp_path: Pat
     assert [(row["state"], row["pid"]) for row in listed(str(tmp_path))] == [("interrupted", None)]
 
 
-def test_a_held_sweep_that_was_paused_is_paused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("event", "state"), [(ev.Paused(), "paused"), (ev.StopRequested("enough"), "stopping")])
+def test_a_held_sweep_that_was_paused_or_stopped_is_so(tmp_path: Path, event: ev.Event, state: str) -> None:
     bench = made.open_still()
-    bench.send(ev.Paused())
+    bench.send(event)
     made.put(tmp_path, bench.journal)
     lock = Lock(tmp_path)
     try:
-        assert [row["state"] for row in listed(str(tmp_path))] == ["paused"]
+        assert [row["state"] for row in listed(str(tmp_path))] == [state]
+        assert f"{state} [{os.getpid()}]" in ls(str(tmp_path)).stdout
     finally:
         lock.release()
 
@@ -234,3 +236,21 @@ def test_listing_changes_nothing_and_makes_no_lock(tmp_path: Path) -> None:
     ls(str(tmp_path))
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
     assert not (directory / "lock").exists()
+
+
+def test_what_is_wrong_with_a_damaged_sweep_does_not_fill_the_table(tmp_path: Path) -> None:
+    line = ls(str(damaged(tmp_path))).stdout.splitlines()[1]
+    assert line.removeprefix(str(tmp_path)).split()[0] == "damaged"
+    assert "damaged at byte" not in line
+
+
+def test_on_a_narrow_terminal_rows_can_still_be_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for place in range(1, 3):
+        made.put(tmp_path / f"sweeps/training-of-digits-{place}", made.ended().journal)
+    shown = CliRunner().invoke(command, ["ls"], env={"COLUMNS": "40"}).stdout
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert max(map(len, lines)) <= 40
+    for place in range(1, 3):
+        assert f"digits-{place}" in "".join(line[:24].strip() for line in lines)
+    assert lines[0].split() == ["sweep", "state"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import click
@@ -42,6 +43,10 @@ def settings(*args: str, base: dict[str, Any] | None = None) -> dict[str, Any]:
         (
             "--exporter csv --exporter a/b --exporter-option csv.path=x.csv",
             {"exporters": [{"name": "csv", "path": "x.csv"}, {"name": "a/b"}]},
+        ),
+        (
+            "--exporter csv --exporter-option csv.path=~/x.csv",
+            {"exporters": [{"name": "csv", "path": os.path.expanduser("~/x.csv")}]},
         ),
         ("--retries 2 --retry-on OSError", {"retries": sw.Retry(2, ("OSError",))}),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import partial
 
 import anyio
 import pytest
@@ -219,3 +220,27 @@ async def test_run_shows_its_progress_when_it_is_told_to(capsys: pytest.CaptureF
 async def test_run_shows_nothing_of_itself(capsys: pytest.CaptureFixture[str]) -> None:
     await sweep(n_trials=1).run()
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.anyio
+async def test_plain_lines_tell_of_a_pause_its_end_and_a_stop() -> None:
+    async def steered(trial) -> float:  # type: ignore[no-untyped-def]
+        await go.wait()
+        return 0.0
+
+    go = anyio.Event()
+    console = Console(file=io.StringIO(), width=150)
+    async with sw.Sweep(steered, {"x": sw.Float(0, 1)}, sampler="random", n_trials=2).start() as run:
+        run.pause()
+        run.unpause()
+        run.stop("enough")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(partial(show, run, console=console, unpause_by="asyncsweep unpause d"))
+            while "stopping" not in console.file.getvalue():  # type: ignore[attr-defined]
+                await anyio.lowlevel.checkpoint()
+            go.set()
+    assert console.file.getvalue().splitlines()[:3] == [  # type: ignore[attr-defined]
+        "Sweep paused (asyncsweep unpause d): no more trials begin for now.",
+        "Sweep unpaused: it goes on.",
+        "Sweep stopping (enough): no more trials begin.",
+    ]

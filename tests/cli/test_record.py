@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from asyncsweep.cli import record, signing
+from asyncsweep.cli.again import env_again
 from asyncsweep.errors import ConfigError
 
 OBJECTIVE = {"script": "train.py", "args": ["--a"]}
@@ -122,3 +123,12 @@ def test_values_of_secret_variables_are_not_kept(directory: Path) -> None:
     made = written(directory, {**OBJECTIVE, "env": {"API_TOKEN": "hunter2hunter2", "THREADS": "1"}})
     assert "hunter2" not in (directory / record.NAME).read_text()
     assert (made.objective["env"], made.secret_env) == ({"THREADS": "1"}, ["API_TOKEN"])
+
+
+def test_what_is_not_recorded_is_asked_for_when_the_user_is_told_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTHER_API_KEY", "of another account")
+    monkeypatch.setenv("API_TOKEN", "hunter2")
+    env = {"MY_API_KEY": "x", "OTHER_API_KEY": "y", "API_TOKEN": "hunter2", "MODE": "a b"}
+    assert env_again(env, env) == " --env MY_API_KEY=... --env OTHER_API_KEY=... --env 'MODE=a b'"
+    assert env_again(env, ()).count("--env") == 4
+    assert "hunter2" not in env_again(env, ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import anyio
@@ -11,10 +12,13 @@ from click.testing import CliRunner, Result
 
 import asyncsweep as sw
 from asyncsweep.cli.group import asyncsweep as command
+from asyncsweep.core.events import Paused, StopRequested
 from asyncsweep.core.snapshot import freeze
 from asyncsweep.driver.replay import replay
 from asyncsweep.journal import format as layout
 from asyncsweep.journal import journal
+from asyncsweep.journal.lock import Lock
+from tests.cli import made
 
 
 def show(*arguments: str) -> Result:
@@ -94,7 +98,7 @@ def test_a_running_sweep_is_shown_while_it_runs(tmp_path: Path) -> None:
 
     anyio.run(sw.Sweep(look, {"x": sw.Float(0, 1)}, sampler="random", n_trials=1, directory=tmp_path / "d").run)
     assert shown[-1].exit_code == 0
-    assert "Not ended: it runs, or it was interrupted. The last event was 0:0" in shown[-1].output
+    assert f"\nRuns (process {os.getpid()}). The last event was 0:0" in shown[-1].output
 
 
 def test_a_sweep_that_was_opened_again_has_not_ended(tmp_path: Path) -> None:
@@ -106,7 +110,24 @@ def test_a_sweep_that_was_opened_again_has_not_ended(tmp_path: Path) -> None:
         return x
 
     anyio.run(sw.Sweep.open(tmp_path / "d", look, n_trials=2).run)
-    assert "Not ended" in shown[0].output
+    assert "\nRuns (process " in shown[0].output
+
+
+@pytest.mark.parametrize(
+    ("event", "standing"), [(Paused(), "Paused"), (StopRequested("enough"), "Stopping: no more trials begin")]
+)
+def test_a_sweep_that_is_paused_or_stopping_is_told_so_while_its_process_lives(
+    tmp_path: Path, event: Paused | StopRequested, standing: str
+) -> None:
+    bench = made.open_still()
+    bench.send(event)
+    made.put(tmp_path, bench.journal)
+    lock = Lock(tmp_path)
+    try:
+        assert f"\n{standing} (process {os.getpid()}). The last event was " in show(str(tmp_path)).output
+    finally:
+        lock.release()
+    assert "\nInterrupted. The last event was " in show(str(tmp_path)).output
 
 
 def test_no_sweep_is_bad_usage(tmp_path: Path) -> None:

@@ -99,6 +99,16 @@ async def test_a_pause_holds_until_it_is_undone(directory: Path) -> None:
 
 
 @pytest.mark.anyio
+async def test_to_pause_what_is_stopping_is_no_pause(directory: Path) -> None:
+    async with running(directory) as (_, hold):
+        await say("stop", directory)
+        answer: Result = await anyio.to_thread.run_sync(steer, "pause", directory)
+        said = f"{directory}: not paused, but stopping; 2 trials still running.\n"
+        assert (answer.exit_code, answer.output) == (1, said)
+        hold.set()
+
+
+@pytest.mark.anyio
 async def test_to_unpause_what_is_stopping_says_so(directory: Path) -> None:
     async with running(directory) as (_, hold):
         await say("stop", directory)

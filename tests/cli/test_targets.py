@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,11 +14,14 @@ from click.testing import CliRunner
 from asyncsweep.cli import record, signing
 from asyncsweep.cli.directories import new_directory, unmake
 from asyncsweep.cli.group import asyncsweep as command
-from asyncsweep.cli.options import PROGRAM_NAMES
+from asyncsweep.cli.options import PROGRAM_NAMES, as_in
+from asyncsweep.cli.run import _reads_arguments
 from asyncsweep.cli.target import Target, target_of
 from asyncsweep.cli.words import Given, Words
 from asyncsweep.errors import ConfigError
 from asyncsweep.journal import journal
+from asyncsweep.space import Categorical
+from asyncsweep.space.choices import Constant
 from tests.cli.conftest import Cli
 
 ARGPARSE = """
@@ -167,7 +171,7 @@ def test_a_program_gets_its_parameters(cli: Cli, here: Path) -> None:
 
 def test_a_file_runs_and_options_replace_its_fields(cli: Cli, here: Path) -> None:
     assert "sweep.toml is written" in cli("init").stdout
-    (here / "train.py").write_text(ARGPARSE.replace("verbose", "optimizer").replace(', action="store_true"', ""))
+    (here / "train.py").write_text(ARGPARSE.replace("verbose", "opt").replace(', action="store_true"', ""))
     done = cli("run", "sweep.toml", "--trials", "2", "--sampler", "random", "--lr", "0.5", "--json")
     document = json.loads(done.stdout)
     assert document["counts"]["COMPLETE"] == 2, done.stderr
@@ -208,3 +212,78 @@ def test_a_directory_with_a_sweep_is_never_removed() -> None:
     (directory / journal.NAME).unlink()
     unmake(directory, whole=True)
     assert not directory.exists()
+
+
+def test_a_script_gets_what_was_written(cli: Cli, here: Path) -> None:
+    (here / "argv.py").write_text("import sys, asyncsweep\nprint('got', *sys.argv[1:])\nasyncsweep.finish(0)")
+    given = ["--commit", "7e3", "--version", "1.10", "--flag", "true", "--sha=" + "9" * 30, "--on=True", "--n", "3"]
+    lists = ["--v", "[1.10, 1.20]", "--depth", "[null, 3]"]
+    more = ["--sampler", "grid", "--enqueue", '{"v": 1.2, "depth": null}', "--directory", "d"]
+    done = cli("run", "argv.py", *given, *lists, *more)
+    assert done.returncode == 0, done.stderr
+    seen = {log.read_text().splitlines()[0] for log in here.glob("d/trials/*/attempt-*.log")}
+    same = f"got --commit=7e3 --version=1.10 --flag=true --sha={'9' * 30} --on=True --n=3"
+    assert seen == {f"{same} --v={v} --depth={depth}" for v in ("1.10", "1.20") for depth in ("null", "3")}
+    assert (here / "d/trials/0/attempt-1.log").read_text().startswith(f"{same} --v=1.20 --depth=null")
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(
+    ("objective", "is_read"),
+    [
+        ({"script": "train.py"}, True),
+        ({"script": "train.py", "style": "--name value"}, True),
+        ({"command": ["ls"]}, True),
+        ({"script": "train.py", "style": "name=value"}, False),
+        ({"script": "train.py", "objective": "main"}, False),
+        ("module:function", False),
+    ],
+    ids=str,
+)
+def test_only_who_reads_arguments_gets_texts_for_numbers(objective: Any, is_read: bool) -> None:
+    assert _reads_arguments(Target(objective, "x")) is is_read
+    Path("s.json").write_text(json.dumps({"objective": objective}))
+    assert _reads_arguments(Target(None, "s", Path("s.json"))) is is_read
+
+
+def test_enqueued_numbers_are_the_choices_that_were_written() -> None:
+    space = {
+        "lr": Categorical(["1e-3", "1e-2"]),
+        "flag": Constant("true"),
+        "n": Categorical([1, 2]),
+        "opt": Constant("a b"),
+    }
+    params = {"lr": 0.01, "flag": True, "n": 2, "opt": 3, "other": 1}
+    assert as_in(space, params) == {"lr": "1e-2", "flag": "true", "n": 2, "opt": 3, "other": 1}
+
+
+def test_a_result_file_below_the_trials_folder_is_each_trials_own(cli: Cli, here: Path) -> None:
+    (here / "write.py").write_text("import sys\nopen('m.json', 'w').write(sys.argv[1].split('=')[1])")
+    given = ["write.py", "--x", "[1, 2, 3, 4]", "--sampler=grid", "--parallel=3", "--result-file=m.json"]
+    refused = cli("run", *given)
+    assert refused.returncode == 2
+    assert "3 trials run at a time, and would read each other's metrics in it" in refused.stderr
+    assert 'result_file="{trial_dir}/m.json" or cwd="{trial_dir}"' in refused.stderr
+    done = cli("run", *given, "--cwd={trial_dir}", "--json")
+    trials = json.loads(done.stdout)["trials"]
+    assert [trial["metrics"]["value"] for trial in trials] == [trial["params"]["x"] for trial in trials]
+    assert (here / "sweeps/write-1/trials/0/artifacts/m.json").exists()
+
+
+def test_the_first_sweep_of_the_commented_file_runs_the_script_of_the_docs(cli: Cli, here: Path) -> None:
+    (here / "train.py").write_text(
+        "import argparse\nimport asyncsweep\n\nparser = argparse.ArgumentParser()\n"
+        'parser.add_argument("--lr", type=float, default=0.1)\nparser.add_argument("--opt", default="sgd")\n'
+        'args = parser.parse_args()\nasyncsweep.finish(loss=(args.lr - 0.01) ** 2 + (args.opt == "adam"))\n'
+    )
+    cli("init")
+    done = cli("run", "sweep.toml", "--trials", "2", "--sampler", "random")
+    assert "complete 2." in done.stdout, done.stderr
+
+
+def test_the_folder_of_a_sweep_may_begin_at_home(
+    cli: Cli, here: Path, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
+) -> None:
+    environment["HOME"] = str(here / "home")
+    done = cli("run", "objectives:square", "--x", "[1]", "--sampler", "random", "--trials", "1", "--directory=~/d")
+    assert (here / "home" / "d" / journal.NAME).exists(), done.stderr

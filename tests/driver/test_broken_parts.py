@@ -235,11 +235,12 @@ async def test_an_exporter_that_breaks_is_left_out_and_logged(where: str, caplog
     other = Exporter()
     result, _ = await run(exporters=[Exporter(where), other])
     assert (states(result), len(other.got) > 5) == (["COMPLETE"] * 5, True)
-    assert [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR] != []
+    [said] = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert said.startswith("the exporter Exporter failed and gets no more updates\n")
 
 
 async def test_an_exporter_that_cannot_be_opened_is_a_plugin_error_before_the_first_trial() -> None:
-    with pytest.raises(sw.PluginError, match=r"exporter .* cannot be opened: ValueError\('broken here'\)"):
+    with pytest.raises(sw.PluginError, match=r"the exporter Exporter cannot be opened: ValueError\('broken here'\)"):
         await run(exporters=[Exporter("enter")])
 
 

@@ -178,6 +178,42 @@ async def test_nothing_is_left_of_many_hung_scripts(tmp_path: Path) -> None:
     await hung(tmp_path, 100)
 
 
+# -- signals that reach the worker too ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+async def test_a_signal_to_the_group_of_a_script_harms_no_other_trial(tmp_path: Path, number: int) -> None:
+    code = (
+        f"if sw.current_trial().number == 0:\n    signal.signal({int(number)}, signal.SIG_IGN)\n    os.killpg(0, {int(number)})\n"
+        "sw.finish(x)"
+    )
+    result = await sweep(script(tmp_path, code), n_trials=3)
+    assert [str(trial.state) for trial in result.trials] == ["COMPLETE"] * 3
+
+
+FINISHES_WHEN_TOLD_TO_END = "def end(*args):\n    sw.finish(x)\n    sys.exit()\nsignal.signal(signal.SIGTERM, end)\nsw.report(x)\ntime.sleep(50)"
+FAR_OFF: dict[str, Any] = {**SETTINGS, "grace_s": 1000}
+
+
+async def test_a_timed_out_script_that_ends_well_makes_room_at_once(tmp_path: Path) -> None:
+    settings = {**FAR_OFF, "trial_timeout": 1.0}
+    result = await sweep(script(tmp_path, FINISHES_WHEN_TOLD_TO_END), n_trials=2, **settings)
+    assert [str(trial.state) for trial in result.trials] == ["COMPLETE"] * 2  # the grace is for a last word
+
+
+async def test_a_cancelled_script_that_ends_well_makes_room_at_once(tmp_path: Path) -> None:
+    code = "if sw.current_trial().number: sw.finish(x)\nelse:\n    " + FINISHES_WHEN_TOLD_TO_END.replace("\n", "\n    ")
+    async with (
+        nothing_left(),
+        sw.Sweep(script(tmp_path, code), X, n_trials=2, **FAR_OFF).start() as run,
+    ):
+        async for update in run.updates():
+            if isinstance(update, sw.TrialReported):
+                run.cancel_trial(0)
+        result = await run.result()
+    assert str(result.trials[1].state) == "COMPLETE"
+
+
 # -- the controller's own ----------------------------------------------------------------------------------------------
 
 
@@ -219,6 +255,13 @@ async def test_a_script_that_cannot_be_prepared_ends_the_sweep(tmp_path: Path) -
     async with nothing_left():
         with pytest.raises(sw.AsyncSweepError, match=r"Script.preload: 'no_such_module' cannot be imported"):
             await sw.Sweep(script(tmp_path, "", preload=["no_such_module"]), X, n_trials=1, **SETTINGS).run()
+
+
+async def test_a_worker_that_a_thread_keeps_from_ending_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "threaded.py").write_text("import threading\nthreading.Thread(target=threading.Event().wait).start()")
+    async with nothing_left():
+        with pytest.raises(sw.ConfigError, match=r"Script.preload: 'threaded' has started the thread 'Thread-1"):
+            await sw.Sweep(script(tmp_path, "", preload=["threaded"]), X, n_trials=1, **SETTINGS).run()
 
 
 async def test_a_script_dies_with_a_killed_controller(tmp_path: Path) -> None:

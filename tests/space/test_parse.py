@@ -196,3 +196,48 @@ def test_integers_are_read_exactly(value):
 
 def test_digits_are_read_in_linear_time_and_to_the_nearest_float():
     assert math.isclose(parse_domain("0." + "3" * 50_000).value, 1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("7e3", Constant("7e3")),
+        ("1.10", Constant("1.10")),
+        (".5", Constant(".5")),
+        ("+5", Constant("+5")),
+        ("-0", Constant("-0")),
+        ("true", Constant("true")),
+        ("None", Constant("None")),
+        ("inf", Constant("inf")),
+        ("1e999", Constant("1e999")),
+        ("9" * 30, Constant("9" * 30)),
+        (str(2**64), Constant(str(2**64))),
+        ("[1.10, 1.20]", Categorical(["1.10", "1.20"])),
+        ("1.10, 1.1", Categorical(["1.10", "1.1"])),
+        ("choice(true, false)", Categorical(["true", "false"])),
+        ('[1.10, "a", sgd, 2, [1.10]]', Categorical(["1.10", "a", "sgd", "2", [1.1]])),
+        ("0.1", Constant(0.1)),
+        ("30", Constant(30)),
+        ("True", Constant(True)),
+        ("null", Constant(None)),
+        ("[null, 3]", Categorical([None, 3])),
+        ('["a", [1, 2], null]', Categorical(["a", [1, 2], None])),
+        ("uniform(.5, 1e0)", Float(0.5, 1.0)),
+        ("int(interval(1, 3))", Int(1, 3)),
+    ],
+    ids=str,
+)
+def test_constants_and_choices_are_as_written_for_a_program(text, domain):
+    assert parse_domain(text, for_program=True) == domain
+
+
+@pytest.mark.parametrize("text", ["[]", "[1, 2", "[1,, 2]", "a(b)", "[", '["a]', "'", "a, (b", "[1] [2]", "[" * 90_000])
+def test_what_is_no_value_is_none_for_a_program_either(text):
+    with pytest.raises(ConfigError):
+        parse_domain(text, for_program=True)
+
+
+def test_an_empty_text_says_how_a_value_without_characters_is_written():
+    with pytest.raises(ConfigError, match="or '\"\"' for a value without characters"):
+        parse_domain("", "name")
+    assert parse_domain('""') == Constant("")

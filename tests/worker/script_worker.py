@@ -70,7 +70,13 @@ class Ended(NamedTuple):
 
 
 class ScriptWorker:
-    """One worker; each `run` is an attempt."""
+    """One worker; each `run` is an attempt.
+
+    Attributes:
+        leaves: True once it has said that it ends after its attempt.
+    """
+
+    leaves = False
 
     def __init__(
         self,
@@ -81,6 +87,7 @@ class ScriptWorker:
         verdicts: tuple[int, int, int] | None = None,
     ) -> None:
         self._folder = folder
+        self.script = script
         self._sock, theirs = socket.socketpair()
         self._sock.settimeout(_TIMEOUT_S)
         self._decoder = Decoder()
@@ -121,6 +128,9 @@ class ScriptWorker:
     def end(self) -> Ended:
         said = []
         while (message := self.receive()) is not None:
+            if message == [SHUTDOWN]:
+                self.leaves = True
+                continue
             assert message.pop(1) == self._trial
             if message[0] in (FINISHED, PRUNED, FAILED):
                 return Ended(message, said, self._log.read_text() if self._log.exists() else "")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from asyncsweep.errors import ConfigError, TrialError
-from asyncsweep.worker.arguments import STYLES, Template, arguments, json_of, values_of
+from asyncsweep.worker.arguments import STYLES, Template, arguments, check_apart, json_of, values_of
 from tests.worker.attempts import Attempt
 
 VALUES = {
@@ -21,7 +21,7 @@ VALUES = {
 
 def test_the_first_style_has_name_and_value_in_one_argument() -> None:
     assert arguments(VALUES, "--name=value") == [
-        "--lr=1e-05", "--n=3", "--on=True", "--off=False", "--none=None", "--text=a b", '--list=[1, "ü", null]',
+        "--lr=1e-05", "--n=3", "--on=True", "--off=False", "--none=null", "--text=a b", '--list=[1, "ü", null]',
         '--dict={"k": [0.5]}', "--bytes=\udcff", "--model.depth=-1", "--empty=",
     ]  # fmt: skip
 
@@ -164,3 +164,42 @@ def test_folders_are_made_when_a_placeholder_asks_for_them(tmp_path: Path) -> No
     Template("{trial}", "").fill(values)
     assert list(tmp_path.iterdir()) == []
     assert Path(Template("{trial_dir}", "").fill(values)).is_dir()
+
+
+@pytest.mark.parametrize("text", ["print({'loss': i})", "awk {print $1}", "f{lr!r}"])
+def test_what_was_hardly_meant_as_a_placeholder_is_told_how_braces_are_written(text: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"^argv\[2\]=.*: write \{\{ and \}\} for braces; \{.*\} stands for a parameter"
+    ):
+        Template(text, "argv[2]").check(["lr"])
+
+
+@pytest.mark.parametrize(
+    ("path", "cwd", "is_apart"),
+    [
+        ("metrics.json", None, False),
+        ("{lr}/{attempt}.json", None, False),
+        ("{trial}.json", None, True),
+        ("{trial_dir}/m.json", "/tmp", True),
+        ("{checkpoint_dir}/m.json", None, True),
+        ("metrics.json", "/tmp/{lr}", False),
+        ("metrics.json", "{trial_dir}", True),
+        ("/tmp/metrics.json", "{trial_dir}", False),
+        ("{number}.json", None, False),
+    ],
+)
+def test_trials_that_run_at_a_time_need_a_file_each(path: str, cwd: str | None, is_apart: bool) -> None:
+    file, folder = Template(path, "Script.result_file"), None if cwd is None else Template(cwd, "Script.cwd")
+    check_apart(file, folder, ["lr", "number"], 1)
+    if is_apart:
+        check_apart(file, folder, ["lr", "number"], 3)
+    else:
+        with pytest.raises(
+            ConfigError, match=r"3 trials run at a time.*give each a file of its own by result_file=\"\{trial_dir\}/"
+        ):
+            check_apart(file, folder, ["lr", "number"], 3)
+
+
+def test_a_parameter_that_is_called_trial_makes_no_file_of_a_trials_own() -> None:
+    with pytest.raises(ConfigError, match="2 trials run at a time"):
+        check_apart(Template("{trial}.json", "reports"), None, ["trial"], 2)

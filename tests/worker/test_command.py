@@ -468,3 +468,17 @@ def test_the_end_of_the_worker_is_the_programs_first_whatever_we_wait_for(tmp_pa
     finally:
         signal.signal(signal.SIGTERM, before)
     assert heard == [["saved"]]
+
+
+def test_a_command_whose_trials_would_share_a_file_is_a_complaint() -> None:
+    for settings in ({"reports": "./log.jsonl"}, {"reports": None, "result_file": "/tmp/r.json"}):
+        command = Command(["sh"], **settings)
+        command.check([], ["loss"])
+        with pytest.raises(ConfigError, match=r"2 trials run at a time.*\{trial_dir\}/"):
+            command.check([], ["loss"], 2)
+    Command(["sh"], reports="./log.jsonl", cwd="{trial_dir}").check([], ["loss"], 2)
+
+
+def test_a_missing_metric_says_how_the_last_line_is_read() -> None:
+    with pytest.raises(TrialError, match=r"the last one 'loss=0.5'; to take it from such a line: pattern="):
+        sh("echo loss=0.5")(Attempt())

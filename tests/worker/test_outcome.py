@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -50,6 +51,44 @@ def test_a_number_is_finished() -> None:
 @pytest.mark.parametrize("error", [TrialPruned(), optuna.TrialPruned()])
 def test_pruning_ours_or_optunas_is_no_failure(error: Exception) -> None:
     assert raised(error) == (PRUNED, None)
+
+
+def caused(error: BaseException, cause: BaseException) -> BaseException:
+    error.__cause__ = cause
+    return error
+
+
+def group(*errors: BaseException) -> BaseException:
+    import builtins
+
+    kind: Any = getattr(builtins, "BaseExceptionGroup", None) or pytest.skip("Python 3.10 has no groups")
+    found: BaseException = kind("of a task group", errors)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("make", "tag"),
+    [
+        pytest.param(lambda: group(TrialPruned(), group(optuna.TrialPruned())), PRUNED, id="group"),
+        pytest.param(lambda: group(TrialPruned(), ValueError()), FAILED, id="group with another error"),
+        pytest.param(lambda: caused(ValueError(), caused(KeyError(), TrialPruned())), PRUNED, id="cause of a cause"),
+        pytest.param(lambda: caused(ValueError(), group(TrialPruned())), PRUNED, id="group as a cause"),
+        pytest.param(lambda: caused(ValueError(), KeyError()), FAILED, id="another cause"),
+    ],
+)
+def test_pruning_in_a_group_or_as_a_cause_is_pruning(make: Callable[[], BaseException], tag: int) -> None:
+    assert raised(make())[0] == tag
+
+
+def test_an_error_in_the_handling_of_pruning_is_a_failure() -> None:
+    error = KeyError()
+    error.__context__ = TrialPruned()
+    assert raised(error)[0] == FAILED
+
+
+def test_an_error_that_is_its_own_cause_is_a_failure() -> None:
+    error = ValueError()
+    assert raised(caused(error, error))[0] == FAILED
 
 
 def test_a_traceback_starts_at_the_objective() -> None:

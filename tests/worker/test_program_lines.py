@@ -161,3 +161,35 @@ def test_a_pipe_is_not_followed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "log")
     with pytest.raises(TrialError, match="it is no regular file"):
         Followed(str(tmp_path / "log")).read()
+
+
+@pytest.mark.parametrize(
+    ("line", "pattern"),
+    [
+        ('\x1b[32m{"loss": 0.5}\x1b[0m', None),
+        ("\x1b]0;title\x07loss=\x1b[1;31m0.5\x1b[m, next", r"loss=(\S+)"),
+        ("loss=0.5\x1b[K", r"loss=(\S+)"),
+    ],
+    ids=["json", "pattern", "cleared"],
+)
+def test_colours_in_a_line_do_not_matter(line: str, pattern: str | None) -> None:
+    assert parsed(line, pattern=pattern) == LineReport(None, {"loss": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("epoch 3: loss=0.5", r'; to take it from such a line: pattern=r"loss[=: ]+(?P<loss>\S+)"'),
+        (
+            '{"val": {"loss": 0.5}}',
+            '; by the name \'val.loss\' it would be found there: direction={"val.loss": "minimize"}',
+        ),
+        ("lossless", ""),
+        ('{"loss": "low"}', ""),
+        ("done", ""),
+    ],
+)
+def test_a_line_that_names_the_metric_is_told_how_to_read_it(line: str, hint: str) -> None:
+    parser = Parser(LOSS, None)
+    parser.read(line.encode())
+    assert parser.hint == hint

@@ -175,3 +175,12 @@ def test_a_placeholder_that_this_trial_has_no_value_for_is_told(train: Path) -> 
 def test_a_value_that_no_argument_can_have_is_told(train: Path) -> None:
     with pytest.raises(TrialError, match=r"Script.args\[0\]='a\\x00': no argument can have a NUL"):
         Script(train, ["{text}"]).plan(trial(text="a\0"))
+
+
+def test_braces_of_a_path_are_braces(train: Path, tmp_path: Path) -> None:
+    odd = tmp_path / "{x}"
+    odd.mkdir()
+    script = Script(train, [odd / "data", "{lr}"], cwd=odd, result_file=Path("{lr}.json"))
+    script.check(["lr"])
+    plan = script.plan(trial(lr=1))
+    assert plan == Plan([str(train), f"{odd}/data", "1"], str(odd), f"{odd}/{{lr}}.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -74,3 +75,26 @@ def test_a_report_takes_a_number_or_one_keyword_of_any_name(trial: Trial) -> Non
     report(accuracy=0.25, step=7)
     report({"value": 0.125, "size": 3})
     assert trial._port.said == [(0, 0.5, None), (7, 0.25, None), (8, 0.125, {"size": 3.0})]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        (
+            {"ASYNCSWEEP_WORKER": "ab"},
+            "this process was started by a trial: report from the process that runs the script",
+        ),
+        (
+            {"ASYNCSWEEP_WORKER": "ab", "ASYNCSWEEP_PROGRAM": "cd"},
+            'this process is one of a Command, which reports by what it prints, such as {"loss": 0.1}',
+        ),
+    ],
+    ids=["script", "command"],
+)
+def test_a_process_that_a_trial_started_is_told_who_has_to_report(variables: dict[str, str], told: str) -> None:
+    code = "import asyncsweep.worker.current as current\ncurrent.report(loss=1)"
+    environment = {**os.environ, **variables}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=50, check=True
+    )
+    assert told in done.stderr

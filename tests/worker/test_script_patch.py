@@ -14,16 +14,19 @@ M = "tests.worker.patched_module"
 @pytest.mark.parametrize(
     ("target", "told"),
     [
-        (f"{M}:Model.fitt", f"patch '{M}:Model.fitt': Model has no 'fitt' (did you mean 'fit'?)"),
-        (f"{M}:Modle.fit", f"patch '{M}:Modle.fit': {M} has no 'Modle' (did you mean 'Model'?)"),
-        (f"{M}:Model.size", f"patch '{M}:Model.size': it is a property, and only functions and methods can be hooked"),
+        (f"{M}:Model.fitt", f"Script.patch: '{M}:Model.fitt': Model has no 'fitt' (did you mean 'fit'?)"),
+        (f"{M}:Modle.fit", f"Script.patch: '{M}:Modle.fit': {M} has no 'Modle' (did you mean 'Model'?)"),
+        (
+            f"{M}:Model.size",
+            f"Script.patch: '{M}:Model.size': it is a property, and only functions and methods can be hooked",
+        ),
         (
             f"{M}:Model.constant",
-            f"patch '{M}:Model.constant': it is a int, and only functions and methods can be hooked",
+            f"Script.patch: '{M}:Model.constant': it is a int, and only functions and methods can be hooked",
         ),
         (
             "builtins:str.upper",
-            "patch 'builtins:str.upper': it cannot be replaced: cannot set 'upper' attribute of immutable type 'str'",
+            "Script.patch: 'builtins:str.upper': it cannot be replaced: cannot set 'upper' attribute of immutable type 'str'",
         ),
     ],
 )

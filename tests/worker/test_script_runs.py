@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from asyncsweep.errors import ConfigError
 from asyncsweep.wire.messages import (
     ATTR_SET,
     FINISHED,
@@ -133,8 +134,8 @@ def test_without_a_metric_the_error_says_where_it_could_come_from(run: Run) -> N
     kind, message = run("print('done')").error
     assert kind == "TrialError"
     assert message == (
-        "train.py ended without a metric: call asyncsweep.finish(loss=...) in it, or say where its metric is with "
-        "Script(metric=...), Script(objective=...) or Script(result_file=...)"
+        "train.py ended without a metric: call asyncsweep.finish(loss=...) in it (a process that it starts cannot), or say "
+        "where its metric is with Script(metric=...), Script(objective=...) or Script(result_file=...)"
     )
 
 
@@ -230,7 +231,7 @@ def test_a_process_that_the_script_forks_has_no_trial_to_report_for(run: Run) ->
         "os.wait()\nsw.finish(loss=1)"
     )
     ended = run(code)
-    assert (ended.metrics, ended.output) == ({"loss": 1.0}, "this process was forked by the\n" * 2)
+    assert (ended.metrics, ended.output) == ({"loss": 1.0}, "this process was forked within\n" * 2)
 
 
 def test_a_sweep_of_itself_is_refused_inside_of_a_script(run: Run) -> None:
@@ -270,12 +271,12 @@ def test_several_global_variables_are_the_result(run_with: Run) -> None:
     assert ended.metrics == {"loss": 1.0, "size": 2.0}
 
 
-def test_a_metric_without_a_variable_keeps_the_worker_from_being_ready(tmp_path: Path) -> None:
+def test_a_metric_without_a_variable_is_told_before_anything_runs(tmp_path: Path) -> None:
     (tmp_path / "train.py").touch()
-    worker = ScriptWorker(Script(tmp_path / "train.py", metric="best"), tmp_path, ("loss", "size"))
     told = "Script.metric='best': where is 'size'? Give each metric of the sweep its global variable: {'loss': 'loss', 'size': 'size'}"
-    assert worker.fault == ("ConfigError", told)
-    worker.close()
+    with pytest.raises(ConfigError) as raised:
+        Script(tmp_path / "train.py", metric="best").check((), ("loss", "size"))
+    assert str(raised.value) == told
 
 
 def test_a_file_is_the_result(run_with: Run) -> None:
@@ -325,6 +326,14 @@ def test_each_trial_has_random_numbers_of_its_own(run_with: Run, preload: str, d
     assert len({run_with(code, preload=[preload]).metrics["loss"] for _ in range(3)}) == 3
 
 
+LASTING_THREAD = """
+import threading
+ended = threading.Thread(target=print)
+ended.start()
+threading.Thread(target=threading.Event().wait, name="Lasting", daemon=True).start()
+"""
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
@@ -333,7 +342,18 @@ def test_each_trial_has_random_numbers_of_its_own(run_with: Run, preload: str, d
             "Script.preload: 'no_such_module' cannot be imported: No module named 'no_such_module'",
         ),
         ({"preload": ["broken"]}, "Script.preload: 'broken' cannot be imported: ZeroDivisionError: division by zero"),
-        ({"patch": {"json:dump_s": print}}, "patch 'json:dump_s': json has no 'dump_s' (did you mean 'dumps'?)"),
+        (
+            {"preload": ["threaded"]},
+            "Script.preload: 'threaded' has started the thread 'Lasting', which a fork does not have; leave it out",
+        ),
+        (
+            {"patch": {"json:dump_s": print}},
+            "Script.patch: 'json:dump_s': json has no 'dump_s' (did you mean 'dumps'?)",
+        ),
+        (
+            {"patch": {"no_such_module.a:f": print}},
+            "Script.patch: 'no_such_module.a:f': there is no module 'no_such_module', neither beside the script nor installed",
+        ),
     ],
     ids=str,
 )
@@ -342,6 +362,7 @@ def test_what_cannot_be_prepared_keeps_the_worker_from_being_ready(
 ) -> None:
     (tmp_path / "train.py").touch()
     (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "threaded.py").write_text(LASTING_THREAD)
     worker = ScriptWorker(Script(tmp_path / "train.py", **{"preload": ["json"], **options}), tmp_path)
     assert worker.fault == ("ConfigError", told)
     worker.close()
@@ -407,8 +428,8 @@ sw.finish(loss=0)
 
 
 def test_a_target_that_cannot_be_imported_fails_the_trial(run_with: Run) -> None:
-    told = ("ModuleNotFoundError", "No module named 'no_such_module'")
-    assert run_with("sw.finish(loss=0)", patch={"no_such_module:f": hooked}).error == told
+    told = "Script.patch: 'json.nothing:f': its module cannot be imported: No module named 'json.nothing'"
+    assert run_with("sw.finish(loss=0)", patch={"json.nothing:f": hooked}).error == ("ConfigError", told)
 
 
 # -- the end -----------------------------------------------------------------------------------------------------------
@@ -437,6 +458,7 @@ def test_a_script_has_its_grace_when_its_worker_is_told_to_end(tmp_path: Path) -
     worker.process.terminate()
     ended = worker.end()
     assert ended.error[1].startswith("train.py: exit code 5") and ended.output == "saved\n"
+    assert worker.leaves
     assert worker.process.wait(20) == -signal.SIGTERM
     worker.close()
 
