@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 import asyncsweep as sw
@@ -42,11 +43,12 @@ async def test_what_runs_may_save_itself_when_the_sweep_is_cancelled(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.py").write_text(SCRIPT)
+    here = anyio.Path(tmp_path)
     objective = saves_at_sigterm if kind == "function" else sw.Script("train.py")
     sweep = sw.Sweep(objective, {"x": sw.Float(0, 1)}, sampler="random", n_trials=1, executor="process", grace_s=30)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(sweep.run)
-        while not Path("begun").exists():
-            await anyio.sleep(0.01)
+        while not await here.joinpath("begun").exists():
+            await anyio.lowlevel.checkpoint()
         tasks.cancel_scope.cancel()
-    assert Path("saved").exists()
+    assert await here.joinpath("saved").exists()
