@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +47,21 @@ def completion(ctx: click.Context, shell: str) -> None:
 
 
 def complete_values(command: click.Command) -> click.Command:
-    """The command, with the values of its arguments and options completed."""
-    for param in command.params:
-        if isinstance(param, click.Argument) and param.name in ("directory", "directories"):
-            param.type = SweepDirectory()
-        elif isinstance(param, click.Argument) and param.name == "number":
-            param.type = OneOf(_trials)
-        elif isinstance(param, click.Option) and param.name in _VALUES:
-            param.type = OneOf(_VALUES[param.name])
-    return command
+    """A copy of the command, with the values of its arguments and options completed."""
+    completed = copy(command)
+    completed.params = [_with_values(param) for param in command.params]
+    return completed
+
+
+def _with_values(param: click.Parameter) -> click.Parameter:
+    completed = copy(param)
+    if isinstance(param, click.Argument) and param.name in ("directory", "directories"):
+        completed.type = SweepDirectory()
+    elif isinstance(param, click.Argument) and param.name == "number":
+        completed.type = OneOf(_trials)
+    elif isinstance(param, click.Option) and param.name in _VALUES:
+        completed.type = OneOf(_VALUES[param.name])
+    return completed
 
 
 class OneOf(click.ParamType[Any]):

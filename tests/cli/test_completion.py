@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from asyncsweep.cli.completion import VARIABLE
+from asyncsweep.cli.completion import VARIABLE, complete_values
 from asyncsweep.cli.group import asyncsweep as command
+from asyncsweep.cli.logs import logs
 from asyncsweep.journal import journal
 
 
@@ -77,3 +78,10 @@ def test_each_shell_has_a_script(shell: str) -> None:
 def test_bash_takes_the_script() -> None:
     script = CliRunner().invoke(command, ["completion", "bash"]).stdout
     assert subprocess.run(["bash", "-n"], input=script, text=True, timeout=30, check=False).returncode == 0
+
+
+def test_what_completes_a_command_leaves_the_command_as_it_is() -> None:
+    before = [param.type for param in logs.params]
+    completed = complete_values(logs)
+    assert [param.type for param in logs.params] == before
+    assert [param.type for param in completed.params] != before
