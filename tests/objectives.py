@@ -372,3 +372,7 @@ def removes_its_log_folder(trial: Trial) -> float:
     (Path(trial.params["directory"]) / "trials").write_text("in the way")
     print("lost")
     return 0.0
+
+
+def has_a_folder(trial: Any) -> float:
+    return float(trial.dir.is_dir())

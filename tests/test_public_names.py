@@ -44,6 +44,13 @@ def test_every_error_and_update_is_public() -> None:
     assert expected <= set(asyncsweep.__all__)
 
 
+@pytest.mark.parametrize("name", asyncsweep.__all__)
+def test_no_module_has_a_public_name(name: str) -> None:
+    # Python puts a module that is imported into its package, in the place of what has the name there.
+    place = Path(asyncsweep.__file__).parent / name
+    assert not place.is_dir() and not place.with_suffix(".py").exists()
+
+
 def test_a_name_is_looked_up_once() -> None:
     assert vars(asyncsweep).get("ConfigError", errors.ConfigError) is asyncsweep.ConfigError
     assert "ConfigError" in vars(asyncsweep)

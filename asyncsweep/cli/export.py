@@ -80,7 +80,7 @@ def json_(directory: str, output: str, force: bool) -> None:
 @click.option("--title", metavar="TEXT", help="The page's title. Default: the name of the folder.")
 def html_(directory: str, output: str, force: bool, rows: int, title: str | None) -> None:
     """Write the sweep in DIR as one HTML page, which needs no other file, loads nothing and runs nothing."""
-    from asyncsweep.report import page
+    from asyncsweep.html_page import page
 
     story = read(Path(directory))
     name = Path(directory).absolute().name if title is None else title
@@ -111,7 +111,7 @@ def optuna_(directory: str, storage: str, study: str | None, force: bool) -> Non
 
 
 def _facts(story: Story, title: str) -> Any:
-    from asyncsweep.report import Facts
+    from asyncsweep.html_page import Facts
 
     spec = story.spec
     if story.finish is not None:

@@ -12,8 +12,8 @@ import pytest
 
 import asyncsweep as sw
 from asyncsweep.core.records import ErrorInfo
+from asyncsweep.html_page import Facts, page
 from asyncsweep.progress.text import visible
-from asyncsweep.report import Facts, page
 from asyncsweep.space import Constant
 from asyncsweep.testing.events import spec
 

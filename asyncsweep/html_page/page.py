@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from asyncsweep.columns import Columns
 from asyncsweep.core.records import State, TrialRecord
+from asyncsweep.html_page.chart import history
+from asyncsweep.html_page.style import POLICY, STYLE
 from asyncsweep.progress.text import duration_text, value_text, visible
-from asyncsweep.report.chart import history
-from asyncsweep.report.style import POLICY, STYLE
 from asyncsweep.result import Result
 from asyncsweep.space import Constant
 
