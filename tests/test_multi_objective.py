@@ -67,8 +67,7 @@ def random_hypervolumes() -> list[float]:
     return [anyio.run(two_directions("random", seed).run).hypervolume(REFERENCE) for seed in range(10)]
 
 
-@pytest.mark.deep  # ten sampler hosts, each of which imports optuna
-@pytest.mark.timeout(150)
+@pytest.mark.timeout(150)  # ten sampler hosts, each of which imports optuna
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_with_two_directions_the_front_is_better_than_at_random(sampler: str) -> None:
     found: dict[int, float] = {}

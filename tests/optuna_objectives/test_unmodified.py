@@ -46,9 +46,7 @@ PROBLEMS = {
     "torch-mlp": Problem(objectives.torch_mlp, {"value": "maximize"}, 20),
     "constrained": Problem(objectives.constrained, {"value": "minimize"}, 25),
 }
-EACH = pytest.mark.parametrize(  # torch takes seconds to import, and threads of others slow it down
-    "problem", [pytest.param(name, marks=[pytest.mark.deep] if name == "torch-mlp" else []) for name in PROBLEMS]
-)
+EACH = pytest.mark.parametrize("problem", PROBLEMS)
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +118,11 @@ async def test_an_optuna_objective_comes_to_the_same_in_threads(problem: str) ->
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@EACH
+@pytest.mark.parametrize(
+    "problem",
+    # A worker takes long to import torch.
+    [pytest.param(name, marks=[pytest.mark.deep] if name == "torch-mlp" else []) for name in PROBLEMS],
+)
 async def test_an_optuna_objective_comes_to_the_same_in_worker_processes(problem: str) -> None:
     assert await swept(problem, "process") == plainly(problem)
 
@@ -130,7 +132,7 @@ def test_the_sampler_has_more_to_go_by_than_its_first_random_trials(problem: str
     assert [told.state for told in plainly(problem)].count("COMPLETE") >= 10
 
 
-@pytest.mark.parametrize("problem", ["sklearn-pruned", pytest.param("torch-mlp", marks=pytest.mark.deep)])
+@pytest.mark.parametrize("problem", ["sklearn-pruned", "torch-mlp"])
 def test_the_problems_with_reports_have_pruned_trials(problem: str) -> None:
     assert [told.state for told in plainly(problem)].count("PRUNED") >= 3
 

@@ -93,7 +93,6 @@ class TestCmaEs(SamplerSuite):
         return building("cmaes")
 
 
-@pytest.mark.deep  # half a minute; test_optuna_samplers.py has a few asks of it
 @pytest.mark.filterwarnings("ignore:Clip non-finite values to the min/max finite values")
 class TestGP(SamplerSuite):
     space = SMALL_SPACE
