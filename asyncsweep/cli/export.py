@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import functools
 import sys
-import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from asyncsweep import __version__
 from asyncsweep.cli import output as outputs
-from asyncsweep.cli.show import Story, read
-from asyncsweep.progress.text import duration_text, visible
-from asyncsweep.result import Result
-
-_ROWS = 1000
+from asyncsweep.cli.show import read
+from asyncsweep.progress.text import visible
 
 
 @click.group(
@@ -69,22 +63,25 @@ def json_(directory: str, output: str, force: bool) -> None:
 
 @export.command(name="html", short_help="A page to look at.")
 @_to_file
+@click.option("--plain", is_flag=True, help="A page without scripts: tables and a drawing, for mail and archives.")
 @click.option(
     "--rows",
     type=click.IntRange(min=0),
-    default=_ROWS,
-    show_default=True,
     metavar="N",
-    help="The first N trials in the table; 0 for as many as a browser can well show.",
+    help="At most N trials, evenly over the sweep (default 20,000); of a plain page the first N (default 1,000). "
+    "0 for as many as a browser can well show.",
 )
 @click.option("--title", metavar="TEXT", help="The page's title. Default: the name of the folder.")
-def html_(directory: str, output: str, force: bool, rows: int, title: str | None) -> None:
-    """Write the sweep in DIR as one HTML page, which needs no other file, loads nothing and runs nothing."""
-    from asyncsweep.html_page import page
+def html_(directory: str, output: str, force: bool, plain: bool, rows: int | None, title: str | None) -> None:
+    """Write the sweep in DIR as one HTML page, which needs no other file and loads nothing.
 
-    story = read(Path(directory))
-    name = Path(directory).absolute().name if title is None else title
-    text = page(story.result, _facts(story, name or directory), limit=rows)
+    It is the page of `asyncsweep view`, as it was at this moment: plots, curves, the table, errors and the ends of failed
+    trials' logs. Its scripts are its own: nothing that is in the sweep is executed.
+    """
+    from asyncsweep.cli import export_html
+
+    make = export_html.plain if plain else export_html.interactive
+    text = make(Path(directory), rows, title)
     outputs.write(output, lambda path: path.write_text(text, encoding="utf-8"), force=force)
 
 
@@ -108,40 +105,3 @@ def optuna_(directory: str, storage: str, study: str | None, force: bool) -> Non
     if left_out := len(result.trials) - n_written:
         line += f" {left_out} left out that have not ended, or failed before they had parameters."
     click.echo(visible(line, sys.stdout.encoding or "utf-8"))
-
-
-def _facts(story: Story, title: str) -> Any:
-    from asyncsweep.html_page import Facts
-
-    spec = story.spec
-    if story.finish is not None:
-        status = f"Ended: {story.finish.error or story.finish.reason}."
-    else:
-        ago = duration_text(time.time() - story.at)
-        status = f"Not ended: it ran, or was interrupted. The last event was {ago} before this page was made."
-    settings = {
-        "objective": spec.objective,
-        "direction": ", ".join(f"{name}: {direction}" for name, direction in spec.directions.items()),
-        "sampler": _plugin(spec.sampler),
-        "pruner": _plugin(spec.pruner),
-        "executor": _plugin(spec.executor),
-        "n_trials": str(spec.n_trials),
-        "concurrency": str(spec.concurrency),
-        "seed": str(spec.seed),
-        "started": _started(story.result),
-    }
-    made = f"Made by asyncsweep {__version__} at {datetime.now(UTC):%Y-%m-%d %H:%M} UTC."
-    return Facts(title, status, {name: text for name, text in settings.items() if text}, made)
-
-
-def _plugin(spec: Any) -> str:
-    options = ", ".join(f"{name}={value!r}" for name, value in spec.options.items())
-    return f"{spec.name}({options})" if options else str(spec.name)
-
-
-def _started(result: Result) -> str:
-    first = min((trial.started_at for trial in result.trials if trial.started_at), default=0.0)
-    try:
-        return f"{datetime.fromtimestamp(first, UTC):%Y-%m-%d %H:%M:%S} UTC" if first else ""
-    except (OverflowError, OSError, ValueError):
-        return repr(first)

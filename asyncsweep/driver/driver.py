@@ -266,3 +266,8 @@ class Driver:
     @property
     def is_over(self) -> bool:
         return self.machine.phase is Phase.FINISHED or self.fault is not None
+
+    @property
+    def is_closed(self) -> bool:
+        """True when nothing is heard any more: it has ended, or was broken off."""
+        return self._closed

@@ -143,6 +143,7 @@ async def _driven(
         found = _first(group)
         failure = found if failure is None or isinstance(found, _ORDERS) else failure
     finally:
+        driver.watchers.close()  # nothing more happens to a sweep that was broken off, either
         if journal is not None:
             await _close_journal(plan, driver, journal, failure)
     failure = failure or driver.fault

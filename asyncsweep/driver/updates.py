@@ -50,9 +50,18 @@ class Watcher:
 
     async def take(self) -> list[Update]:
         """All updates that wait, once there are any; empty when the sweep has ended. What was missed comes first."""
+        await self.ready()
+        return self.taken()
+
+    async def ready(self) -> None:
+        """Wait until there is something to take, or nothing comes any more; several may wait."""
         while not self._updates and not self._skipped and not self.closed:
-            self._ready, self._is_waited_for = anyio.Event(), True
+            if not self._is_waited_for:
+                self._ready, self._is_waited_for = anyio.Event(), True
             await self._ready.wait()
+
+    def taken(self) -> list[Update]:
+        """All updates that wait now. What was missed comes first."""
         batch = list(self._updates)
         self._updates.clear()
         if self._skipped:

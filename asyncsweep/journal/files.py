@@ -112,6 +112,13 @@ class OsFile:
             offset += len(part)
         return b"".join(parts)  # a single part is not copied
 
+    def part(self, offset: int, size: int) -> bytes:
+        """At most so many bytes from a place on; less where there are not more."""
+        return os.pread(self._fd, size, offset)
+
+    def status(self) -> os.stat_result:
+        return os.fstat(self._fd)
+
     def append(self, data: bytes | bytearray) -> None:
         written = os.write(self._fd, data)
         while written < len(data):

@@ -229,6 +229,15 @@ class _Reading:
 _FIRST = frozenset((SweepOpened, Kept, Snapshot))
 
 
+def follows(event: Event, before: Event | None) -> bool:
+    """Whether an event can stand behind another one, or with None at the beginning, by their types and numbers."""
+    if isinstance(event, Kept | Snapshot):
+        return before is None or (isinstance(before, Kept) and event.seq == before.seq)
+    if before is None:
+        return isinstance(event, SweepOpened) and event.seq == 1
+    return event.seq == before.seq + 1 and not isinstance(before, Kept) and not isinstance(event, SweepOpened)
+
+
 def is_damage(view: memoryview, offset: int, may_be_torn: bool) -> bool:
     """Whether the broken record at `offset` was whole once; False when a kill or a power loss may have left it and the rest.
 

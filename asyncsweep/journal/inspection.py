@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from asyncsweep.core.effects import Finish
-from asyncsweep.core.events import Event, Kept, Snapshot, SweepOpened
+from asyncsweep.core.events import Event, Kept
 from asyncsweep.core.machine import Machine, Phase
 from asyncsweep.core.records import State
 from asyncsweep.errors import ConfigError, InvalidTransition, JournalError
@@ -188,13 +188,7 @@ class Reading:
         if event is None:
             return "the record there is whole but is no event"
         before = self._before
-        if isinstance(event, Kept | Snapshot):
-            fits = before is None or (isinstance(before, Kept) and event.seq == before.seq)
-        elif before is None:
-            fits = isinstance(event, SweepOpened) and event.seq == 1
-        else:
-            fits = event.seq == before.seq + 1 and not isinstance(before, Kept) and not isinstance(event, SweepOpened)
-        if not fits:
+        if not layout.follows(event, before):
             last = "nothing" if before is None else f"event {before.seq}"
             return f"event {event.seq} ({type(event).__name__}) is out of order: it follows {last}"
         if self._machine is not None:

@@ -6,12 +6,11 @@ Whatever the source, a viewer learns of changes from `Publish`ed updates alone; 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from asyncsweep.core.records import SweepSpec, TrialRecord
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.logs import Log
-from asyncsweep.steering.commands import Commands
 
 Standing = Literal["RUNNING", "PAUSED", "STOPPING", "ENDED", "INTERRUPTED"]
 
@@ -28,6 +27,25 @@ class Stand(NamedTuple):
     state: Standing
     reason: str = ""
     error: str = ""
+
+
+class Steering(Protocol):
+    """What takes a viewer's commands: `Commands` of a run of this process, or who passes them on to another one."""
+
+    def check(self, command: str, fields: dict[str, Any]) -> None:
+        """Refuse what cannot be answered.
+
+        Raises:
+            ConfigError: There is no such command, or it takes other fields.
+        """
+
+    async def answer(self, command: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request that was checked.
+
+        Raises:
+            ConfigError: A field has a wrong value, or the sweep cannot be steered (any more).
+            OSError: A log cannot be read.
+        """
 
 
 class Source(Protocol):
@@ -48,7 +66,7 @@ class Source(Protocol):
     @property
     def is_live(self) -> bool: ...
     @property
-    def commands(self) -> Commands | None: ...
+    def commands(self) -> Steering | None: ...
 
     @property
     def spec(self) -> SweepSpec:

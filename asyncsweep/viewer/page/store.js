@@ -1,6 +1,8 @@
 // What the page knows of the sweep, and what the user has chosen to see of it. All views read from here and listen for changes; nothing
 // here touches the document.
 
+import { number } from "./format.js";
+
 export const STATES = ["COMPLETE", "PRUNED", "FAILED", "CANCELLED", "RUNNING", "WAITING"];
 const FIXED = 8;
 
@@ -35,6 +37,7 @@ export function asNumber(cell) {
 //   chosen    number or null                                        the trial whose details are shown; store.chosen
 //   link      {state: "open"|"waiting"|"refused"|"closed", text}    the connection; store.link
 //   info      info                                                  another sweep, or the same one after a restart
+//   theme     "dark" or "light"                                     the colours of the page changed; store.theme
 export class Store {
   constructor() {
     this.rows = new Map();
@@ -42,11 +45,14 @@ export class Store {
     this.info = null;
     this.status = null;
     this.curves = new Map(); // number -> {attempt, of, steps: [], values: []}
+    this.version = "";
     this.sweeps = [];
     this.mayControl = false;
     this.states = new Set(STATES);
     this.selection = null;
     this.chosen = null;
+    this.order = []; // the numbers of the trials that are listed, in the order of the table
+    this.theme = "light";
     this.link = { state: "waiting", text: "" };
     this.listeners = new Map();
   }
@@ -56,8 +62,15 @@ export class Store {
     this.listeners.get(event).push(listener);
   }
 
+  // A listener that fails is reported to the console, and the others are called all the same.
   emit(event, detail) {
-    for (const listener of this.listeners.get(event) ?? []) listener(detail);
+    for (const listener of this.listeners.get(event) ?? []) {
+      try {
+        listener(detail);
+      } catch (error) {
+        reportError(error);
+      }
+    }
   }
 
   // -- what the server says ------------------------------------------------------------------------------------------
@@ -65,6 +78,7 @@ export class Store {
   take(message) {
     switch (message.type) {
       case "hello":
+        this.version = message.server;
         this.sweeps = message.sweeps;
         this.mayControl = message.control;
         this.emit("info", this.info);
@@ -141,6 +155,11 @@ export class Store {
     this.emit("link", this.link);
   }
 
+  setTheme(theme) {
+    this.theme = theme;
+    this.emit("theme", theme);
+  }
+
   // -- what views ask for --------------------------------------------------------------------------------------------
 
   // The rows in the states that are shown, in the order of their numbers.
@@ -148,12 +167,17 @@ export class Store {
     return [...this.rows.values()].filter((row) => this.states.has(row.state)).sort((a, b) => a.number - b.number);
   }
 
+  // Whether a row is in a state that is shown and, where the user selected trials, is one of them.
+  isListed(row) {
+    return this.states.has(row.state) && (this.selection === null || this.selection.has(row.number));
+  }
+
   // What a value of a column is to a reader, as text: choices by their names, numbers with `digits`.
   text(column, cell, digits = 6) {
     if (column.type === "constant") return column.choices[0];
     if (cell === null || cell === undefined) return "";
     if (column.type === "category") return column.choices[cell] ?? "?";
-    if (typeof cell === "number") return Number.isInteger(cell) ? String(cell) : String(Number(cell.toPrecision(digits)));
+    if (typeof cell === "number") return number(cell, digits);
     return typeof cell === "string" ? cell : JSON.stringify(cell);
   }
 

@@ -1,0 +1,169 @@
+"""What one viewer is sent, and when: no I/O, no clock.
+
+Nothing is kept for a viewer but how far it is, and how many messages it has been sent and has acknowledged. What changes meanwhile is
+where it is anyway, in the hub; so a viewer that acknowledges late gets everything in one, and one that never does costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from asyncsweep.viewer.curves import Curves
+from asyncsweep.viewer.forms import Form
+from asyncsweep.viewer.hub import Hub
+from asyncsweep.viewer.incoming import Unwelcome
+
+# Messages under way that were not acknowledged.
+WINDOW_SNAPSHOT = 4
+WINDOW = 1
+
+
+class Flow:
+    """One viewer's side of the stream.
+
+    Args:
+        form: The form of its messages.
+
+    Attributes:
+        hub: The sweep that it has opened; None before the first.
+        sent: How many messages it was sent that are to be acknowledged.
+        received: How many of them it has acknowledged.
+    """
+
+    def __init__(self, form: Form) -> None:
+        self.hub: Hub | None = None
+        self.sent = 0
+        self.received = 0
+        self._form = form
+        self._curves = Curves()
+        self._wanted: tuple[str | None, int | None] = (None, None)
+        self._start("")
+
+    # -- what it says -----------------------------------------------------------------------------------------------------
+
+    def open(self, hub: Hub, epoch: str | None, since: int | None) -> None:
+        """It wants this sweep, from where it knows it."""
+        self.hub = hub
+        self._wanted = epoch, since
+        self._curves = Curves()
+        self._start("")
+
+    def watch(self, trials: Iterable[int]) -> None:
+        """It wants these curves."""
+        self._curves.watch(trials)
+
+    def ack(self, received: int) -> None:
+        """It has got so many messages.
+
+        Raises:
+            Unwelcome: It was not sent so many.
+        """
+        if not 0 <= received <= self.sent:
+            raise Unwelcome(f"ack: received is {received}, and {self.sent} messages were sent"[:120])
+        self.received = max(self.received, received)
+
+    # -- what it gets -----------------------------------------------------------------------------------------------------
+
+    @property
+    def may_send(self) -> bool:
+        """Whether it takes another message now."""
+        window = WINDOW_SNAPSHOT if self._is_reading or not self._epoch else WINDOW
+        return self.hub is not None and self.sent - self.received < window
+
+    def next(self) -> bytes | None:
+        """The next message; None when there is nothing that it lacks, or it takes no more."""
+        hub = self.hub
+        if hub is None or not hub.epoch:
+            return None
+        if self._epoch != hub.epoch:
+            self._begin(hub)
+        if not self.may_send:
+            return None
+        message = self._part(hub) if self._is_reading else self._news(hub)
+        if message is not None:
+            self.sent += 1
+        return message
+
+    def _start(self, epoch: str) -> None:
+        self._epoch = epoch
+        self._cursor = 0
+        self._base = 0  # what changed up to here before the snapshot began is told by the snapshot
+        self._n_parts = 0
+        self._is_reading = False
+        self._is_resumed = False
+        self._version = 0
+        self._status_seq = 0
+        self._turns: deque[Callable[[Hub], bytes | None]] = deque((self._delta, self._status, self._points))
+
+    def _begin(self, hub: Hub) -> None:
+        epoch, since = self._wanted
+        self._wanted = None, None
+        self._start(hub.epoch)
+        self._curves.forget()
+        if epoch == hub.epoch and since is not None and 0 <= since <= hub.seq:
+            self._cursor, self._is_resumed = since, True
+        else:
+            self._base, self._is_reading = hub.seq, True
+
+    def _part(self, hub: Hub) -> bytes | None:
+        """The next part of a snapshot; after the first one comes the status."""
+        if self._n_parts and not self._status_seq:
+            return self._status(hub)
+        piece = hub.rows.piece(self._cursor, self._form, may_be_older=True)
+        message: dict[str, Any] = {
+            "type": "snapshot",
+            "sweep": hub.name,
+            "epoch": hub.epoch,
+            "part": self._n_parts,
+            "last": piece.to >= self._base,
+            "seq": piece.to,
+            "total": hub.table.total,
+        }
+        if not self._n_parts:
+            message["info"] = hub.info()
+        if self._version != hub.columns.version:
+            message["columns"] = hub.column_fields()
+            self._version = hub.columns.version
+        gone = [number for at, number in piece.gone if at > self._base]
+        if gone:
+            message["gone"] = gone
+        self._cursor = piece.to
+        self._n_parts += 1
+        self._is_reading = piece.to < self._base
+        return self._form.encode({**message, "rows": piece.rows})
+
+    def _news(self, hub: Hub) -> bytes | None:
+        """What there is in turns, so that nothing waits for long."""
+        for _ in range(len(self._turns)):
+            turn = self._turns[0]
+            self._turns.rotate(-1)
+            message = turn(hub)
+            if message is not None:
+                return message
+        return None
+
+    def _delta(self, hub: Hub) -> bytes | None:
+        if self._cursor == hub.seq and not self._is_resumed:
+            return None
+        since = self._cursor
+        piece = hub.rows.piece(since, self._form, may_be_older=False)
+        self._cursor = piece.to
+        if piece.is_empty and not self._is_resumed:
+            return None
+        self._is_resumed = False
+        if self._version == hub.columns.version:
+            return piece.delta(since, 0, None, self._form)
+        self._version = hub.columns.version
+        return piece.delta(since, self._version, hub.column_fields(), self._form)
+
+    def _status(self, hub: Hub) -> bytes | None:
+        if self._status_seq == hub.status_seq:
+            return None
+        self._status_seq = hub.status_seq
+        return hub.status_message(self._form)
+
+    def _points(self, hub: Hub) -> bytes | None:
+        curves = self._curves.next(hub.table, hub.source.trials)
+        return self._form.encode({"type": "points", "curves": curves}) if curves else None

@@ -1,0 +1,325 @@
+"""What all viewers of one sweep share: its published table, which trials changed, and the messages that say so.
+
+A hub has no task. Whoever serves a viewer waits with `newer` and looks with `catch_up`, or `pull`: that takes what the source has said
+meanwhile. With no viewer, nothing happens but that a bounded buffer fills up, and overflows.
+
+- Looks are at least `TICK_S` apart, for all viewers together, and so much longer that their work is a twentieth of the time.
+- No step of the work takes longer than some milliseconds: a large table is read in steps, others have their turn between them.
+- Where updates were missed, all trials are looked at again, and those that are not what they were have changed.
+- `seq` grows with everything that viewers could want to know. `epoch` names the counting; with a new one they begin anew. So it is when the
+  source says that all is void, and when the table has become so large that fewer trials are shown.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import deque
+from itertools import islice
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+
+from asyncsweep.core import effects as ef
+from asyncsweep.core.records import TrialRecord
+from asyncsweep.viewer import values
+from asyncsweep.viewer.changes import Changes
+from asyncsweep.viewer.columns import TableColumns
+from asyncsweep.viewer.forms import Form
+from asyncsweep.viewer.rows import Rows
+from asyncsweep.viewer.source import Source
+from asyncsweep.viewer.status import TEXT_CHARS, Pace, duration_of, status
+from asyncsweep.viewer.table import Table
+from asyncsweep.worker.secrets import redacted
+
+MOST_SHOWN = 100_000
+BUFFERED = 10_000
+TICK_S = 0.1
+LONGEST_TICK_S = 2.0
+WORK_SHARE = 0.05
+# A step of the work: so many updates, or so many records.
+STEP_UPDATES = 2_000
+STEP_RECORDS = 1_000
+# What has changed of the status is told at once where it matters, else so often; and what the clock alone changes.
+STATUS_EVERY_S = 0.5
+CLOCK_EVERY_S = 5.0
+# What the source tells without an update, such as a problem, is looked at so often.
+LOOK_EVERY_S = 1.0
+
+
+class Hub:
+    """One sweep for all its viewers.
+
+    Args:
+        source: Where the facts come from.
+        most_shown: How many final trials are shown at most, as a sample.
+
+    Attributes:
+        source: The same.
+        epoch: Names the counting of `seq`; "" while the table is read for the first time.
+        stride: Every how many-th final trial is shown.
+        best: The number of the best trial; None where there is none.
+        table: What was published of the trials.
+        columns: Their columns.
+        rows: Their rows, in pieces.
+        status_seq: When the status changed last.
+        turn: Held by who makes a message, so that nobody waits for more than one.
+    """
+
+    def __init__(self, source: Source, *, most_shown: int = MOST_SHOWN) -> None:
+        self.source = source
+        self.turn = anyio.Lock()
+        self._most_shown = most_shown
+        self._looking = anyio.Lock()
+        self._work_s = 0.0
+        self._next_at = 0.0
+        self._changes = Changes()
+        self._begin()
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def seq(self) -> int:
+        """The number of the last change."""
+        return self._changes.seq
+
+    def is_shown(self, number: int) -> bool:
+        """Whether viewers have this trial."""
+        if self.table.state(number) is None:
+            return False
+        return not number % self.stride or number == self.best or number in self.table.open
+
+    # -- looking --------------------------------------------------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there is more to do of what was taken."""
+        return self._scan is not None or bool(self._updates)
+
+    def pull(self) -> None:
+        """Take what the source has said, and do a step of the work."""
+        if self.source.generation != self._generation:
+            self._begin()
+        if not self.has_work:
+            self._next_at = time.monotonic() + min(LONGEST_TICK_S, max(TICK_S, self._work_s / WORK_SHARE))
+            self._work_s = 0.0
+            updates = self._watcher.taken()
+            if updates and type(updates[0]) is ef.UpdatesSkipped:
+                self._scan = 0  # the records know what was missed, and all that came after it
+            else:
+                self._updates.extend(updates)
+        self._step()
+
+    async def catch_up(self) -> None:
+        """Take what the source has said, and do all of the work."""
+        async with self._looking:
+            self.pull()
+            while self.has_work:
+                await anyio.lowlevel.checkpoint()
+                self._step()
+
+    async def newer(self, seq: int) -> None:
+        """Wait until there is something after a change, and look for it meanwhile."""
+        while self.seq <= seq or not self.epoch:
+            await self._news()
+            pause = self._next_at - time.monotonic()
+            if pause > 0:
+                await anyio.sleep(pause)
+            if self.seq <= seq and time.monotonic() >= self._next_at:
+                await self.catch_up()
+
+    def charge(self, work_s: float) -> None:
+        """Somebody has worked so long for viewers because of the last look."""
+        self._work_s += work_s
+
+    async def _news(self) -> None:
+        with anyio.move_on_after(LOOK_EVERY_S if self._owes_status_at is None else STATUS_EVERY_S):
+            if self._watcher.closed:
+                await anyio.sleep_forever()
+            await self._watcher.ready()
+
+    # -- what there is --------------------------------------------------------------------------------------------------
+
+    def status(self) -> dict[str, Any]:
+        """How the sweep stands now."""
+        found = status(self.source, self.source.stand, self.table, self._pace, self.best, self.stride, time.time())
+        return {**found, "problem": self._problem()}
+
+    def status_message(self, form: Form) -> bytes:
+        """The message, as of `status_seq`; the same for all."""
+        message = self._status_messages.get(form.name)
+        if message is None or message[0] != self.status_seq:
+            message = self.status_seq, form.encode({"type": "status", **self.status()})
+            self._status_messages[form.name] = message
+        return message[1]
+
+    def column_fields(self) -> list[dict[str, Any]]:
+        """The columns as the stream has them."""
+        if self._fields[0] != self.columns.version:
+            self._fields = self.columns.version, self.columns.fields()
+        return self._fields[1]
+
+    def info(self) -> dict[str, Any]:
+        """What the sweep is."""
+        spec = self.source.spec
+        return {
+            "name": values.text(self.source.name),
+            "directions": {values.text(name): direction for name, direction in spec.directions.items()},
+            "sampler": values.text(spec.sampler.name),
+            "pruner": values.text(spec.pruner.name),
+            "executor": values.text(spec.executor.name),
+            "objective": values.text(spec.objective),
+            "n_trials": spec.n_trials,
+            "concurrency": spec.concurrency,
+            "is_live": self.source.is_live,
+            "has_logs": bool(getattr(self.source, "has_logs", True)),
+        }
+
+    def published(self, number: int) -> TrialRecord | None:
+        """A trial as far as it was published; None where there is none."""
+        return self.table.published(number, self.source.trials)
+
+    # -- the work -------------------------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        """Everything anew."""
+        source = self.source
+        self._generation = source.generation
+        self._watcher = source.watch(BUFFERED)
+        self._updates: deque[ef.Update] = deque()
+        self._scan: int | None = 0
+        self._changes = Changes(self._changes.seq + 1)
+        self._pace = Pace()
+        self._failure = ""
+        self._facts: tuple[object, ...] = ()
+        self._owes_status_at: float | None = None
+        self._status_at = 0.0
+        self._status_messages: dict[str, tuple[int, bytes]] = {}
+        self._told_seq = 0
+        self.status_seq = 0
+        self.table = Table()
+        self.columns = TableColumns(source.spec.space, source.spec.directions)
+        self._fields: tuple[int, list[dict[str, Any]]] = (0, [])
+        self.best: int | None = None
+        self.stride = 1
+        self.epoch = ""
+        self._share_anew()
+
+    def _share_anew(self) -> None:
+        self.rows = Rows(self.table, self._changes, self.columns, lambda: self.source.trials, self.is_shown)
+
+    def _step(self) -> None:
+        began = time.perf_counter()
+        if self._scan is not None:
+            self._scan = self._scan_from(self._scan)
+        elif self._updates:
+            changed: dict[int, None] = {}
+            for update in islice(self._updates, STEP_UPDATES):
+                self._apply(update, changed)
+            for _ in range(min(STEP_UPDATES, len(self._updates))):
+                self._updates.popleft()
+            for number in changed:
+                self._changes.touch(number)
+        if not self.has_work:
+            self._settle()
+        self._work_s += time.perf_counter() - began
+
+    def _scan_from(self, start: int) -> int | None:
+        """See what some records tell; gives the number from where to go on."""
+        records, table = self.source.trials, self.table
+        end = start + STEP_RECORDS
+        for number in range(start, min(end, len(records))):
+            record = records[number]
+            if table.sync(number, record):
+                self._changes.touch(number)
+                if table.is_final(number):
+                    self._pace.ended(record.finished_at, duration_of(record))
+                    self.columns.see_results(record)
+                if record.param_names is not None:
+                    self.columns.see_params(record)
+        for number in range(max(start, len(records)), min(end, table.end)):
+            if table.drop(number):
+                self._changes.touch(number)
+        return end if end < max(len(records), table.end) else None
+
+    def _apply(self, update: ef.Update, changed: dict[int, None]) -> None:
+        kind, table = type(update), self.table
+        if kind is ef.TrialReported:
+            assert isinstance(update, ef.TrialReported)
+            if table.reported(update):
+                changed[update.trial] = None
+            return
+        if isinstance(update, ef.TrialStarted):
+            table.started(update)
+        elif isinstance(update, ef.TrialFinished):
+            self._finish(update)
+        elif isinstance(update, ef.TrialSuggested):
+            table.suggested(update)
+            record = self._record(update.trial)
+            if record is not None:
+                self.columns.see_params(record)
+        elif isinstance(update, ef.TrialRetried):
+            table.retried(update)
+        elif isinstance(update, ef.TrialDropped):
+            if not table.drop(update.trial):
+                return
+        else:
+            if isinstance(update, ef.PluginFailed):
+                self._failure = f"{update.where}: {update.error}"
+            return
+        changed[update.trial] = None
+
+    def _finish(self, update: ef.TrialFinished) -> None:
+        self.table.finished(update)
+        record = self._record(update.trial)
+        if record is not None:
+            self._pace.ended(update.at, duration_of(record))
+            self.columns.see_results(record)
+
+    def _record(self, number: int) -> TrialRecord | None:
+        records = self.source.trials
+        return records[number] if number < len(records) else None
+
+    def _settle(self) -> None:
+        """All that was taken is done: see what follows from it."""
+        self._follow_best()
+        while self.table.n_final > self._most_shown * self.stride:
+            self.stride *= 2
+            self.epoch = ""
+            self._share_anew()
+        if not self.epoch:
+            self.epoch = secrets.token_hex(8)
+            self._changes.skip()
+        self._follow_status()
+
+    def _follow_best(self) -> None:
+        record = self.source.best
+        before, best = self.best, self.best
+        if record is not None and self.table.is_final(record.number):
+            best = record.number
+        elif record is None or (best is not None and not self.table.is_final(best)):
+            best = None
+        self.best = best
+        if best != before and self.stride > 1:
+            for number in (before, best):
+                if number is not None:
+                    self._changes.touch(number)
+
+    def _follow_status(self) -> None:
+        spec, now = self.source.spec, time.monotonic()
+        stand = self.source.stand
+        facts = (stand, self._problem(), self.best, spec.n_trials, spec.concurrency, self.epoch)
+        has_rows = self._changes.seq > self._told_seq
+        is_due = now >= self._status_at + (STATUS_EVERY_S if has_rows else CLOCK_EVERY_S)
+        if facts != self._facts or (is_due and (has_rows or stand.state == "RUNNING")):
+            self._facts, self._status_at, self._owes_status_at = facts, now, None
+            self._changes.skip()
+            self.status_seq = self._told_seq = self._changes.seq
+        elif has_rows:
+            self._owes_status_at = self._status_at + STATUS_EVERY_S
+
+    def _problem(self) -> str:
+        return values.text(redacted(self.source.problem or self._failure), TEXT_CHARS)

@@ -1,0 +1,147 @@
+// A chart: a title, switches, and a drawing or words in its place.
+//
+// It is drawn again when `invalidate` was called, at most four times a second, and seldomer where drawing takes long, so that it has a
+// small share of the page's time. It is not drawn while it is out of sight, nor while the pointer drags something in it. A zoom stays
+// as it is over all updates, for as long as the drawing's `key` does.
+
+import { element } from "./elements.js";
+import { config, isLoaded, layout, plotly, readColours, resize } from "./plot.js";
+import { Tip, describe } from "./tip.js";
+
+const PACE_MS = 250;
+const SHARE = 8; // so many times as long as the last drawing took, until the next one
+const NEAR = "300px";
+const NARROW = 480;
+
+// `compose(colours)` says what there is to draw now: {words} for nothing, and why, or
+//   {traces, x, y, key, summary, note, hasLegend, told}
+// x and y are {title, isLog, range, isWhole}; `summary` is the drawing in words, for who does not see it; `note` stands below it, and says
+// what is left out; `told(point, number)` are lines about one of plotly's points, to be shown with the trial.
+export class Chart {
+  constructor(section, title, store, compose) {
+    this.store = store;
+    this.title = title;
+    this.section = section;
+    this.compose = compose;
+    this.bar = element("div", { class: "chart-bar" });
+    this.host = element("div", { class: "chart-plot", role: "img", hidden: true });
+    this.words = element("p", { class: "placeholder chart-words" });
+    this.note = element("p", { class: "chart-note faint" });
+    section.replaceChildren(element("div", { class: "chart-head" }, element("h2", {}, title), this.bar), this.host, this.words, this.note);
+    this.tip = new Tip(section);
+
+    this.isDirty = true;
+    this.isNear = false;
+    this.isHeld = false; // the pointer drags
+    this.isDrawing = false;
+    this.isWired = false;
+    this.timer = null;
+    this.due = Infinity;
+    this.drawnAt = -Infinity;
+    this.cost = 0; // of the last drawing, in ms
+    this.drawn = 0; // how often
+    this.colours = null;
+    this.told = null;
+
+    new IntersectionObserver((entries) => this.turn(entries[entries.length - 1].isIntersecting), { rootMargin: NEAR }).observe(section);
+    new ResizeObserver(() => this.fit()).observe(this.host);
+    this.host.addEventListener("pointerdown", () => this.hold());
+    for (const event of ["pointerup", "pointercancel"]) addEventListener(event, () => this.release());
+    this.host.addEventListener("pointerleave", () => this.tip.hide());
+    store.on("theme", () => {
+      this.colours = null;
+      this.invalidate(true);
+    });
+  }
+
+  // It is to be drawn again; `soon` after what the user has done.
+  invalidate(soon = false) {
+    this.isDirty = true;
+    if (!this.isNear || this.isHeld || this.isDrawing) return;
+    const pause = soon ? 2 * this.cost : Math.max(PACE_MS, SHARE * this.cost);
+    const due = Math.max(performance.now(), this.drawnAt + pause);
+    if (this.timer !== null && this.due <= due) return;
+    clearTimeout(this.timer);
+    this.due = due;
+    this.timer = setTimeout(() => requestAnimationFrame(() => this.draw()), due - performance.now());
+  }
+
+  turn(isNear) {
+    this.isNear = isNear;
+    if (isNear && this.isDirty) this.invalidate(true);
+  }
+
+  hold() {
+    this.isHeld = true;
+    this.tip.hide();
+  }
+
+  release() {
+    if (!this.isHeld) return;
+    this.isHeld = false;
+    if (this.isDirty) this.invalidate();
+  }
+
+  async draw() {
+    this.timer = null;
+    if (this.isDrawing || this.isHeld || !this.isNear) return;
+    this.isDrawing = true;
+    this.isDirty = false;
+    const began = performance.now();
+    let waited = 0;
+    try {
+      this.colours ??= readColours(this.section);
+      const drawing = this.compose(this.colours);
+      if (drawing.words) this.say(drawing.words);
+      else {
+        if (!isLoaded()) this.say("Loading the charts …");
+        const library = await plotly();
+        waited = this.words.hidden ? 0 : performance.now() - began;
+        await this.show(library, drawing);
+      }
+    } catch (error) {
+      this.say(`This chart cannot be drawn: ${error.message}.`);
+    }
+    this.cost = performance.now() - began - waited;
+    this.drawnAt = performance.now();
+    this.isDrawing = false;
+    this.drawn += 1;
+    if (this.isDirty) this.invalidate();
+  }
+
+  async show(library, drawing) {
+    this.words.hidden = true;
+    this.host.hidden = false;
+    this.told = drawing.told ?? null;
+    await library.react(this.host, drawing.traces, layout(drawing, this.colours, this.section.clientWidth < NARROW), config());
+    this.wire();
+    this.host.setAttribute("aria-label", `${this.title}: ${drawing.summary}`);
+    this.note.textContent = drawing.note ?? "";
+  }
+
+  // Words in place of the drawing.
+  say(text) {
+    this.words.textContent = text;
+    this.words.hidden = false;
+    this.host.hidden = true;
+    this.note.textContent = "";
+    this.tip.hide();
+  }
+
+  // Once plotly has made the host its own.
+  wire() {
+    if (this.isWired) return;
+    this.isWired = true;
+    this.host.on("plotly_click", ({ points }) => points[0].customdata !== undefined && this.store.choose(points[0].customdata));
+    this.host.on("plotly_unhover", () => this.tip.hide());
+    this.host.on("plotly_hover", ({ points, event }) => {
+      const number = points[0].customdata;
+      if (number === undefined || !event || this.isHeld) return;
+      this.tip.show(...describe(this.store, number, this.told?.(points[0], number) ?? []), event.clientX, event.clientY);
+    });
+  }
+
+  fit() {
+    if (this.isWired && !this.host.hidden && this.host.clientWidth) resize(this.host);
+  }
+}

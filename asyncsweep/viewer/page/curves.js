@@ -1,0 +1,213 @@
+// Learning curves: what trials report, step by step. The server sends the curves of at most 64 trials, and this view decides of which:
+// the one that is chosen, those that run, the best few, and then those that the user selected, or else those that ended last.
+//
+// A curve has the colour of its trial's number. Those of pruned and failed trials are dashed, the best and the chosen one are bolder, and
+// who runs has a mark at the head of its curve. NaN and infinity are gaps.
+
+import { Chart } from "./chart.js";
+import { shortened } from "./elements.js";
+import { count, number as numeral } from "./format.js";
+import { look, seriesColour, trace } from "./plot.js";
+import { MOST_POINTS, isBetter, isDrawable, isOnAxis, isWide, outline, shares } from "./series.js";
+import { asNumber } from "./store.js";
+import { label } from "./states.js";
+import { Toggle } from "./switches.js";
+
+const MOST_WATCHED = 64;
+const MOST_RUNNING = 30;
+const MOST_BEST = 5;
+const MOST_LATEST = 12;
+const MOST_NAMED = 12;
+const PAUSE_MS = 300;
+
+export function mountCurves(section, store, actions) {
+  let watched = { numbers: [], roles: new Map(), selected: 0 };
+  let timer = null;
+  let next = 0;
+  const chart = new Chart(section, "Learning curves", store, (colour) => compose(store, watched, switches, colour));
+  const redraw = () => chart.invalidate(true);
+  const switches = {
+    logX: new Toggle(chart.bar, "Log steps", "A logarithmic axis of steps", redraw),
+    logY: new Toggle(chart.bar, "Log values", "A logarithmic axis of values", redraw),
+  };
+
+  const lookOut = () => {
+    timer = null;
+    const began = performance.now();
+    const before = watched.numbers;
+    watched = choose(store);
+    if (before.length !== watched.numbers.length || watched.numbers.some((number) => !before.includes(number))) actions.watch(watched.numbers);
+    next = performance.now() + 10 * (performance.now() - began);
+    chart.invalidate();
+  };
+  // A choice goes through all trials: seldom where there are many.
+  const lookOutSoon = () => {
+    timer ??= setTimeout(lookOut, Math.max(PAUSE_MS, next - performance.now()));
+  };
+  for (const event of ["rows", "filter", "selection", "chosen"]) store.on(event, lookOutSoon);
+  store.on("info", () => {
+    // Another sweep: its numbers mean other trials.
+    watched = { numbers: [], roles: new Map(), selected: 0 };
+    lookOutSoon();
+    redraw();
+  });
+  store.on("points", () => chart.invalidate());
+  for (const event of ["columns", "chosen", "selection"]) store.on(event, redraw);
+  return chart;
+}
+
+// The trials whose curves are wanted, each with the role that it has in the drawing, and how many the user selected.
+function choose(store) {
+  const objective = store.objectives()[0];
+  const running = [];
+  const best = [];
+  const latest = [];
+  const selected = [];
+  for (const row of store.rows.values()) {
+    if (!store.states.has(row.state) || row.state === "WAITING") continue;
+    if (store.selection?.has(row.number)) selected.push(row.number);
+    if (row.state === "RUNNING") running.push(row);
+    else if (store.selection === null && row.step !== null) latest.push(row);
+    if (row.state !== "COMPLETE" || !objective || !store.isFeasible(row)) continue;
+    const value = asNumber(row.cells[objective.place]);
+    if (value === null || Number.isNaN(value)) continue;
+    const at = best.findIndex((other) => isBetter(objective.column.direction, value, other.value));
+    if (at >= 0 || best.length < MOST_BEST) best.splice(at < 0 ? best.length : at, 0, { number: row.number, value });
+    best.length = Math.min(best.length, MOST_BEST);
+  }
+  const roles = new Map();
+  const add = (number, role) => roles.size < MOST_WATCHED && !roles.has(number) && roles.set(number, role);
+  if (store.rows.has(store.chosen)) add(store.chosen, "chosen");
+  for (const { number } of best) add(number, "best");
+  const reported = running.sort((a, b) => (b.step !== null) - (a.step !== null) || b.number - a.number);
+  for (const { number } of reported.slice(0, MOST_RUNNING)) add(number, "running");
+  for (const number of selected.sort((a, b) => a - b)) add(number, "selected");
+  const end = (row) => (row.startedAt ?? 0) + (row.duration ?? 0);
+  for (const { number } of newest(latest, end, MOST_LATEST)) add(number, "latest");
+  return { numbers: [...roles.keys()], roles, selected: selected.length };
+}
+
+function newest(rows, end, most) {
+  const found = [];
+  for (const row of rows) {
+    if (found.length === most && end(row) <= end(found[most - 1])) continue;
+    found.push(row);
+    found.sort((a, b) => end(b) - end(a));
+    found.length = Math.min(found.length, most);
+  }
+  return found;
+}
+
+function compose(store, { roles, selected }, switches, colour) {
+  const curves = [];
+  let points = 0;
+  for (const [number, role] of roles) {
+    const row = store.rows.get(number);
+    const curve = store.curves.get(number);
+    if (!row || !store.states.has(row.state) || !curve?.values.length) continue;
+    curves.push({ number, role, row, curve, steps: curve.steps.map(asNumber) });
+    points += curve.values.length;
+  }
+  const values = curves.flatMap(({ curve }) => curve.values.filter(isDrawable));
+  const positive = values.filter((value) => value > 0).length;
+  switches.logY.offer(positive > values.length / 2);
+  switches.logY.suggest(positive === values.length && isWide(values));
+  switches.logX.offer(curves.some(({ steps }) => steps.some((step) => step > 1)));
+  const [isLogX, isLogY] = [switches.logX.isOn, switches.logY.isOn];
+
+  const isDrawn = ({ steps, curve }, at) => isOnAxis(steps[at], isLogX) && isOnAxis(curve.values[at], isLogY);
+  const some = curves.filter((curve) => curve.steps.some((_, at) => isDrawn(curve, at)));
+  if (!some.length) return { words: whyEmpty(store, roles, curves, values.length) };
+  const given = shares(some.map(({ steps }) => steps.length), MOST_POINTS);
+  const lines = some.map((curve, at) => ({ ...curve, ...path(curve, given[at], isDrawn) }));
+  const gaps = points - values.length;
+  const objective = objectiveName(store);
+  const shown = { selected: lines.filter(({ number }) => store.selection?.has(number)).length, reduced: given.reduce((sum, share) => sum + share, 0) };
+  const left = [
+    `${count(lines.length)} ${lines.length === 1 ? "curve" : "curves"}`,
+    selected && selected > shown.selected && `${count(shown.selected)} of the ${count(selected)} selected`,
+    shown.reduced < points && "long ones in outline",
+    gaps && `${count(gaps)} not finite`,
+    isLogY && values.length > positive && `${count(values.length - positive)} not above 0`,
+  ];
+  // The ones that matter are drawn last, on top.
+  const order = ["latest", "selected", "running", "best", "chosen"];
+  lines.sort((a, b) => order.indexOf(a.role) - order.indexOf(b.role) || b.number - a.number);
+  return {
+    traces: [...draw(lines, store.selection), ...heads(lines, colour)],
+    x: { title: "step", isLog: isLogX, isWhole: true },
+    y: { title: objective, isLog: isLogY },
+    key: JSON.stringify([store.info?.name, isLogX, isLogY]),
+    summary: summary(objective, lines),
+    note: left.filter(Boolean).join(" · "),
+    told: (point) => [
+      ["step", numeral(point.x, 9)],
+      [objective, numeral(point.y, 6)],
+    ],
+  };
+}
+
+// What trials report is the objective, if there is only one.
+function objectiveName(store) {
+  const objectives = store.objectives();
+  return objectives.length === 1 ? objectives[0].column.name : "reported value";
+}
+
+// The points of a curve that are drawn, with gaps where something cannot be.
+function path({ number, steps, curve }, most, isDrawn) {
+  const points = outline(curve.values, most).map((at) => ({ x: steps[at], y: isDrawn({ steps, curve }, at) ? curve.values[at] : null, number }));
+  return { points, head: points.findLast((point) => point.y !== null) };
+}
+
+function whyEmpty(store, roles, curves, drawable) {
+  const rows = [...store.rows.values()];
+  if (!rows.length) return "No trials yet. What they report while they run will be drawn here.";
+  const shown = rows.filter((row) => store.states.has(row.state));
+  if (!shown.length) return "No trial is in one of the states that are shown.";
+  const reporting = shown.filter((row) => row.step !== null || row.value !== null);
+  if (!reporting.length && shown.every((row) => !row.isFinal)) return "No reports yet. Curves appear as soon as a running trial reports a value.";
+  if (!reporting.length && rows.some((row) => row.step !== null || row.value !== null)) return "None of the trials that are shown has reported a value.";
+  if (!reporting.length) return "This objective reports no intermediate values. With trial.report(value, step) they are drawn here, live.";
+  if (curves.length && !drawable) return "What was reported cannot be drawn: it is NaN or infinite.";
+  if (curves.length) return "What was reported has no place on a logarithmic axis: it is not above 0.";
+  const isExpected = [...roles.keys()].some((number) => reporting.includes(store.rows.get(number)));
+  return isExpected ? "Waiting for the curves …" : "None of the selected trials has reported a value.";
+}
+
+// -- traces ------------------------------------------------------------------------------------------------------------
+
+const WIDTHS = { chosen: 3.6, best: 2.4, running: 1.8, selected: 1.6, latest: 1.2 };
+
+function draw(lines, selection) {
+  const named = new Set(lines.slice(-MOST_NAMED).map(({ number }) => number));
+  return lines.map(({ number, role, row, points }) => {
+    const isDashed = row.state === "PRUNED" || row.state === "FAILED" || row.state === "CANCELLED";
+    const isFaint = selection === null ? role === "latest" : role !== "chosen" && !selection.has(number);
+    return trace(points, {
+      uid: `curve ${number}`,
+      // A curve of one point is a mark.
+      mode: points.length < 2 ? "markers" : "lines",
+      name: `${number} ${role === "latest" || role === "selected" ? label(row.state).toLowerCase() : role}`,
+      showlegend: named.has(number),
+      legendrank: 1000 - WIDTHS[role] * 10,
+      opacity: isFaint ? 0.35 : 1,
+      line: { color: seriesColour(number), width: WIDTHS[role], dash: isDashed ? "dash" : "solid" },
+      marker: { color: seriesColour(number), size: 7 },
+    });
+  });
+}
+
+// A mark where the curves of running trials have come to.
+function heads(lines, colour) {
+  const running = lines.filter(({ row, head }) => row.state === "RUNNING" && head);
+  const marker = { symbol: look("RUNNING", colour).symbol, size: 9, color: running.map(({ number }) => seriesColour(number)), line: { width: 1, color: colour.paper } };
+  return [trace(running.map(({ head }) => head), { uid: "heads", mode: "markers", showlegend: false, marker })];
+}
+
+function summary(objective, lines) {
+  const counts = new Map();
+  for (const { row } of lines) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
+  const parts = [...counts].map(([state, many]) => `${count(many)} ${label(state).toLowerCase()}`);
+  const best = lines.filter(({ role }) => role === "best").map(({ number }) => number);
+  return `${shortened(objective, 60)} over steps of ${count(lines.length)} trials: ${parts.join(", ")}.${best.length ? ` Among the best: trial ${best.sort((a, b) => a - b).join(", ")}.` : ""}`;
+}

@@ -1,0 +1,221 @@
+// How the sweep went: each trial's value over its number or over the time at which it ended, and the best so far.
+//
+// Pruned and running trials stand at their last report, which is one of the objective, if there is only one; failed and cancelled ones
+// have no value, and stand on the axis. The line of the best is one of all complete, feasible trials, whatever is selected.
+
+import { Chart } from "./chart.js";
+import { count, number as numeral } from "./format.js";
+import { look, trace } from "./plot.js";
+import { MOST_POINTS, extent, fence, isDrawable, isOnAxis, isWide, records, thin } from "./series.js";
+import { asNumber } from "./store.js";
+import { label } from "./states.js";
+import { Choice, Toggle } from "./switches.js";
+
+const RECENT = 400;
+const UNITS = [
+  [86400 * 2, 86400, "days"],
+  [3600 * 2, 3600, "hours"],
+  [60 * 3, 60, "minutes"],
+  [0, 1, "seconds"],
+];
+
+export function mountHistory(section, store) {
+  const chart = new Chart(section, "Optimisation history", store, (colour) => compose(store, switches, colour));
+  const redraw = () => chart.invalidate(true);
+  const switches = {
+    metric: new Choice(chart.bar, "Metric", redraw),
+    over: new Choice(chart.bar, "Over", redraw),
+    log: new Toggle(chart.bar, "Log", "A logarithmic axis of values", redraw),
+    cut: new Toggle(chart.bar, "Cut outliers", "Let the axis end before the few values that are far from all others", redraw),
+  };
+  switches.over.put([
+    ["number", "trial"],
+    ["time", "time"],
+  ]);
+  for (const event of ["rows", "columns", "status"]) store.on(event, () => chart.invalidate());
+  for (const event of ["info", "filter", "selection", "chosen"]) store.on(event, redraw);
+  return chart;
+}
+
+function compose(store, switches, colour) {
+  const metrics = metricsOf(store);
+  switches.metric.put(metrics.map(({ column }) => [column.key, column.name]));
+  const metric = metrics.find(({ column }) => column.key === switches.metric.value);
+  const isOverTime = switches.over.value === "time";
+  const found = collect(store, metric, isOverTime);
+  const values = found.points.map((point) => point.y);
+  const positive = values.filter((value) => value > 0).length;
+  switches.log.offer(positive > values.length / 2);
+  switches.log.suggest(positive === values.length && isWide(values));
+  const isLog = switches.log.isOn;
+  const cutAt = isLog ? null : fence(values, metric?.column.direction ?? null);
+  switches.cut.offer(cutAt !== null);
+  switches.cut.suggest(cutAt !== null);
+  const isCut = switches.cut.isOn && cutAt !== null;
+
+  const points = found.points.filter((point) => isOnAxis(point.y, isLog));
+  if (!points.length) return { words: whyEmpty(store, metric, found) };
+  points.sort((a, b) => a.x - b.x || a.number - b.number);
+  const best = metric.column.direction ? records(points.filter((point) => point.group === "COMPLETE"), metric.column.direction) : [];
+
+  const { selection, chosen } = store;
+  const ends = extent(points.map((point) => point.y));
+  const crucial = new Set(best.map((point) => point.number));
+  points.slice(-RECENT).forEach((point) => crucial.add(point.number));
+  const isKept = (point) => crucial.has(point.number) || point.number === chosen || selection?.has(point.number) || ends.includes(point.y);
+  const most = MOST_POINTS - Math.min(MOST_POINTS / 4, best.length + found.ended.length);
+  const drawn = thin(points, most, isKept);
+  const ended = thin(found.ended, MOST_POINTS / 8, (point) => point.number === chosen || selection?.has(point.number));
+
+  const unit = isOverTime ? unitOf(extent([...points, ...found.ended].map((point) => point.x))[1]) : null;
+  const scaled = unit ? (list) => list.map((point) => ({ ...point, x: point.x / unit.seconds })) : (list) => list;
+  const left = [
+    drawn.length + ended.length < points.length + found.ended.length && `${count(drawn.length + ended.length)} of ${count(points.length + found.ended.length)} drawn`,
+    isCut && `${count(points.filter(({ y }) => y < cutAt[0] || y > cutAt[1]).length)} beyond the axis`,
+    found.nonfinite && `${count(found.nonfinite)} not finite`,
+    values.length > points.length && `${count(values.length - points.length)} not above 0`,
+    found.timeless && `${count(found.timeless)} without a time`,
+  ];
+  const last = scaled([points[points.length - 1], ...found.ended.slice(-1)]).reduce((x, point) => Math.max(x, point.x), -Infinity);
+  return {
+    traces: [
+      ...marks(scaled(drawn), colour, selection),
+      ...onAxis(scaled(ended), colour, selection),
+      ...line(scaled(best), last, colour),
+      ...ring(scaled(drawn), chosen, colour),
+    ],
+    x: unit ? { title: `${unit.name} since the sweep began` } : { title: "trial", isWhole: true },
+    y: { title: metric.column.name, isLog, range: isCut ? padded(cutAt) : null },
+    key: JSON.stringify([store.info?.name, metric.column.key, isOverTime, isLog, isCut]),
+    summary: summary(metric.column, points, found.ended, best),
+    note: left.filter(Boolean).join(" · "),
+    told: (point, number) => told(store, metric, best, point, number),
+  };
+}
+
+// The metrics that can be chosen: those that are optimised, then the others.
+function metricsOf(store) {
+  const others = store.columns.map((column, place) => ({ column, place })).filter(({ column }) => column.kind === "metric" && !column.direction);
+  return [...store.objectives(), ...others];
+}
+
+// Of the trials that are shown: points with a value, those that stand on the axis, and how many are left out.
+function collect(store, metric, isOverTime) {
+  const found = { points: [], ended: [], nonfinite: 0, timeless: 0, waiting: 0, running: 0, without: 0 };
+  const isReported = metric?.column.direction && store.objectives().length === 1;
+  const began = isOverTime ? beginning(store) : 0;
+  for (const row of store.rows.values()) {
+    if (!store.states.has(row.state)) continue;
+    if (row.state === "WAITING") {
+      found.waiting += 1;
+      continue;
+    }
+    const isFailed = row.state === "FAILED" || row.state === "CANCELLED";
+    const x = isOverTime ? elapsed(store, row, began) : row.number;
+    let y = metric && !isFailed ? asNumber(row.cells[metric.place]) : null;
+    if (y === null && isReported && (row.state === "PRUNED" || row.state === "RUNNING")) y = row.value;
+    if (row.state === "RUNNING") found.running += 1;
+    if (x === null) found.timeless += 1;
+    else if (y === null && (isFailed || row.state === "PRUNED")) found.ended.push({ x, y: 0.02, number: row.number, group: row.state });
+    else if (y === null) found.without += row.isFinal;
+    else if (!isDrawable(y)) found.nonfinite += 1;
+    else found.points.push({ x, y, number: row.number, group: row.state === "COMPLETE" && !store.isFeasible(row) ? "INFEASIBLE" : row.state });
+  }
+  return found;
+}
+
+function beginning(store) {
+  const known = [...store.rows.values()].map((row) => row.startedAt ?? Infinity);
+  return Math.min(store.status?.started_at ?? Infinity, extent(known)?.[0] ?? Infinity);
+}
+
+function elapsed(store, row, began) {
+  if (row.startedAt === null) return null;
+  const end = row.isFinal ? row.startedAt + (row.duration ?? 0) : Math.max(row.startedAt, store.status?.now ?? 0);
+  return end - began;
+}
+
+function unitOf(most) {
+  const [, seconds, name] = UNITS.find(([from]) => most >= from) ?? UNITS[UNITS.length - 1];
+  return { seconds, name };
+}
+
+function padded([low, high]) {
+  const pad = 0.05 * (high - low);
+  return [low - pad, high + pad];
+}
+
+function whyEmpty(store, metric, { points, nonfinite, running, waiting, ended, timeless }) {
+  if (!store.rows.size) return "No trials yet. Each one will be a point here.";
+  const shown = [...store.rows.values()].filter((row) => store.states.has(row.state)).length;
+  if (!shown) return "No trial is in one of the states that are shown.";
+  if (points.length) return `None of the ${count(points.length)} values is above 0: there is no place for them on a logarithmic axis.`;
+  if (nonfinite) return `No value can be drawn: ${nonfinite === 1 ? "the only one is" : `all ${count(nonfinite)} are`} NaN or infinite.`;
+  if (ended.length && !running && !waiting) {
+    const states = [...new Set(ended.map((point) => label(point.group).toLowerCase()))].join(" or ");
+    return `No values: ${ended.length === 1 ? "the only trial is" : `all ${count(ended.length)} trials are`} ${states}. The table has their errors.`;
+  }
+  if (timeless && !running) return "It is not known when these trials ended.";
+  if (!metric) return "No values yet, and no metric.";
+  return `No values yet${running ? `: ${running === 1 ? "a trial is" : `${count(running)} trials are`} running` : ""}.`;
+}
+
+// -- traces ------------------------------------------------------------------------------------------------------------
+
+function marks(points, colour, selection) {
+  const size = points.length > 2000 ? 4.5 : points.length > 300 ? 6 : 8;
+  const dim = points.length > 1000 ? 0.6 : 0.85;
+  return ["INFEASIBLE", "PRUNED", "COMPLETE", "RUNNING"].flatMap((group) => {
+    const own = points.filter((point) => point.group === group);
+    if (!own.length) return [];
+    const { name, symbol, color } = look(group === "INFEASIBLE" ? "COMPLETE" : group, colour);
+    const marker = { symbol: group === "INFEASIBLE" ? "circle-open" : symbol, color, size, opacity: faint(own, selection, dim), line: { width: group === "INFEASIBLE" ? 1.4 : 0 } };
+    const suffix = group === "PRUNED" || group === "RUNNING" ? ", last report" : "";
+    return [trace(own, { uid: group, mode: "markers", name: group === "INFEASIBLE" ? "Infeasible" : name + suffix, marker })];
+  });
+}
+
+function onAxis(points, colour, selection) {
+  return ["FAILED", "CANCELLED", "PRUNED"].flatMap((group) => {
+    const own = points.filter((point) => point.group === group);
+    if (!own.length) return [];
+    const { name, symbol, color } = look(group, colour);
+    const suffix = group === "PRUNED" ? ", no report" : "";
+    return [trace(own, { uid: `${group} axis`, yaxis: "y2", mode: "markers", name: name + suffix, cliponaxis: false, marker: { symbol, color, size: 7, opacity: faint(own, selection, 0.9) } })];
+  });
+}
+
+function line(best, last, colour) {
+  if (!best.length) return [];
+  const end = best[best.length - 1];
+  const steps = thin(best, MOST_POINTS / 8, (point) => point === end);
+  return [trace([...steps, { ...end, x: last }], { uid: "best", mode: "lines", name: "Best so far", line: { shape: "hv", width: 2, color: colour.ink } })];
+}
+
+function ring(points, chosen, colour) {
+  const own = points.filter((point) => point.number === chosen);
+  return [trace(own, { uid: "chosen", mode: "markers", showlegend: false, marker: { symbol: "circle-open", size: 16, color: colour.ink, line: { width: 2 } } })];
+}
+
+function faint(points, selection, full) {
+  return selection === null ? full : points.map((point) => (selection.has(point.number) ? Math.max(full, 0.9) : 0.12));
+}
+
+// -- words -------------------------------------------------------------------------------------------------------------
+
+function summary(column, points, ended, best) {
+  const counts = new Map();
+  for (const { group } of [...points, ...ended]) counts.set(group, (counts.get(group) ?? 0) + 1);
+  const parts = [...counts].map(([group, many]) => `${count(many)} ${group === "INFEASIBLE" ? "infeasible" : label(group).toLowerCase()}`);
+  const end = best[best.length - 1];
+  return `${column.name}${column.direction ? `, to ${column.direction}` : ""}. ${parts.join(", ")}.${end ? ` The best so far is ${numeral(end.y)}, of trial ${end.number}.` : ""}`;
+}
+
+function told(store, metric, best, point, number) {
+  const row = store.rows.get(number);
+  if (!row) return [];
+  if (point.data.uid === "best") return [["best so far", numeral(point.y)]];
+  const cell = row.cells[metric.place] ?? null;
+  if (cell !== null) return [[metric.column.name, store.text(metric.column, cell)]];
+  return row.value === null ? [] : [["last report", `${numeral(row.value)}${row.step === null ? "" : ` at step ${row.step}`}`]];
+}

@@ -1,0 +1,89 @@
+"""How a sweep stands, in one message: what is left, how fast it goes, when it will have ended."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from asyncsweep.core.records import State, TrialRecord
+from asyncsweep.viewer import values
+from asyncsweep.viewer.source import Source, Stand
+from asyncsweep.viewer.table import Table
+
+RECENT = 100
+# Ends longer ago than this say little about how fast it goes now, if there are newer ones.
+RECENT_S = 300.0
+TEXT_CHARS = 10_000
+
+
+class Pace:
+    """The last ends of trials."""
+
+    def __init__(self) -> None:
+        self._ends: deque[float] = deque(maxlen=RECENT)
+        self._durations_s: deque[float] = deque(maxlen=RECENT)
+
+    def ended(self, at: float, duration_s: float | None) -> None:
+        """A trial ended; `duration_s` is None where it says nothing about others."""
+        self._ends.append(at)
+        if duration_s is not None:
+            self._durations_s.append(duration_s)
+
+    def rate_per_s(self, now: float) -> float | None:
+        """Trials per second of late; None while it is unknown."""
+        ends = [at for at in self._ends if at > now - RECENT_S]
+        if len(ends) < 2:
+            ends = list(self._ends)
+        span = now - min(ends, default=now)
+        return (len(ends) - 1) / span if len(ends) > 1 and span > 0 else None
+
+    def left_s(self, now: float, n_left: int, concurrency: int, running_since: list[float]) -> float | None:
+        """The time until the end, if each trial lasts as long as the recent ones on average; None while it is unknown.
+
+        Args:
+            now: The time.
+            n_left: How many trials are still to end.
+            concurrency: How many run at a time.
+            running_since: When those began that run.
+        """
+        if n_left <= 0:
+            return 0.0
+        if not self._durations_s:
+            return None
+        mean = sum(self._durations_s) / len(self._durations_s)
+        work = mean * max(0, n_left - len(running_since))
+        work += sum(max(0.0, mean - (now - since)) for since in running_since)
+        return work / max(1, min(concurrency, n_left))
+
+
+def status(source: Source, stand: Stand, table: Table, pace: Pace, best: int | None, stride: int, now: float) -> dict[str, Any]:
+    """The message, without its type."""
+    spec, trials = source.spec, source.trials
+    n_final = table.n_final
+    goes_on = stand.state in ("RUNNING", "STOPPING")
+    if spec.n_trials is None or stand.state != "RUNNING":
+        eta_s = None
+    else:
+        running = [trial.started_at for trial in table.open.values() if trial.started_at]
+        eta_s = pace.left_s(now, spec.n_trials - n_final, spec.concurrency, running)
+    record = trials[best] if best is not None and best < len(trials) else None
+    return {
+        "state": stand.state,
+        "reason": values.text(stand.reason, TEXT_CHARS),
+        "error": values.text(stand.error, TEXT_CHARS),
+        "counts": {state.value: count for state, count in table.counts.items()},
+        "n_trials": spec.n_trials,
+        "concurrency": spec.concurrency,
+        "total": table.total,
+        "stride": stride,
+        "best": None if record is None else {"number": record.number, "value": values.number(record.value)},
+        "rate_per_s": pace.rate_per_s(now) if goes_on else None,
+        "eta_s": eta_s,
+        "started_at": (trials[0].asked_at or None) if trials else None,
+        "now": now,
+    }
+
+
+def duration_of(record: TrialRecord) -> float | None:
+    """How long a final trial's last attempt took, where that says something about others."""
+    return None if record.state is State.CANCELLED else record.duration_s
