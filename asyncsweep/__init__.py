@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # what type checkers see of `_MODULES`; a test holds the two together
+    import asyncsweep.viewer as viewer  # noqa: F401 - a module, and so not in `__all__`
     from asyncsweep.core.effects import (
         PluginFailed,
         SweepFinished,
@@ -64,6 +65,8 @@ if TYPE_CHECKING:  # what type checkers see of `_MODULES`; a test holds the two 
     from asyncsweep.space import Categorical, Domain, Float, Int, Space
     from asyncsweep.steering.server import control
     from asyncsweep.sweep import Sweep
+    from asyncsweep.viewer.client import connect
+    from asyncsweep.viewer.serving import serve
     from asyncsweep.worker import current_trial, finish, report
     from asyncsweep.worker.command import Command
     from asyncsweep.worker.script import Script
@@ -124,6 +127,7 @@ __all__ = [
     "VerdictSteps",
     "WorkerLost",
     "__version__",
+    "connect",
     "control",
     "current_trial",
     "executor",
@@ -132,6 +136,7 @@ __all__ = [
     "pruner",
     "report",
     "sampler",
+    "serve",
 ]
 
 _MODULES = {
@@ -186,6 +191,7 @@ _MODULES = {
     "UpdatesSkipped": "core.effects",
     "VerdictSteps": "hooks.contracts",
     "WorkerLost": "errors",
+    "connect": "viewer.client",
     "control": "steering.server",
     "current_trial": "worker",
     "executor": "settings",
@@ -194,15 +200,18 @@ _MODULES = {
     "pruner": "settings",
     "report": "worker",
     "sampler": "settings",
+    "serve": "viewer.serving",
 }
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
+    if name == "viewer":  # `sw.viewer.asgi`
+        return import_module(f"{__name__}.viewer")
     module = _MODULES.get(name)
     if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
     found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -10,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asyncsweep import fronts
-from asyncsweep.cells import Cells, cell, csv_text, json_value, number
+from asyncsweep.cells import cell, json_value, number
 from asyncsweep.columns import Columns
 from asyncsweep.core.policy import is_better
 from asyncsweep.core.records import FINAL_STATES, Direction, State, SweepSpec, TrialRecord
+from asyncsweep.csv_table import CsvTable
 from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.nearest import did_you_mean
-from asyncsweep.space import Categorical, Domain
+from asyncsweep.space import Domain
 
 if TYPE_CHECKING:
     import hiplot
@@ -150,18 +150,12 @@ class Result:
         NaN and infinity are written as nan, inf and -inf, None as None, lists and dicts as JSON, bytes as hexadecimal. Where
         two choices of a parameter would look the same, such as 1 and "1", the text is in quotes of its own.
         """
-        columns = self._columns()
-        rows = [columns.row(trial) for trial in self.trials]
-        texts = {
-            columns.params[name]: Cells(domain)
-            for name, domain in self.space.items()
-            if isinstance(domain, Categorical)
-        }
+        table = CsvTable(self.space, self.directions)
+        for trial in self.trials:
+            table.see(trial)
         with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns.in_order(rows), restval="")
-            writer.writeheader()
-            for row in rows:
-                writer.writerow({key: texts[key].text(v) if key in texts else csv_text(v) for key, v in row.items()})
+            file.write(table.header())
+            file.writelines(map(table.line, self.trials))
 
     def to_dict(self) -> dict[str, Any]:
         """The trials with their reports, and the errors of attempts that were repeated, as plain values for JSON.

@@ -18,6 +18,7 @@ from rich.console import Console
 from asyncsweep.cli.early_end import EarlyEnd
 from asyncsweep.cli.group import EXIT_INTERRUPTED, EXIT_SWEEP_FAILED, aside, discard_unwritten
 from asyncsweep.cli.interrupts import REASON, Interrupts, heeded
+from asyncsweep.cli.viewing import View, viewed
 from asyncsweep.core.records import State
 from asyncsweep.errors import PluginError, TooManyFailures
 from asyncsweep.progress import show
@@ -40,6 +41,7 @@ def carry_out(
     resume_by: str,
     begin: Callable[[Say], None] | None = None,
     bears_failures: bool = True,
+    view: View | None = None,
 ) -> Result:
     """Run a sweep and show it; while it runs, other processes of this user can steer it.
 
@@ -51,6 +53,7 @@ def carry_out(
         resume_by: What the user is told after Ctrl-C.
         begin: Called when the sweep has begun, with a function that shows a line.
         bears_failures: Go on though its first trials all fail.
+        view: How it is shown in a browser, too; None where it is not.
 
     Raises:
         AsyncSweepError: The sweep failed.
@@ -58,7 +61,7 @@ def carry_out(
     """
     with _json_apart(as_json) as json_to:
         console = Console(stderr=as_json)
-        carried = _Carried(sweep, console, False if plain else None, begin, bears_failures)
+        carried = _Carried(sweep, console, False if plain else None, begin, bears_failures, view)
         try:
             result = anyio.run(carried.out)
         except KeyboardInterrupt:  # before signals were heeded
@@ -110,12 +113,14 @@ class _Carried:
         live: bool | None,
         begin: Callable[[Say], None] | None,
         bears_failures: bool,
+        view: View | None,
     ) -> None:
         self._sweep = sweep
         self._console = console
         self._live = live
         self._begin = begin
         self._bears_failures = bears_failures
+        self._view = view
         self.early_end: EarlyEnd | None = None
         self.was_broken_off = False
 
@@ -147,7 +152,7 @@ class _Carried:
             if run.is_paused:
                 run.unpause()
                 self._say("It was paused, and goes on.")
-            async with control(run), anyio.create_task_group() as tasks:
+            async with control(run), viewed(run, self._view, self._say), anyio.create_task_group() as tasks:
                 if not self._bears_failures:
                     self.early_end = EarlyEnd(run)
                     tasks.start_soon(self.early_end.watch)

@@ -43,6 +43,7 @@ _COMMANDS = {
     "show": "asyncsweep.cli.show:show",
     "stop": "asyncsweep.cli.steer:stop",
     "unpause": "asyncsweep.cli.steer:unpause",
+    "view": "asyncsweep.cli.view:view",
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from asyncsweep.cli.viewing import VIEW_OPTIONS
 from asyncsweep.core.records import Retry
 from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.nearest import did_you_mean
@@ -100,7 +101,7 @@ PROGRAM_NAMES = ("style", "objective", "metrics", "result_file", "cwd", "env", "
 
 def sweep_options(function: F) -> F:
     """The options of a command that runs a sweep."""
-    for option in reversed((*_CHANGEABLE, *_PROGRAM, *_SHOWN)):
+    for option in reversed((*_CHANGEABLE, *_PROGRAM, *_SHOWN, *VIEW_OPTIONS)):
         function = option(function)
     return function
 

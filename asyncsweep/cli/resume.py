@@ -63,6 +63,7 @@ def go_on(directory: Path, words: Words, options: dict[str, Any]) -> None:
     """
     from asyncsweep import reopening, specfile
     from asyncsweep.cli.carry_out import carry_out
+    from asyncsweep.cli.viewing import look_again_by, view_of
     from asyncsweep.sweep import Sweep
 
     if len(words.places) > 1:
@@ -83,6 +84,7 @@ def go_on(directory: Path, words: Words, options: dict[str, Any]) -> None:
     else:
         objective, hooks, again = _recorded(directory, options)
     changes = {**{name: specfile.FIELDS[name](value, name, Path.cwd()) for name, value in hooks.items()}, **changes}
+    view = view_of(options)
     sweep = Sweep.open(directory, objective, **changes)
     carry_out(
         sweep,
@@ -94,7 +96,10 @@ def go_on(directory: Path, words: Words, options: dict[str, Any]) -> None:
             or spec.retries.times > 0
             or not {"max_failures", "retries"}.isdisjoint(changes)
         ),
+        view=view,
     )
+    if view is not None:
+        click.echo(look_again_by(Path(shown), by_view=True), err=options["as_json"])
 
 
 def _named(words: Words, options: dict[str, Any]) -> tuple[Any, dict[str, Any], str]:

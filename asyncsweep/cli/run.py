@@ -106,6 +106,7 @@ def begin(target: Target, space: dict[str, Domain], options: dict[str, Any]) -> 
     from asyncsweep.cli.carry_out import Say, carry_out
     from asyncsweep.cli.directories import new_directory, unmake
     from asyncsweep.cli.signing import NoKey
+    from asyncsweep.cli.viewing import look_again_by, view_of
     from asyncsweep.spec_objective import objective_of
     from asyncsweep.sweep import Sweep
 
@@ -122,6 +123,7 @@ def begin(target: Target, space: dict[str, Domain], options: dict[str, Any]) -> 
         space = {name.replace("-", "_"): domain for name, domain in space.items()}
     settings["space"] = {**settings.get("space", {}), **space}
     settings |= _of_new(options, settings["space"]) | settings_of(options, settings)
+    view = view_of(options)
     recorded = record.record_of(raw, folder, {name: value for name, value in fields.items() if name in specfile.HOOKS})
     secrets = {name: raw["env"][name] for name in recorded.secret_env}
     directory, is_ours = _directory(options, settings, target.name, new_directory)
@@ -150,12 +152,13 @@ def begin(target: Target, space: dict[str, Domain], options: dict[str, Any]) -> 
             resume_by=resume_by,
             begin=begun,
             bears_failures=not {"max_failures", "retries"}.isdisjoint(settings),
+            view=view,
         )
     finally:
         if directory is not None:
             unmake(directory, whole=is_ours)
-    if is_ours:
-        click.echo(f"Look at it with: asyncsweep show {_quoted(directory)}", err=options["as_json"])
+    if directory is not None and (is_ours or view is not None):
+        click.echo(look_again_by(directory, by_view=view is not None), err=options["as_json"])
 
 
 def _reads_arguments(target: Target) -> bool:

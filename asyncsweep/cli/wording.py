@@ -13,6 +13,8 @@ from collections.abc import Sequence
 _TYPED = {
     "n_trials": ("--trials", "--n-trials"),
     "concurrency": ("--parallel", "--concurrency"),
+    "port": ("--port",),
+    "host": ("--host",),
     **{
         name: (f"--{name.replace('_', '-')}",)
         for name in ("fsync", "keep", "max_failures", "patience", "retries", "target", "timeout", "trial_timeout")
@@ -21,6 +23,7 @@ _TYPED = {
 _SETTING = re.compile(r"([a-z_]+)=")
 _PART = re.compile(r"(sampler|pruner|executor|exporter)\.(\w+)(?:=|(?=: the exporter '([\w.-]+)')|(?=: ))")
 _USED = re.compile(r"directory=('[^']*') holds a sweep already: go on with it by Sweep\.resume\(directory, objective\)")
+_HOSTS = re.compile(r"hosts=\[[^\]]*\]")
 _METRIC = 'Sweep(direction={"loss": "minimize"})'
 
 
@@ -28,6 +31,7 @@ def as_typed(text: str, words: Sequence[str]) -> str:
     """The text of an error, for somebody who typed these words."""
     typed = {word.partition("=")[0] for word in words}
     text = text.replace(_METRIC, "--direction loss=minimize")
+    text = _HOSTS.sub("--known-as NAME", text.replace("allow_remote=True", "--allow-remote"))
     if used := _USED.match(text):
         return f"{used[1]} holds a sweep already: go on with it by asyncsweep resume {used[1]}{text[used.end() :]}"
     if setting := _SETTING.match(text):

@@ -5,3 +5,21 @@ hub        what all viewers of one sweep share: which trials changed, and the me
 session    one viewer's connection, whoever carries it
 guard      who may come in
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from asyncsweep.viewer.mounting import asgi
+
+__all__ = ["asgi"]
+
+
+def __getattr__(name: str) -> object:
+    """`asgi`, when it is used: most who use a part of the viewer mount it nowhere."""
+    if name != "asgi":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from asyncsweep.viewer.mounting import asgi
+
+    return asgi

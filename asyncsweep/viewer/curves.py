@@ -31,7 +31,9 @@ class _Sent:
 
     __slots__ = ("attempt", "n_reports", "record", "stride")
 
-    def __init__(self, record: TrialRecord | None = None, attempt: int = 0, n_reports: int = 0, stride: int = 1) -> None:
+    def __init__(
+        self, record: TrialRecord | None = None, attempt: int = 0, n_reports: int = 0, stride: int = 1
+    ) -> None:
         self.record = record
         self.attempt = attempt
         self.n_reports = n_reports

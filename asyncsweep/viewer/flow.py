@@ -30,6 +30,7 @@ class Flow:
         hub: The sweep that it has opened; None before the first.
         sent: How many messages it was sent that are to be acknowledged.
         received: How many of them it has acknowledged.
+        is_reading: Whether it gets a snapshot.
     """
 
     def __init__(self, form: Form) -> None:
@@ -69,7 +70,7 @@ class Flow:
     @property
     def may_send(self) -> bool:
         """Whether it takes another message now."""
-        window = WINDOW_SNAPSHOT if self._is_reading or not self._epoch else WINDOW
+        window = WINDOW_SNAPSHOT if self.is_reading or not self._epoch else WINDOW
         return self.hub is not None and self.sent - self.received < window
 
     def next(self) -> bytes | None:
@@ -81,7 +82,7 @@ class Flow:
             self._begin(hub)
         if not self.may_send:
             return None
-        message = self._part(hub) if self._is_reading else self._news(hub)
+        message = self._part(hub) if self.is_reading else self._news(hub)
         if message is not None:
             self.sent += 1
         return message
@@ -91,7 +92,7 @@ class Flow:
         self._cursor = 0
         self._base = 0  # what changed up to here before the snapshot began is told by the snapshot
         self._n_parts = 0
-        self._is_reading = False
+        self.is_reading = False
         self._is_resumed = False
         self._version = 0
         self._status_seq = 0
@@ -105,7 +106,7 @@ class Flow:
         if epoch == hub.epoch and since is not None and 0 <= since <= hub.seq:
             self._cursor, self._is_resumed = since, True
         else:
-            self._base, self._is_reading = hub.seq, True
+            self._base, self.is_reading = hub.seq, True
 
     def _part(self, hub: Hub) -> bytes | None:
         """The next part of a snapshot; after the first one comes the status."""
@@ -131,7 +132,7 @@ class Flow:
             message["gone"] = gone
         self._cursor = piece.to
         self._n_parts += 1
-        self._is_reading = piece.to < self._base
+        self.is_reading = piece.to < self._base
         return self._form.encode({**message, "rows": piece.rows})
 
     def _news(self, hub: Hub) -> bytes | None:

@@ -43,7 +43,9 @@ class Form:
         except (RecursionError, ValueError, OverflowError) as error:
             if isinstance(error, msgspec.DecodeError):
                 raise
-            raise msgspec.DecodeError("nested too deeply" if isinstance(error, RecursionError) else str(error)) from None
+            raise msgspec.DecodeError(
+                "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            ) from None
 
 
 def _json_array(items: Sequence[bytes]) -> bytes:

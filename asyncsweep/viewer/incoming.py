@@ -136,7 +136,9 @@ def fields(ask: Ask, form: Form) -> Any:
     kind = QUESTIONS.get(ask.what)
     if kind is None:
         what = ask.what[:80]
-        raise ConfigError(f"there is no question {what!r}{did_you_mean(what, QUESTIONS)}; there are: {listed(QUESTIONS)}")
+        raise ConfigError(
+            f"there is no question {what!r}{did_you_mean(what, QUESTIONS)}; there are: {listed(QUESTIONS)}"
+        )
     try:
         return form.decode(ask.data, kind)
     except msgspec.DecodeError as error:

@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-
 from asyncsweep.core.records import TrialRecord
 from asyncsweep.viewer import values
 from asyncsweep.viewer.changes import Changes
@@ -153,5 +152,3 @@ class Rows:
 def _weight(piece: Piece) -> int:
     """Its bytes, twice for the message that may be made of them, and what it costs beside."""
     return 2 * piece.size + 100 * len(piece.gone) + 1_000
-
-

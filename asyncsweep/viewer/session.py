@@ -184,10 +184,10 @@ class _Session:
             self._was_opened = False
             await hub.catch_up()
         async with hub.turn:
-            began = time.perf_counter()
+            began, is_news = time.perf_counter(), not self._flow.is_reading
             message, seq = self._flow.next(), hub.seq
             work_s = time.perf_counter() - began
-            if message is not None:
+            if message is not None and is_news:
                 hub.charge(SENDING_S + work_s)
             if work_s > LONG_S:
                 await anyio.lowlevel.checkpoint()

@@ -44,8 +44,8 @@ class Column(msgspec.Struct, frozen=True):
     name: str
     kind: Literal["param", "metric", "constraint"]
     type: Literal["float", "int", "category", "constant", "any"]
-    low: Number | None = None
-    high: Number | None = None
+    low: int | float | None = None
+    high: int | float | None = None
     log: bool = False
     choices: tuple[str, ...] | None = None
     direction: Literal["minimize", "maximize"] | None = None
@@ -70,7 +70,7 @@ class Best(msgspec.Struct, frozen=True):
     """The best trial of a sweep with one direction."""
 
     number: int
-    value: Number
+    value: int | float
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -189,7 +189,7 @@ def shaped(message: dict[str, Any]) -> Message:
     if shape is None:
         return message
     try:
-        return msgspec.convert(message, shape)
+        return msgspec.convert(_with_numbers(message), shape)
     except msgspec.ValidationError as error:
         raise Malformed(f"a {message['type']}: {error}") from error
 
@@ -264,6 +264,20 @@ def number(value: Any) -> Any:
 def _told(value: Any, text: str) -> Any:
     """A value that has its text beside it: that of a text is in quotes."""
     return value if text[:1] in ("'", '"') else number(value)
+
+
+def _with_numbers(message: dict[str, Any]) -> dict[str, Any]:
+    """The message with numbers where it has them as texts, outside of rows."""
+    if isinstance(best := message.get("best"), dict):
+        message["best"] = {key: number(value) for key, value in best.items()}
+    if isinstance(columns := message.get("columns"), list):
+        message["columns"] = [
+            {**column, "low": number(column.get("low")), "high": number(column.get("high"))}
+            if isinstance(column, dict)
+            else column
+            for column in columns
+        ]
+    return message
 
 
 def _refused(code: int, data: bytes) -> Any:

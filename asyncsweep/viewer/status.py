@@ -56,7 +56,9 @@ class Pace:
         return work / max(1, min(concurrency, n_left))
 
 
-def status(source: Source, stand: Stand, table: Table, pace: Pace, best: int | None, stride: int, now: float) -> dict[str, Any]:
+def status(
+    source: Source, stand: Stand, table: Table, pace: Pace, best: int | None, stride: int, now: float
+) -> dict[str, Any]:
     """The message, without its type."""
     spec, trials = source.spec, source.trials
     n_final = table.n_final

@@ -49,11 +49,12 @@ function takeBack() {
 
 // The plot that lives on. `host` is who feeds it:
 //   paint                     what `Lines` needs
+//   isDark, axes              as they are now
 //   define(datapoints)        definitions for what is left after rows were kept, excluded or restored
-//   axes                      `Axes`
-//   shows(id, nShown)         whether an axis that has not been seen before is shown
-//   brushed(), coloured(id), arranged()   the user brushed; chose other colours; moved, hid, showed or inverted axes
-//   painted()                 where axes are has changed: what stands out is to be drawn again
+//   shows(id, shown)          whether an axis that has not been seen before is shown, beside those
+//   fill(menu, id)            puts entries into the menu of an axis
+//   brushed(), arranged()     the user brushed, kept or excluded; axes were moved, hidden, shown or inverted
+//   painted()                 all was painted anew: what stands out is to be, too
 export class LivePlot {
   constructor(element, hiplot, host) {
     this.host = host;
@@ -68,6 +69,9 @@ export class LivePlot {
     this.hiplot = find(element);
     if (!isAsExpected(this.hiplot, Base)) throw new Error("HiPlot is not built as expected");
     this.hiplot.createNewParamsDef = (datapoints) => host.define(datapoints);
+    const menu = this.hiplot.contextMenuRef.current;
+    menu.removeCallbacks(this.hiplot);
+    menu.addCallback((id, entries) => host.fill(entries, id), this.hiplot);
   }
 
   get state() {
@@ -88,11 +92,6 @@ export class LivePlot {
 
   get isBrushed() {
     return isBrush(this.state.rows_selected_filter);
-  }
-
-  // The scale that the user chose for an axis.
-  typeOf(id) {
-    return this.memory.children("params").children(id).get("type");
   }
 
   isKept(read) {
@@ -187,6 +186,10 @@ export class LivePlot {
     this.hiplot.setState({ colorby: id });
   }
 
+  repaint() {
+    this.quietly(() => this.plot?.setState(({ brush_count: n }) => ({ brush_count: n + 1 })));
+  }
+
   // Keep the brushed trials alone, or the others alone.
   cut(isKept) {
     this.hiplot.filterRows(isKept);
@@ -194,6 +197,17 @@ export class LivePlot {
 
   restore() {
     this.hiplot.restoreAllRows();
+  }
+
+  // Forget what was brushed, kept and excluded.
+  clear() {
+    this.plot?.clearBrushes();
+    if (this.isCut) this.restore();
+  }
+
+  // The place for it has another width.
+  resize() {
+    this.plot?.onResize(this.plot.state.height, 0);
   }
 
   highlight(datapoints) {

@@ -51,7 +51,6 @@ export function subclass(Base, live) {
       const { props, state } = this;
       if (this.pplot && prevProps.params_def_unfiltered !== props.params_def_unfiltered) this.admit();
       if (prevState.dimensions !== state.dimensions || prevState.invert !== state.invert) this.rearranged();
-      if (prevProps.colorby !== props.colorby) live.host.coloured(props.colorby);
       if (prevProps.rows_selected_filter !== props.rows_selected_filter || prevProps.rows_filtered !== props.rows_filtered) live.host.brushed();
     }
 

@@ -1,0 +1,158 @@
+// What is in the parallel plot, and how it gets there: more trials are appended, and everything is given anew when nothing less will do.
+//
+// Drawn are trials that have ended, in the states that are shown. Those do not change, so that a sweep is appended to, whatever the
+// trials went through before; what runs is drawn over the lines by `parallel.js`. Beyond some thousands it is a sample (`sample.js`).
+
+import { Axes, Values, definitions, fits } from "./experiment.js";
+import { Sample } from "./sample.js";
+
+const MOST_SHOWN = { param: 10, metric: 4, constraint: 2, trial: 0 }; // of each kind of axis, at first
+const NOTHING = "Trials that have ended are drawn here as lines across their parameters and metrics, from the second one on.";
+const ALIKE = "There is nothing to compare yet: these trials have the same parameters, and no metric that differs.";
+
+export class Feeding {
+  // typeOf(id): the scale that the user chose for an axis
+  constructor(store, typeOf) {
+    this.store = store;
+    this.typeOf = typeOf;
+    this.plot = null;
+    this.forget();
+  }
+
+  forget() {
+    this.axes = new Axes();
+    this.waiting = new Map(); // number -> row that is to be appended
+    this.drawn = new Map(); // number -> {row, datapoint}
+    this.isStale = true; // appending does not do
+    this.why = NOTHING; // why nothing is drawn; "" if something is
+    this.all = this.cut = null; // {values, definitions} of all that is drawn, and of what was kept
+    this.sample = null;
+  }
+
+  isFor(row) {
+    return row.isFinal && this.store.states.has(row.state);
+  }
+
+  // Rows are new or have changed.
+  take(changed, gone) {
+    for (const number of gone) {
+      this.waiting.delete(number);
+      if (this.drawn.has(number)) this.isStale = true;
+    }
+    if (this.isStale) return;
+    for (const row of changed) {
+      const before = this.drawn.get(row.number)?.row;
+      if (before !== undefined) this.isStale ||= !isSame(before, row);
+      else if (this.isFor(row)) this.waiting.set(row.number, row);
+      else this.waiting.delete(row.number);
+    }
+  }
+
+  get count() {
+    let of = 0;
+    for (const row of this.store.rows.values()) if (this.isFor(row)) of += 1;
+    return { shown: this.drawn.size, of };
+  }
+
+  definition(id) {
+    return (this.plot?.isCut ? this.cut : this.all)?.definitions[id];
+  }
+
+  get datapoints() {
+    return Array.from(this.drawn.values(), ({ datapoint }) => datapoint);
+  }
+
+  // Whether the axis has anything to show, or had: what is shown stays.
+  isWorthShowing(axis) {
+    return this.all !== null && this.all.values.count(axis) > 1;
+  }
+
+  // Everything is as the store has it now. `why` says afterwards whether there was enough of it.
+  renew() {
+    this.waiting.clear();
+    this.axes.take(this.store.columns);
+    const rows = this.store.shown().filter((row) => this.isFor(row));
+    this.sample = new Sample(this.store, this.axes.list.length);
+    const chosen = this.sample.of(rows);
+    let datapoints = chosen.map((row) => this.axes.datapoint(row));
+    if (this.axes.hasTurned) datapoints = chosen.map((row) => this.axes.datapoint(row));
+    this.axes.hasTurned = false;
+    const values = new Values(this.axes, datapoints);
+    const isWorth = (axis) => axis.kind !== "trial" && values.of(axis.id).seen.size > 0 && values.count(axis) > 1;
+    this.why = datapoints.length < 2 ? NOTHING : this.axes.list.some(isWorth) ? "" : ALIKE;
+    this.drawn = new Map(this.why === "" ? chosen.map((row, at) => [row.number, { row, datapoint: datapoints[at] }]) : []);
+    this.all = { values, definitions: this.all?.definitions ?? null };
+    this.isStale = this.why !== "";
+  }
+
+  // What is drawn, given to the plot with definitions that have a place for all of it.
+  redefine(colorby) {
+    const { datapoints } = this;
+    const kept = this.plot.kept(datapoints);
+    this.all.definitions = definitions(this.axes, this.all.values, { before: this.all.definitions, typeOf: this.typeOf });
+    if (this.plot.isCut) this.define(kept, this.cut?.definitions ?? null);
+    this.plot.load(datapoints, kept, this.definitions, this.all.definitions, colorby);
+  }
+
+  get definitions() {
+    return (this.plot.isCut ? this.cut : this.all).definitions;
+  }
+
+  // Definitions for the trials that were kept.
+  define(kept, before = null) {
+    if (kept.length === this.drawn.size) return this.all.definitions;
+    const values = new Values(this.axes, kept);
+    this.cut = { values, definitions: definitions(this.axes, values, { before, typeOf: this.typeOf, isCut: true }) };
+    return this.cut.definitions;
+  }
+
+  // Append what waits, as far as there is a place for it; returns whether there was for all of it.
+  append() {
+    const fitting = [];
+    for (const [number, row] of this.waiting) {
+      if (!this.sample.wants(row)) {
+        this.waiting.delete(number);
+        continue;
+      }
+      const datapoint = this.axes.datapoint(row);
+      if (this.axes.hasTurned || !this.hasPlace(datapoint)) continue;
+      this.waiting.delete(number);
+      this.drawn.set(number, { row, datapoint });
+      this.all.values.add(datapoint);
+      fitting.push(datapoint);
+    }
+    if (fitting.length) this.plot.append(fitting);
+    this.isStale ||= this.axes.hasTurned || this.drawn.size > this.sample.most + this.sample.nCertain;
+    return this.waiting.size === 0 && !this.isStale;
+  }
+
+  // Make room for what waits and has no place.
+  widen(colorby) {
+    for (const [number, row] of this.waiting) {
+      const datapoint = this.axes.datapoint(row);
+      this.drawn.set(number, { row, datapoint });
+      this.all.values.add(datapoint);
+    }
+    this.waiting.clear();
+    this.redefine(colorby);
+  }
+
+  hasPlace(datapoint) {
+    const fitsAll = (definitions) => this.axes.list.every(({ id }) => fits(definitions[id], datapoint[id]));
+    if (!fitsAll(this.all.definitions)) return false;
+    return !this.plot.isCut || !this.plot.isKept((id) => datapoint[id]) || fitsAll(this.cut.definitions);
+  }
+
+  // Whether an axis that was not there before is shown, beside those that are.
+  shows(id, shown) {
+    const axis = this.axes.byId.get(id);
+    if (id === "state" || axis.direction !== null) return true;
+    const nOfKind = shown.filter((other) => this.axes.byId.get(other)?.kind === axis.kind).length;
+    return nOfKind < MOST_SHOWN[axis.kind];
+  }
+}
+
+function isSame(one, other) {
+  const texts = [one, other].map(({ state, duration, cells }) => JSON.stringify([state, duration, cells]));
+  return texts[0] === texts[1];
+}
