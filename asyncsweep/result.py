@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asyncsweep import fronts
-from asyncsweep.cells import cell, json_value, number
+from asyncsweep.cells import json_value, number
 from asyncsweep.columns import Columns
 from asyncsweep.core.policy import is_better
-from asyncsweep.core.records import FINAL_STATES, Direction, State, SweepSpec, TrialRecord
+from asyncsweep.core.records import Direction, State, SweepSpec, TrialRecord
 from asyncsweep.csv_table import CsvTable
 from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.nearest import did_you_mean
@@ -199,17 +199,17 @@ class Result:
         return study_of(self.space, self.directions, self.trials)
 
     def to_hiplot(self) -> hiplot.Experiment:
-        """A HiPlot experiment with one datapoint for each final trial. Needs `pip install "asyncsweep[viewer]"`."""
-        module = _needs("hiplot", "asyncsweep[viewer]")
-        experiment: hiplot.Experiment
-        columns = self._columns()
-        rows = []
-        for trial in self.trials:
-            if trial.state in FINAL_STATES:
-                row = {"uid": trial.number, "state": trial.state.value, **columns.named(trial)}
-                rows.append({key: cell(value) for key, value in row.items()})
-        experiment = module.Experiment.from_iterable(rows)
-        return experiment
+        """A HiPlot experiment with one datapoint for each final trial: `.display()` in a notebook, `.to_html(path)` elsewhere.
+
+        Names are those of `to_rows`; types, ranges and logarithmic scales are the space's. Texts are for HiPlot's eyes: in them and in
+        names another character is in the place of `<`, because HiPlot's table obeys HTML. Needs `pip install "asyncsweep[viewer]"`.
+
+        Raises:
+            ConfigError: HiPlot is not installed, or no trial is final.
+        """
+        from asyncsweep.hiplot_experiment import experiment_of
+
+        return experiment_of(self.space, self.directions, self.trials)
 
     def _columns(self) -> Columns:
         return Columns(self.space, self.directions, self.trials)

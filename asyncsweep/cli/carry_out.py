@@ -18,7 +18,8 @@ from rich.console import Console
 from asyncsweep.cli.early_end import EarlyEnd
 from asyncsweep.cli.group import EXIT_INTERRUPTED, EXIT_SWEEP_FAILED, aside, discard_unwritten
 from asyncsweep.cli.interrupts import REASON, Interrupts, heeded
-from asyncsweep.cli.viewing import View, viewed
+from asyncsweep.cli.view_options import View
+from asyncsweep.cli.viewing import viewed
 from asyncsweep.core.records import State
 from asyncsweep.errors import PluginError, TooManyFailures
 from asyncsweep.progress import show

@@ -29,15 +29,16 @@ def interactive(directory: Path, rows: int | None, title: str | None) -> str:
         ConfigError: There is no sweep, or what the page is made of is not installed.
         JournalError: The journal cannot be read.
     """
-    from asyncsweep.viewer import assets, export, recording
+    from asyncsweep.viewer.assets import LIBRARIES, library
+    from asyncsweep.viewer.export import page
+    from asyncsweep.viewer.recording import MOST_TRIALS, of_directory
 
     try:
-        libraries = [assets.library(path) for path in assets.LIBRARIES]
+        libraries = [library(path) for path in LIBRARIES]
     except ConfigError as error:
         raise ConfigError(f"{error}; or --plain, for a page without scripts") from error
-    most = min(rows or recording.MOST_TRIALS, recording.MOST_TRIALS)
-    found = recording.of_directory(directory, title or "", most_trials=most)
-    return export.page(found.text, found.name, libraries)
+    recorded = of_directory(directory, title or "", most_trials=min(rows or MOST_TRIALS, MOST_TRIALS))
+    return page(recorded.text, recorded.name, libraries)
 
 
 def plain(directory: Path, rows: int | None, title: str | None) -> str:

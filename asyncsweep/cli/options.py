@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from asyncsweep.cli.viewing import VIEW_OPTIONS
+from asyncsweep.cli.view_options import VIEW_OPTIONS
 from asyncsweep.core.records import Retry
 from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.nearest import did_you_mean

@@ -63,7 +63,7 @@ def go_on(directory: Path, words: Words, options: dict[str, Any]) -> None:
     """
     from asyncsweep import reopening, specfile
     from asyncsweep.cli.carry_out import carry_out
-    from asyncsweep.cli.viewing import look_again_by, view_of
+    from asyncsweep.cli.view_options import look_again_by, view_of
     from asyncsweep.sweep import Sweep
 
     if len(words.places) > 1:

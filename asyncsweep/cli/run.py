@@ -106,7 +106,7 @@ def begin(target: Target, space: dict[str, Domain], options: dict[str, Any]) -> 
     from asyncsweep.cli.carry_out import Say, carry_out
     from asyncsweep.cli.directories import new_directory, unmake
     from asyncsweep.cli.signing import NoKey
-    from asyncsweep.cli.viewing import look_again_by, view_of
+    from asyncsweep.cli.view_options import look_again_by, view_of
     from asyncsweep.spec_objective import objective_of
     from asyncsweep.sweep import Sweep
 

@@ -61,7 +61,10 @@ async def answer(
     etag = f'"{asset.etag}"' if body is None else f'"{asset.etag}-gzip"'
     found: Headers = (
         ("Content-Type", asset.type),
-        ("Cache-Control", "no-cache"),  # kept, and asked about each time: the page of another version is never mixed with this one
+        (
+            "Cache-Control",
+            "no-cache",
+        ),  # kept, and asked about each time: the page of another version is never mixed with this one
         ("ETag", etag),
         ("Vary", "Accept-Encoding"),
         *(() if body is None else (("Content-Encoding", "gzip"),)),
@@ -91,9 +94,7 @@ def refused(refusal: Refusal) -> Answer:
 
 def moved(to: str) -> Answer:
     """A redirect to another address."""
-    return Answer(
-        307, (("Location", to), ("Cache-Control", "no-store"), *_policy(""), ("Content-Length", "0")), b""
-    )
+    return Answer(307, (("Location", to), ("Cache-Control", "no-store"), *_policy(""), ("Content-Length", "0")), b"")
 
 
 def accepts_gzip(header: str) -> bool:

@@ -22,6 +22,8 @@ from asyncsweep.viewer.keeping import MOST_QUESTIONS, Change, Keeper
 from asyncsweep.viewer.shapes import Column, CsvPiece, Detail, Info, LogPiece, Status
 
 MOST_WATCHED = 64
+# Of a sweep that was broken off nobody can tell when all has come; then it is when nothing came for so long.
+QUIET_S = 3.0
 
 Answer = TypeVar("Answer", CsvPiece, Detail, LogPiece)
 
@@ -88,6 +90,7 @@ class Stream:
         self._patience_s = patience_s
         self._places = asyncio.Semaphore(MOST_QUESTIONS)
         self._one_curve = asyncio.Lock()
+        self._one_csv = asyncio.Lock()
         self._wanted: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
@@ -156,7 +159,11 @@ class Stream:
                 return change
             if not self._follow or self._keeper.is_complete:
                 raise StopAsyncIteration
-            await self._keeper.newer()
+            try:
+                async with asyncio.timeout(QUIET_S if self._keeper.is_over else None):
+                    await self._keeper.newer()
+            except TimeoutError:
+                raise StopAsyncIteration from None
 
     # -- what can be asked ---------------------------------------------------------------------------------------------
 
@@ -206,7 +213,7 @@ class Stream:
         Raises:
             ConfigError: There is no such trial.
         """
-        return (await self._shaped(Detail, "trial", trial=number)).plain()
+        return (await self._shaped(Detail, "trial", trial=number)).plain(self.columns)
 
     async def log(self, number: int, attempt: int | None = None, *, offset: int = 0) -> str:
         """What a trial has printed so far.
@@ -234,13 +241,24 @@ class Stream:
             ConfigError: There is no such trial.
         """
         wanted = None if trials is None else [checks.count("trials", trial, least=0) for trial in trials]
-        text, offset = "", 0
-        while True:
-            piece = await self._shaped(CsvPiece, "csv", trials=wanted, offset=offset)
-            text += piece.text
-            if piece.next_offset is None or piece.next_offset <= offset:
-                return text
-            offset = piece.next_offset
+        async with self._one_csv:
+            text, offset, began_on = "", 0, self._keeper.n_connections
+            while True:
+                try:
+                    piece = await self._shaped(CsvPiece, "csv", trials=wanted, offset=offset)
+                except ConfigError:
+                    if not offset or began_on == self._keeper.n_connections:
+                        raise
+                    text, offset, began_on = (
+                        "",
+                        0,
+                        self._keeper.n_connections,
+                    )  # another server knows nothing of the pieces before
+                    continue
+                text += piece.text
+                if piece.next_offset is None or piece.next_offset <= offset:
+                    return text
+                offset = piece.next_offset
 
     # -- steering ------------------------------------------------------------------------------------------------------
 
@@ -303,5 +321,5 @@ class Stream:
         if answer is None:
             raise ConfigError(f"{what}: the connection was lost before the answer; see whether it was done")
         if answer.get("error"):
-            raise ConfigError(f"{what}: {visible(str(answer['error'])[:2000])}")
+            raise ConfigError(visible(str(answer["error"])[:2000]))
         return answer

@@ -36,6 +36,7 @@ class Column:
         kind: "param", "metric" or "constraint".
         name: The user's name.
         cell: What a value is in this column.
+        has_domain: True when a domain has told its type, or none ever will.
         grew: True when `fields` has changed; who has seen that sets it back.
     """
 
@@ -51,14 +52,14 @@ class Column:
         self._choices: list[str] | None = None
         self._places: dict[Any, int] = {}
         self._most = MOST_CHOICES
-        self._has_domain = False
+        self.has_domain = False
         self.grew = False
         if kind == "param":  # until a domain is known
             self._type, self.cell = "any", values.cell
 
     def fields(self, key: str) -> dict[str, Any]:
         return {
-            "key": values.text(key),
+            "key": key,
             "name": values.text(self.name),
             "kind": self.kind,
             "type": self._type,
@@ -71,9 +72,9 @@ class Column:
 
     def take(self, domain: Domain, *, is_fixed: bool = False) -> None:
         """Values of this domain are (also) to be shown; `is_fixed` when there is no other."""
-        if not self._has_domain:
+        if not self.has_domain:
             self._begin(domain, is_fixed)
-            self._has_domain = self.grew = True
+            self.has_domain = self.grew = True
         elif self._type == "category":
             for choice in _choices_of(domain):
                 self._place(choice)
@@ -197,7 +198,7 @@ class TableColumns:
             named[place] = keys.metrics[name]
         for name, place in self._constraints.items():
             named[place] = f"{naming.CONSTRAINT}{name}"
-        return [column.fields(key) for column, key in zip(self._columns, named, strict=True)]
+        return [column.fields(key) for column, key in zip(self._columns, _cut(named), strict=True)]
 
     def _fill(self, cells: list[Any], places: dict[str, int], names: tuple[str, ...], found: Iterable[Any]) -> None:
         kind = id(places)
@@ -220,8 +221,8 @@ class TableColumns:
             self._known.clear()
         self._known.add((kind, names))
         for name in names:
-            if name not in places:
-                self._add(places, kind, name)
+            if name not in places and self._add(places, kind, name):
+                self._columns[-1].has_domain = True  # of a parameter whose domain nobody knows; it stays `any`
 
     def _add(self, places: dict[str, int], kind: str, name: str) -> bool:
         if len(self._columns) >= MOST_COLUMNS:
@@ -242,6 +243,17 @@ class TableColumns:
     def _change(self) -> None:
         self.version += 1
         self._plans.clear()
+
+
+def _cut(keys: list[str]) -> list[str]:
+    """The keys, none of them too long, and still no two alike."""
+    cut = dict.fromkeys(key for key in keys if values.text(key) == key)
+    found = []
+    for place, key in enumerate(keys):
+        if key not in cut:
+            key = f"{values.text(key, values.CELL_CHARS - 20)} ({place})"
+        found.append(key)
+    return found
 
 
 def _choices_of(domain: Domain) -> tuple[Any, ...]:

@@ -33,20 +33,24 @@ class Flow:
         is_reading: Whether it gets a snapshot.
     """
 
+    is_reading: bool
+
     def __init__(self, form: Form) -> None:
         self.hub: Hub | None = None
         self.sent = 0
         self.received = 0
         self._form = form
+        self._name = ""
         self._curves = Curves()
         self._wanted: tuple[str | None, int | None] = (None, None)
         self._start("")
 
     # -- what it says -----------------------------------------------------------------------------------------------------
 
-    def open(self, hub: Hub, epoch: str | None, since: int | None) -> None:
+    def open(self, name: str, hub: Hub, epoch: str | None, since: int | None) -> None:
         """It wants this sweep, from where it knows it."""
         self.hub = hub
+        self._name = name
         self._wanted = epoch, since
         self._curves = Curves()
         self._start("")
@@ -85,12 +89,21 @@ class Flow:
         message = self._part(hub) if self.is_reading else self._news(hub)
         if message is not None:
             self.sent += 1
+        else:
+            self._current_at = hub.seq
         return message
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it has acknowledged all that there is."""
+        return self.hub is None or (self._epoch == self.hub.epoch and self._current_at == self.hub.seq)
 
     def _start(self, epoch: str) -> None:
         self._epoch = epoch
         self._cursor = 0
-        self._base = 0  # what changed up to here before the snapshot began is told by the snapshot
+        self._current_at = -1
+        self._base = 0  # where the log ended when the snapshot began; what came later is news
+        self._oldest = 0  # what was gone by here, the viewer has never been shown
         self._n_parts = 0
         self.is_reading = False
         self._is_resumed = False
@@ -106,7 +119,7 @@ class Flow:
         if epoch == hub.epoch and since is not None and 0 <= since <= hub.seq:
             self._cursor, self._is_resumed = since, True
         else:
-            self._base, self.is_reading = hub.seq, True
+            self._base, self._oldest, self.is_reading = hub.seq, hub.seq, True
 
     def _part(self, hub: Hub) -> bytes | None:
         """The next part of a snapshot; after the first one comes the status."""
@@ -115,7 +128,7 @@ class Flow:
         piece = hub.rows.piece(self._cursor, self._form, may_be_older=True)
         message: dict[str, Any] = {
             "type": "snapshot",
-            "sweep": hub.name,
+            "sweep": self._name,
             "epoch": hub.epoch,
             "part": self._n_parts,
             "last": piece.to >= self._base,
@@ -127,7 +140,8 @@ class Flow:
         if self._version != hub.columns.version:
             message["columns"] = hub.column_fields()
             self._version = hub.columns.version
-        gone = [number for at, number in piece.gone if at > self._base]
+        self._oldest = min(self._oldest, piece.head)
+        gone = [number for at, number in piece.gone if at > self._oldest]
         if gone:
             message["gone"] = gone
         self._cursor = piece.to
@@ -150,10 +164,9 @@ class Flow:
             return None
         since = self._cursor
         piece = hub.rows.piece(since, self._form, may_be_older=False)
-        self._cursor = piece.to
         if piece.is_empty and not self._is_resumed:
-            return None
-        self._is_resumed = False
+            return None  # and `from` of the next one is the `seq` that the viewer has
+        self._cursor, self._is_resumed = piece.to, False
         if self._version == hub.columns.version:
             return piece.delta(since, 0, None, self._form)
         self._version = hub.columns.version

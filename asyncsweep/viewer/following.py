@@ -65,6 +65,8 @@ class _Look(NamedTuple):
 class JournalSource:
     """A sweep's directory; see `Source`. Made by `open`; what happens later is seen while `follow` runs."""
 
+    has_logs = True
+
     def __init__(self, directory: Path, name: str, replayed: Replayed, pid: int | None) -> None:
         self._directory = directory
         self._replayed = replayed

@@ -79,9 +79,12 @@ UNKNOWN_HOST = Refusal(
     403, 'this server is not known by the name in "Host"; whoever runs it can add one: hosts=["lab.example:8080"]'
 )
 WRONG_ORIGIN = Refusal(
-    403, 'the stream is for pages of this server; whoever runs it can add another "Origin": origins=["https://lab.example"]'
+    403,
+    'the stream is for pages of this server; whoever runs it can add another "Origin": origins=["https://lab.example"]',
 )
-NO_TOKEN = Refusal(403, "the stream needs the token of this server; open the whole link that it gave, with what follows the #")
+NO_TOKEN = Refusal(
+    403, "the stream needs the token of this server; open the whole link that it gave, with what follows the #"
+)
 NO_SUBPROTOCOL = Refusal(400, f"the stream is offered as one of the subprotocols {', '.join(SUBPROTOCOLS)}")
 NO_UPGRADE = Refusal(426, "this is the stream: connect with a websocket", (("Upgrade", "websocket"),))
 WRONG_METHOD = Refusal(405, "only GET and HEAD are answered here", (("Allow", "GET, HEAD"),))
@@ -144,7 +147,9 @@ class Guard:
             return NO_TOKEN
         for subprotocol in offered:
             if subprotocol in SUBPROTOCOLS:
-                may_control = self.control_token is not None and _is_offered(CONTROL_PREFIX, self.control_token, offered)
+                may_control = self.control_token is not None and _is_offered(
+                    CONTROL_PREFIX, self.control_token, offered
+                )
                 return Admission(subprotocol, SUBPROTOCOLS[subprotocol], may_control)
         return NO_SUBPROTOCOL
 
@@ -155,9 +160,7 @@ class Guard:
         return f"#token={self.token}{control}"
 
 
-def guard_of(
-    token: Any, control: Any, control_token: Any, hosts: Iterable[str], origins: Iterable[str]
-) -> Guard:
+def guard_of(token: Any, control: Any, control_token: Any, hosts: Iterable[str], origins: Iterable[str]) -> Guard:
     """The guard for the arguments that each server of the viewer has: tokens that are not given are made.
 
     Raises:

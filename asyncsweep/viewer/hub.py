@@ -15,6 +15,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -54,6 +55,7 @@ class Hub:
     Args:
         source: Where the facts come from.
         most_shown: How many final trials are shown at most, as a sample.
+        clock: Tells seconds.
 
     Attributes:
         source: The same.
@@ -67,8 +69,14 @@ class Hub:
         turn: Held by who makes a message, so that nobody waits for more than one.
     """
 
-    def __init__(self, source: Source, *, most_shown: int = MOST_SHOWN) -> None:
+    _scan: int | None
+    _fields: tuple[int, list[dict[str, Any]]]
+
+    def __init__(
+        self, source: Source, *, most_shown: int = MOST_SHOWN, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.source = source
+        self._clock = clock
         self.turn = anyio.Lock()
         self._most_shown = most_shown
         self._looking = anyio.Lock()
@@ -76,10 +84,6 @@ class Hub:
         self._next_at = 0.0
         self._changes = Changes()
         self._begin()
-
-    @property
-    def name(self) -> str:
-        return self.source.name
 
     @property
     def seq(self) -> int:
@@ -104,7 +108,7 @@ class Hub:
         if self.source.generation != self._generation:
             self._begin()
         if not self.has_work:
-            self._next_at = time.monotonic() + min(LONGEST_TICK_S, max(TICK_S, self._work_s / WORK_SHARE))
+            self._next_at = self._clock() + min(LONGEST_TICK_S, max(TICK_S, self._work_s / WORK_SHARE))
             self._work_s = 0.0
             updates = self._watcher.taken()
             if updates and type(updates[0]) is ef.UpdatesSkipped:
@@ -125,10 +129,10 @@ class Hub:
         """Wait until there is something after a change, and look for it meanwhile."""
         while self.seq <= seq or not self.epoch:
             await self._news()
-            pause = self._next_at - time.monotonic()
+            pause = self._next_at - self._clock()
             if pause > 0:
                 await anyio.sleep(pause)
-            if self.seq <= seq and time.monotonic() >= self._next_at:
+            if self.seq <= seq and self._clock() >= self._next_at:
                 await self.catch_up()
 
     def charge(self, work_s: float) -> None:
@@ -175,7 +179,7 @@ class Hub:
             "n_trials": spec.n_trials,
             "concurrency": spec.concurrency,
             "is_live": self.source.is_live,
-            "has_logs": bool(getattr(self.source, "has_logs", True)),
+            "has_logs": self.source.has_logs,
         }
 
     def published(self, number: int) -> TrialRecord | None:
@@ -190,7 +194,7 @@ class Hub:
         self._generation = source.generation
         self._watcher = source.watch(BUFFERED)
         self._updates: deque[ef.Update] = deque()
-        self._scan: int | None = 0
+        self._scan = 0
         self._changes = Changes(self._changes.seq + 1)
         self._pace = Pace()
         self._failure = ""
@@ -202,7 +206,7 @@ class Hub:
         self.status_seq = 0
         self.table = Table()
         self.columns = TableColumns(source.spec.space, source.spec.directions)
-        self._fields: tuple[int, list[dict[str, Any]]] = (0, [])
+        self._fields = 0, []
         self.best: int | None = None
         self.stride = 1
         self.epoch = ""
@@ -309,7 +313,7 @@ class Hub:
                     self._changes.touch(number)
 
     def _follow_status(self) -> None:
-        spec, now = self.source.spec, time.monotonic()
+        spec, now = self.source.spec, self._clock()
         stand = self.source.stand
         facts = (stand, self._problem(), self.best, spec.n_trials, spec.concurrency, self.epoch)
         has_rows = self._changes.seq > self._told_seq

@@ -52,6 +52,10 @@ class Change(NamedTuple):
     status: bool = False
 
 
+class _Gap(Exception):
+    """A delta does not begin where the one before it ended."""
+
+
 class Keeper:
     """What is known of one sweep, and the way to its server. It is made, and used, in an asyncio loop.
 
@@ -67,6 +71,7 @@ class Keeper:
         table: The trials; None before the first snapshot is whole.
         status: How the sweep stands; None before the first.
         curves: Of the trials that are watched.
+        n_connections: How many connections there were.
         fault: Why there is no connection any more, nor will be; None while there is hope.
     """
 
@@ -77,6 +82,7 @@ class Keeper:
         self.table: Table | None = None
         self.status: Status | None = None
         self.curves = Curves()
+        self.n_connections = 0
         self.fault: ConfigError | None = None
         self._sweep = sweep
         self._reconnect_s = reconnect_s
@@ -97,9 +103,14 @@ class Keeper:
         return self._connection is not None
 
     @property
-    def is_complete(self) -> bool:
-        """Whether the sweep is over, and all of it was received."""
+    def is_over(self) -> bool:
+        """Whether the sweep is, as far as is known."""
         return self.status is not None and self.status.is_over and self._coming is None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the sweep is over, and all of it was received, for certain."""
+        return self.is_over and self.table is not None and self.status is not None and self.table.has(self.status)
 
     async def ready(self) -> None:
         """Wait until everything that there was has been received.
@@ -111,7 +122,7 @@ class Keeper:
             await self.newer()
 
     async def newer(self) -> None:
-        """Wait until something is different.
+        """Wait until something is different. Look at what is wanted before: after the last news there are no more.
 
         Raises:
             ConfigError: The connection is lost for good.
@@ -119,8 +130,6 @@ class Keeper:
         if self.fault is not None:
             raise self.fault
         await self._news.wait()
-        if self.fault is not None:
-            raise self.fault
 
     def take_change(self) -> Change | None:
         """What has changed since this was called before; None for nothing."""
@@ -220,6 +229,7 @@ class Keeper:
             try:
                 self._greet(decoded(await self._received(connection)))
                 self._connection = connection
+                self.n_connections += 1
                 epoch, since = self._since or (None, None)
                 await self.send({"type": "open", "sweep": self._sweep, "epoch": epoch, "since": since})
                 if self.curves.watched:
@@ -237,6 +247,8 @@ class Keeper:
                 return f"{self._place}: the server is gone"
             except TimeoutError:
                 return f"{self._place}: the server says nothing for {self._timeout_s:g} s"
+            except _Gap:
+                return f"{self._place}: the server has left something out"
 
     async def _received(self, connection: ClientConnection) -> bytes | str:
         """The next message. One that there must be soon is not waited for without end."""
@@ -308,6 +320,9 @@ class Keeper:
         table = self._coming or self.table
         if table is None:
             raise Malformed("a delta before the snapshot")
+        if table is self.table and self._since is not None and message.begin > self._since[1]:
+            self._since = None
+            raise _Gap
         changed = table.take(message)
         if table is self.table and self._since is not None:
             self._since = (self._since[0], message.seq)

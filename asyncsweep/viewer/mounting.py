@@ -18,7 +18,17 @@ import anyio
 
 from asyncsweep.viewer.answers import STREAM, Answer, answer, moved, refused, single
 from asyncsweep.viewer.assets import Asset, assets
-from asyncsweep.viewer.guard import FULL, NO_UPGRADE, NOT_FOUND, UNKNOWN_HOST, WRONG_ORIGIN, Admission, Guard, Refusal, guard_of
+from asyncsweep.viewer.guard import (
+    FULL,
+    NO_UPGRADE,
+    NOT_FOUND,
+    UNKNOWN_HOST,
+    WRONG_ORIGIN,
+    Admission,
+    Guard,
+    Refusal,
+    guard_of,
+)
 from asyncsweep.viewer.hub import Hub
 from asyncsweep.viewer.served import Served, sources_of
 from asyncsweep.viewer.visits import MESSAGE_LIMIT_BYTES, TooLong, Visits, taken
@@ -94,7 +104,12 @@ class Asgi:
         if below == STREAM and scope["method"] in ("GET", "HEAD"):
             return refused(NO_UPGRADE)
         return await answer(
-            self._assets, scope["method"], below, single(headers), host=host, is_encrypted=scope.get("scheme") == "https"
+            self._assets,
+            scope["method"],
+            below,
+            single(headers),
+            host=host,
+            is_encrypted=scope.get("scheme") == "https",
         )
 
     async def _connect(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,7 +177,9 @@ class _Channel:
             return found
 
     async def close(self, code: int, reason: str) -> None:
-        await taken(lambda: self._send({"type": "websocket.close", "code": code, "reason": reason}), OSError, RuntimeError)
+        await taken(
+            lambda: self._send({"type": "websocket.close", "code": code, "reason": reason}), OSError, RuntimeError
+        )
 
 
 async def _respond(kind: str, found: Answer, send: Send, *, without_body: bool = False) -> None:
@@ -176,7 +193,8 @@ def _below(scope: Scope) -> str | None:
 
     Some servers have the prefix in the path, as ASGI says, and some do not.
     """
-    path, prefix = scope["path"], (scope.get("root_path") or "").rstrip("/")
+    path: str = scope["path"]
+    prefix: str = (scope.get("root_path") or "").rstrip("/")
     if prefix and (path == prefix or path.startswith(f"{prefix}/")):
         path = path[len(prefix) :]
     if not path:

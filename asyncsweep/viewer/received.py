@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import reprlib
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from asyncsweep.viewer.shapes import Column, Delta, Info, Malformed, Points, Snapshot, number
+from asyncsweep.viewer.shapes import Column, Delta, Info, Malformed, Points, Snapshot, Status, number
 
 _N_FIXED = 8
 
@@ -44,10 +45,15 @@ class Table:
             changed = [self._take(row) for row in message.rows]
         except (TypeError, ValueError, IndexError, KeyError) as error:
             raise Malformed(f"a row: {error}") from error
-        if isinstance(message, Delta):
-            for gone in message.gone:
-                self.trials.pop(gone, None)
+        for gone in message.gone:
+            self.trials.pop(gone, None)
         return changed
+
+    def has(self, status: Status) -> bool:
+        """Whether these are all the trials that a status counts, and all have ended; of a sample of them only the latter is known."""
+        states = Counter(trial["state"] for trial in self.trials.values())
+        are_all = status.stride > 1 or states == Counter({s: n for s, n in status.counts.items() if n})
+        return are_all and not any(states[state] or status.counts.get(state) for state in ("WAITING", "RUNNING"))
 
     def _take(self, row: list[Any]) -> int:
         head = row[:_N_FIXED] + [None] * (_N_FIXED - len(row))

@@ -79,11 +79,10 @@ class Answers:
             )
         commands = hub.source.commands
         if commands is None:
-            raise ConfigError(f"{command}: the sweep {hub.name!r} cannot be steered: it has ended, or nothing listens")
+            raise ConfigError(f"{command}: the sweep {hub.source.name!r} cannot be steered: it has ended, or nothing listens")
         given = msgspec.structs.asdict(fields)
         commands.check(command, given)
-        answer: dict[str, Any] = values.whole(await commands.answer(command, given), _TEXT_CHARS)
-        return answer
+        return await commands.answer(command, given)
 
     async def _log(self, fields: OfLog, hub: Hub) -> dict[str, Any]:
         _known(hub, fields.trial)

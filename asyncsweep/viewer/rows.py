@@ -126,10 +126,9 @@ class Rows:
         rows: list[bytes] = []
         gone: list[tuple[int, int]] = []
         most_rows = max(1, min(PIECE_ROWS, PIECE_CELLS // (8 + len(self._columns))))
-        size = looks = 0
+        size = 0
         to = head
-        for at, number in self._changes.after(seq):
-            looks += 1
+        for looks, (at, number) in enumerate(self._changes.after(seq), 1):
             if self._is_shown(number) and number < len(records):
                 rows.append(form.encode(self.row(number, records[number])))
                 size += len(rows[-1])

@@ -39,6 +39,7 @@ class RunSource:
             name or ("" if run.directory is None else os.path.basename(os.path.abspath(run.directory))) or "sweep"
         )
         self.commands = Commands(run, None)
+        self.has_logs = run.directory is not None
 
     @property
     def is_live(self) -> bool:

@@ -6,7 +6,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import anyio
 
@@ -94,7 +94,7 @@ def _named(runs: Served) -> list[tuple[str, One]]:
     elif isinstance(runs, list | tuple):
         found = [("", run) for run in runs]
     else:
-        found = [("", runs)]
+        found = [("", cast("One", runs))]
     if not found:
         raise ConfigError(f"runs={runs!r}: there is nothing to see; expected {_EXPECTED}")
     return found

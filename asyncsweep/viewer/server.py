@@ -31,8 +31,19 @@ from websockets.typing import Subprotocol
 
 from asyncsweep.viewer.answers import STREAM, Answer, answer, refused, single
 from asyncsweep.viewer.assets import Asset
-from asyncsweep.viewer.guard import BROKEN, FULL, MALFORMED, NO_UPGRADE, NOT_FOUND, UNKNOWN_HOST, Admission, Guard, Refusal
-from asyncsweep.viewer.guard import WRONG_ORIGIN, offered_in
+from asyncsweep.viewer.guard import (
+    BROKEN,
+    FULL,
+    MALFORMED,
+    NO_UPGRADE,
+    NOT_FOUND,
+    UNKNOWN_HOST,
+    WRONG_ORIGIN,
+    Admission,
+    Guard,
+    Refusal,
+    offered_in,
+)
 from asyncsweep.viewer.visits import MESSAGE_LIMIT_BYTES, Visits, taken
 
 MOST_WAITING = 128

@@ -172,9 +172,13 @@ def _bound(host: str, address: tuple[Any, ...]) -> socket.socket:
     except OSError as error:
         sock.close()
         if error.errno == errno.EADDRINUSE:
-            raise ConfigError(f"port={port}: something else at {host} has it; take another one, or 0 for a free one") from error
+            raise ConfigError(
+                f"port={port}: something else at {host} has it; take another one, or 0 for a free one"
+            ) from error
         if error.errno == errno.EACCES:
-            raise ConfigError(f"port={port}: this user may not have it; take one above 1023, or 0 for a free one") from error
+            raise ConfigError(
+                f"port={port}: this user may not have it; take one above 1023, or 0 for a free one"
+            ) from error
         raise ConfigError(f"host={host!r}: it cannot be listened at: {error.strerror}; take '127.0.0.1'") from error
     if not is_loopback(address[0]):
         log.warning(

@@ -22,7 +22,7 @@ from asyncsweep.viewer.hub import Hub
 from asyncsweep.viewer.incoming import Ask, Unwelcome
 from asyncsweep.viewer.requests import Answers
 
-__all__ = ["Channel", "Unwelcome", "converse"]
+__all__ = ["Channel", "Session", "Unwelcome", "converse"]
 
 PROTOCOL = 1
 MOST_ASKED = 16
@@ -65,10 +65,12 @@ async def converse(hubs: Mapping[str, Hub], channel: Channel, *, may_control: bo
     Raises:
         Unwelcome: It broke the protocol.
     """
-    await _Session(hubs, channel, may_control).run()
+    await Session(hubs, channel, may_control).run()
 
 
-class _Session:
+class Session:
+    """What `converse` does, for a server that wants to know how far it is."""
+
     def __init__(self, hubs: Mapping[str, Hub], channel: Channel, may_control: bool) -> None:
         self._hubs = hubs
         self._channel = channel
@@ -105,6 +107,18 @@ class _Session:
             if isinstance(failure, Unwelcome):
                 raise failure
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the viewer has acknowledged all that there is of the sweep that it has opened."""
+        return self._flow.is_current
+
+    def stir(self) -> None:
+        """Have it look whether there is anything to say, whatever it waits for."""
+        self._is_stirred = True
+        self._stirred.set()
+        if self._waiting is not None:
+            self._waiting.cancel()
+
     # -- listening --------------------------------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
@@ -118,16 +132,16 @@ class _Session:
                 self._flow.watch(message.trials)
             elif isinstance(message, incoming.Open):
                 self._open(message)
-            self._stir()
+            self.stir()
 
     def _open(self, message: incoming.Open) -> None:
         name = message.sweep
         if name is None and len(self._hubs) == 1:
             name = next(iter(self._hubs))
         hub = None if name is None else self._hubs.get(name)
-        if hub is None:
+        if name is None or hub is None:
             raise Unwelcome(f"open: there is no sweep {name!r}"[:120] if name is not None else "open: name a sweep")
-        self._flow.open(hub, message.epoch, message.since)
+        self._flow.open(name, hub, message.epoch, message.since)
         self._answers.forget()
         self._was_opened = True
 
@@ -139,12 +153,6 @@ class _Session:
             await self._room.wait()
         self._asked.append((ask, self._flow.hub))
         self._asked_bytes += size
-
-    def _stir(self) -> None:
-        self._is_stirred = True
-        self._stirred.set()
-        if self._waiting is not None:
-            self._waiting.cancel()
 
     # -- speaking ---------------------------------------------------------------------------------------------------------
 

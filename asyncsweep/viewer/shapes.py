@@ -7,7 +7,7 @@ of each message is checked, and nothing is unpickled or evaluated. `docs/stream.
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgpack
@@ -17,6 +17,8 @@ from asyncsweep.viewer.source import Standing
 
 PROTOCOL = 1
 _NOT_FINITE = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+# The texts of such a value itself; the text "NaN" is another one.
+_NOT_FINITE_TEXTS = ("nan", "inf", "-inf")
 
 Number = int | float | str
 
@@ -129,11 +131,13 @@ class Snapshot(msgspec.Struct, frozen=True):
     last: bool
     seq: int
     rows: list[list[Any]]
+    gone: list[int] = []
     info: Info | None = None
     columns: tuple[Column, ...] | None = None
 
 
-class Delta(msgspec.Struct, frozen=True):
+class Delta(msgspec.Struct, frozen=True, rename={"begin": "from"}):
+    begin: int
     seq: int
     rows: list[list[Any]] = []
     gone: list[int] = []
@@ -222,12 +226,17 @@ class Detail(msgspec.Struct, frozen=True):
     failures: list[Fault] = []
     feasible: bool = True
 
-    def plain(self) -> dict[str, Any]:
-        """All of it as plain values."""
+    def plain(self, columns: Iterable[Column]) -> dict[str, Any]:
+        """All of it as plain values; what of them is a number tell the columns."""
         found: dict[str, Any] = msgspec.to_builtins(self)
         found["n_reports"] = found.pop("reports")
-        for kind in ("params", "metrics", "constraints"):
-            found[kind] = {name: _told(value, text) for name, value, text in getattr(self, kind)}
+        numbers = {column.name for column in columns if column.kind == "param" and column.type in ("float", "int")}
+        found["params"] = {
+            name: number(value) if name in numbers or text in _NOT_FINITE_TEXTS else value
+            for name, value, text in self.params
+        }
+        for kind in ("metrics", "constraints"):
+            found[kind] = {name: number(value) for name, value, _ in getattr(self, kind)}
         return found
 
 
@@ -259,11 +268,6 @@ def number(value: Any) -> Any:
         return int(value)
     except ValueError:
         return value
-
-
-def _told(value: Any, text: str) -> Any:
-    """A value that has its text beside it: that of a text is in quotes."""
-    return value if text[:1] in ("'", '"') else number(value)
 
 
 def _with_numbers(message: dict[str, Any]) -> dict[str, Any]:

@@ -56,6 +56,7 @@ class Source(Protocol):
         generation: Grows when all that was said before is void: a journal was replaced by its compacted form, for example. Watchers
             of before are closed then.
         is_live: The sweep runs, or may go on.
+        has_logs: What trials print is kept.
         commands: What steers it; None where nothing can.
     """
 
@@ -65,6 +66,8 @@ class Source(Protocol):
     def generation(self) -> int: ...
     @property
     def is_live(self) -> bool: ...
+    @property
+    def has_logs(self) -> bool: ...
     @property
     def commands(self) -> Steering | None: ...
 

@@ -16,7 +16,7 @@ import anyio
 
 from asyncsweep.viewer.guard import FULL, UNKNOWN_HOST, WRONG_ORIGIN, Refusal
 from asyncsweep.viewer.hub import Hub
-from asyncsweep.viewer.session import Channel, Unwelcome, converse
+from asyncsweep.viewer.session import Channel, Session, Unwelcome
 
 MOST_VIEWERS = 256
 # What a client may say at once.
@@ -24,6 +24,7 @@ MESSAGE_LIMIT_BYTES = 2**20
 # How long a viewer may take for one message.
 TAKE_S = 30.0
 
+_LOOK_S = 0.02
 _LONGEST_REASON_BYTES = 123
 _MOST_COMPLAINTS = 100
 
@@ -52,18 +53,19 @@ class Visits:
 
     def __init__(self, hubs: Mapping[str, Hub]) -> None:
         self._hubs = hubs
-        self._scopes: set[anyio.CancelScope] = set()
+        self._sessions: dict[Session, anyio.CancelScope] = {}
         self._said: set[str] = set()
 
     @property
     def is_full(self) -> bool:
-        return len(self._scopes) >= MOST_VIEWERS
+        return len(self._sessions) >= MOST_VIEWERS
 
     async def visit(self, channel: Channel, *, may_control: bool) -> Ending:
         """A viewer's whole visit; how its connection is to be closed then."""
-        with self._place():
+        session = Session(self._hubs, channel, may_control)
+        with self._place(session):
             try:
-                await converse(self._hubs, channel, may_control=may_control)
+                await session.run()
             except Exception as error:
                 return self._ending(error)
             return Ending(1000)
@@ -71,8 +73,17 @@ class Visits:
 
     def end(self) -> None:
         """End all visits at once."""
-        for scope in self._scopes:
+        for scope in self._sessions.values():
             scope.cancel()
+
+    async def seen_to_the_end(self) -> None:
+        """Wait until every viewer has acknowledged all that there is of its sweep."""
+        for hub in self._hubs.values():
+            await hub.catch_up()
+        for session in self._sessions:
+            session.stir()
+        while not all(session.is_current for session in self._sessions):  # noqa: ASYNC110 - nobody is told of it
+            await anyio.sleep(_LOOK_S)
 
     def refuse(self, refusal: Refusal, what: str = "") -> None:
         """Tell the log of a refusal that whoever runs the server can do something about. Each is told of once: a flood is not."""
@@ -84,13 +95,13 @@ class Visits:
         self._say(repr(error)[:200], "the viewer failed, the sweep goes on", exc_info=error)
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
+    def _place(self, session: Session) -> Iterator[None]:
         with anyio.CancelScope() as scope:
-            self._scopes.add(scope)
+            self._sessions[session] = scope
             try:
                 yield
             finally:
-                self._scopes.discard(scope)
+                del self._sessions[session]
 
     def _ending(self, error: Exception) -> Ending:
         errors = list(_leaves(error))
@@ -99,7 +110,9 @@ class Visits:
                 return Ending(1008, _cut(str(found)))
             if isinstance(found, TooLong):
                 return Ending(1009, f"a message has at most {MESSAGE_LIMIT_BYTES} bytes")
-        ours = [found for found in errors if not isinstance(found, anyio.BrokenResourceError | anyio.ClosedResourceError)]
+        ours = [
+            found for found in errors if not isinstance(found, anyio.BrokenResourceError | anyio.ClosedResourceError)
+        ]
         for found in ours:
             self.failed(found)
         return Ending(1011, "the viewer failed") if ours else Ending(1000)
@@ -116,10 +129,11 @@ async def taken(send: Callable[[], Awaitable[Value]], *broken: type[Exception]) 
     Raises:
         BrokenResourceError: It did not, or raised one of `broken`: the viewer is gone.
     """
+    gone: tuple[type[Exception], ...] = (TimeoutError, *broken)
     try:
         with anyio.fail_after(TAKE_S):
             return await send()
-    except (TimeoutError, *broken) as error:
+    except gone as error:
         raise anyio.BrokenResourceError("the viewer is gone, or takes nothing") from error
 
 

@@ -69,6 +69,8 @@ ELSEWHERE = (
     f"<object data={_URL}k></object><embed src={_URL}l>",
 )
 ALL = RUNNING + ELSEWHERE
+# What charts have a language of their own for, in which there are links and styles.
+FOR_CHARTS = tuple(text for text in ALL if any(sign in text for sign in ("<a ", "<span ", "%{", "$\\", "javascript:window")))
 
 # Names that every JavaScript object has, or has a meaning for (promise S26).
 KEYS = (

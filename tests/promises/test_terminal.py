@@ -52,6 +52,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "show": [["DIR"], ["DIR", "--trial", "0"], ["DIR", "--trial", "1"], ["DIR", "--json"], [ALL]],
     "stop": [["DIR", "--reason", ALL]],
     "unpause": [["DIR"]],
+    "view": [[ALL], ["DIR", "--known-as", ALL], ["DIR", "--host", "192.0.2.1"]],
 }  # fmt: skip
 # Commands that show nothing of a sweep's, with the reason.
 NOT_LOOKED_AT = {

@@ -83,12 +83,17 @@ async def test_only_this_computer_reaches_a_viewer_unless_that_is_said(
 # -- S2 -----------------------------------------------------------------------------------------------------------------
 
 WRONG = TOKEN.replace("first", "wrong")
-NEITHER = {"none": [JSON], "wrong": [JSON, f"asyncsweep.token.{WRONG}"], "in another place": [JSON, TOKEN, "asyncsweep.token"]}
+NEITHER = {
+    "none": [JSON],
+    "wrong": [JSON, f"asyncsweep.token.{WRONG}"],
+    "in another place": [JSON, TOKEN, "asyncsweep.token"],
+}
 IN_OTHER_PLACES = [
     ("Authorization", f"Bearer {TOKEN}"),
     ("Cookie", f"token={TOKEN}; asyncsweep.token.{TOKEN}"),
     ("X-Token", TOKEN),
 ]
+BROKEN = ["Sec-WebSocket-Key: ,\r\n", "Sec-WebSocket-Protocol: \x01\r\n", "no header\r\n", "Content-Length: 9\r\n"]
 
 
 async def test_what_carries_data_needs_the_token_and_nothing_repeats_it(
@@ -96,16 +101,19 @@ async def test_what_carries_data_needs_the_token_and_nothing_repeats_it(
 ) -> None:
     for name in ("", "asyncsweep", "websockets", "websockets.server"):
         caplog.set_level(logging.DEBUG, name or None)
+    caplog.set_level(logging.INFO, "uvicorn.error")  # what it says below that has every header of an upgrade
     replies = []
+    # Servers around ours log whole addresses, which is why a token belongs into none.
+    queries = ["", f"?token={WRONG}", *([f"?token={TOKEN}&asyncsweep.token.{TOKEN}"] if kind == "serve" else [])]
     async with waiting() as run, opened(kind, run, control=True, control_token=CONTROL) as door:
+        offering = [("Sec-WebSocket-Protocol", ", ".join(door.tokens(TOKEN, CONTROL))), *IN_OTHER_PLACES]
         for path in [*assets(), "stream", "data", "log", "csv", "index", "assets", "assets/"]:
             plain = await door.request("GET", path)
-            for tokens in ("", f"?token={WRONG}", f"?token={TOKEN}&asyncsweep.token.{TOKEN}"):
-                headers = [("Sec-WebSocket-Protocol", ", ".join(door.tokens(TOKEN, CONTROL))), *IN_OTHER_PLACES]
-                reply = await door.request("GET", path + tokens, headers if tokens.endswith(TOKEN) else ())
+            for query in queries:
+                reply = await door.request("GET", path + query, offering)
                 assert (reply.status, reply.body) == (plain.status, plain.body), path
                 replies.append(reply)
-        for query in ("", f"?token={TOKEN}"):
+        for query in queries:
             for tokens_of in NEITHER.values():
                 reply = await door.upgrade(tokens_of, headers=IN_OTHER_PLACES, path=f"stream{query}")
                 assert reply.status == 403, tokens_of
@@ -114,13 +122,15 @@ async def test_what_carries_data_needs_the_token_and_nothing_repeats_it(
             assert reply.status == 101
             assert reply.headers["sec-websocket-protocol"] == JSON
             replies.append(reply)
-        for broken in ("Sec-WebSocket-Key: ,\r\n", "Sec-WebSocket-Protocol: \x01\r\n", "no header\r\n", "Content-Length: 9\r\n"):
+        for broken in BROKEN if kind == "serve" else BROKEN[:1]:  # to the rest uvicorn says nothing, and waits
             text = f"GET {door.base}stream HTTP/1.1\r\nHost: {door.host}\r\nOrigin: {door.origin}\r\nUpgrade: websocket\r\n"
             offered = ", ".join(door.tokens(TOKEN, CONTROL))
-            text += f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {offered}\r\n{broken}\r\n"
+            text += (
+                f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {offered}\r\n{broken}\r\n"
+            )
             replies.append(await door.exchange(text.encode("latin-1")))
         async with door.connected() as viewer:
-            assert JSON == viewer.subprotocol
+            assert viewer.subprotocol == JSON
             assert CANARY in await everything(viewer)
     for reply in replies:
         assert CANARY not in reply.body
@@ -131,8 +141,7 @@ async def test_what_carries_data_needs_the_token_and_nothing_repeats_it(
     )
     for token in (TOKEN, CONTROL):
         assert [reply.raw for reply in replies if token.encode() in reply.raw] == []
-        # Servers around ours log whole addresses, which is why a token belongs into none.
-        assert token not in printed + (logged if kind == "serve" else logged.replace(f"?token={token}", ""))
+        assert token not in printed + logged
 
 
 async def everything(viewer: ClientConnection) -> bytes:
@@ -191,10 +200,10 @@ def hostile_origins(door: Door) -> list[str | list[str]]:
 
 async def test_the_stream_is_for_pages_of_the_very_server(kind: str) -> None:
     async with waiting() as run, opened(kind, run) as door:
-        came_in = [
-            origin for origin in [None, *hostile_origins(door)] if (await door.upgrade(door.tokens(), origin)).status != 403
-        ]
-        assert came_in == []
+        replies = {str(origin): await door.upgrade(door.tokens(), origin) for origin in [None, *hostile_origins(door)]}
+        # That a header is there twice is refused by uvicorn itself.
+        refusals = {403} if kind == "serve" else {403, 400}
+        assert {origin: reply.status for origin, reply in replies.items() if reply.status not in refusals} == {}
         assert len(hostile_origins(door)) >= 30
         assert (await door.upgrade(door.tokens(), door.origin)).status == 101
         assert (await door.upgrade(door.tokens(), "http://localhost:9", host="localhost:9")).status == 101  # a tunnel
@@ -202,7 +211,11 @@ async def test_the_stream_is_for_pages_of_the_very_server(kind: str) -> None:
 
 async def test_an_origin_that_was_told_comes_in_and_no_other(kind: str) -> None:
     async with waiting() as run, opened(kind, run, hosts=["lab.example"], origins=["https://lab.example"]) as door:
-        for origin, status in (("https://lab.example", 101), ("https://lab.example:444", 403), ("https://a.lab.example", 403)):
+        for origin, status in (
+            ("https://lab.example", 101),
+            ("https://lab.example:444", 403),
+            ("https://a.lab.example", 403),
+        ):
             assert (await door.upgrade(door.tokens(), origin, host="lab.example")).status == status
 
 
@@ -242,7 +255,7 @@ async def test_a_name_that_is_not_known_gets_nothing_by_any_method(kind: str) ->
                     if not refused(kind, method, reply.status):
                         answered.append((method, path, host, reply.status))
                     assert b"import" not in reply.body
-            upgrade = await door.upgrade(door.tokens(), host=host[0] if host else "")
+            upgrade = await door.upgrade(door.tokens(), host=host)
             if upgrade.status not in (400, 403):
                 answered.append(("upgrade", host, upgrade.status))
         assert answered == []
@@ -299,7 +312,11 @@ async def asked(viewer: ClientConnection, question: dict[str, Any]) -> dict[str,
 async def test_who_may_look_changes_nothing(kind: str, right: str) -> None:
     options = {} if right == "a server without control" else {"control": True, "control_token": CONTROL}
     control = {"no second token": None, "a wrong one": TOKEN, "a server without control": CONTROL}[right]
-    async with waiting() as run, opened(kind, run, **options) as door, door.connected(door.tokens(TOKEN, control)) as viewer:
+    async with (
+        waiting() as run,
+        opened(kind, run, **options) as door,
+        door.connected(door.tokens(TOKEN, control)) as viewer,
+    ):
         assert json.loads(await viewer.recv())["control"] is False
         await viewer.send(json.dumps({"type": "open"}))
         for question in COMMANDS + OTHERS:
@@ -311,11 +328,14 @@ async def test_who_may_look_changes_nothing(kind: str, right: str) -> None:
 
 
 async def test_who_has_the_second_token_steers(kind: str) -> None:
-    async with waiting() as run, opened(kind, run, control=True, control_token=CONTROL) as door:
-        async with door.connected(door.tokens(TOKEN, CONTROL)) as viewer:
-            assert json.loads(await viewer.recv())["control"] is True
-            await viewer.send(json.dumps({"type": "open"}))
-            assert "error" not in await asked(viewer, {"what": "pause"})
-            assert run.is_paused
-            assert "error" not in await asked(viewer, {"what": "stop", "reason": "enough"})
-            assert run.is_stopping
+    async with (
+        waiting() as run,
+        opened(kind, run, control=True, control_token=CONTROL) as door,
+        door.connected(door.tokens(TOKEN, CONTROL)) as viewer,
+    ):
+        assert json.loads(await viewer.recv())["control"] is True
+        await viewer.send(json.dumps({"type": "open"}))
+        assert "error" not in await asked(viewer, {"what": "pause"})
+        assert run.is_paused
+        assert "error" not in await asked(viewer, {"what": "stop", "reason": "enough"})
+        assert run.is_stopping

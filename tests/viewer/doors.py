@@ -69,11 +69,13 @@ class Door:
         offered: Sequence[str] = (),
         origin: str | Sequence[str] | None = "",
         headers: Sequence[tuple[str, str]] = (),
-        host: str | None = None,
+        host: str | Sequence[str] | None = None,
         path: str = "stream",
     ) -> Reply:
         """Ask for the stream; the answer, and then the connection is closed. An origin of "" is the right one."""
-        origins = [self.origin] if origin == "" else [] if origin is None else [origin] if isinstance(origin, str) else origin
+        origins = (
+            [self.origin] if origin == "" else [] if origin is None else [origin] if isinstance(origin, str) else origin
+        )
         found = [
             ("Connection", "Upgrade"),
             ("Upgrade", "websocket"),
@@ -165,7 +167,7 @@ class _Uvicorn(uvicorn.Server):
 
 
 def _is_whole(data: bytes, *, has_body: bool) -> bool:
-    head, end, body = data.partition(b"\r\n\r\n")
+    _, end, body = data.partition(b"\r\n\r\n")
     if not end:
         return False
     found = _reply(data)

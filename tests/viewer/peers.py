@@ -12,7 +12,14 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.typing import Subprotocol
 
 HELLO = {"type": "hello", "protocol": 1, "server": "0.1.0", "sweeps": ["first"], "control": False}
-INFO = {"name": "first", "directions": {"loss": "minimize"}, "sampler": "tpe", "n_trials": 100, "concurrency": 2, "unknown": 1}
+INFO = {
+    "name": "first",
+    "directions": {"loss": "minimize"},
+    "sampler": "tpe",
+    "n_trials": 100,
+    "concurrency": 2,
+    "unknown": 1,
+}
 COLUMNS: list[dict[str, Any]] = [
     {"key": "lr", "name": "lr", "kind": "param", "type": "float", "low": 1e-5, "high": 0.1, "log": True},
     {"key": "opt", "name": "opt", "kind": "param", "type": "category", "choices": ["sgd", "None", "[1, 2]"]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import importlib.util
@@ -63,22 +64,24 @@ def test_neither_the_viewer_nor_its_files_import_a_library() -> None:
 def test_a_package_that_is_missing_is_named_with_how_to_get_it(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     found = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == package else found(name))
+    call = functools.partial(check_installed, package) if package == "websockets" else assets
     with pytest.raises(ConfigError, match=rf'^the viewer needs {package}: pip install "asyncsweep\[viewer\]"$'):
-        if package == "websockets":
-            check_installed(package)
-        else:
-            assets()
+        call()
 
 
 def test_another_version_of_hiplot_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metadata, "version", lambda name: "0.2.0")
-    with pytest.raises(ConfigError, match=r"hiplot 0\.2\.0 is installed, and the page works with 0\.1\.33: pip install"):
+    with pytest.raises(
+        ConfigError, match=r"hiplot 0\.2\.0 is installed, and the page works with 0\.1\.33: pip install"
+    ):
         assets()
 
 
 def test_a_bundle_that_was_changed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     read = Path.read_bytes
-    monkeypatch.setattr(Path, "read_bytes", lambda file: read(file) + (b" " if file.name == "hiplot.bundle.js" else b""))
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda file: read(file) + (b" " if file.name == "hiplot.bundle.js" else b"")
+    )
     with pytest.raises(ConfigError, match=r"not the one of its release; .*hiplot==0\.1\.33"):
         assets()
 
@@ -107,7 +110,10 @@ def test_what_a_browser_accepts(header: str, accepted: bool) -> None:
     assert accepts_gzip(header) is accepted
 
 
-FILES = {"": Asset(b"<p>" * 1000, "text/html; charset=utf-8"), "x.js": Asset(b"small", "text/javascript; charset=utf-8")}
+FILES = {
+    "": Asset(b"<p>" * 1000, "text/html; charset=utf-8"),
+    "x.js": Asset(b"small", "text/javascript; charset=utf-8"),
+}
 
 
 @pytest.mark.anyio

@@ -17,7 +17,9 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 import asyncsweep as sw
-from asyncsweep.viewer.client import Change, Stream, connect
+from asyncsweep.viewer import client
+from asyncsweep.viewer.client import Stream, connect
+from asyncsweep.viewer.keeping import Change
 from tests.viewer.peers import COLUMNS, HELLO, INFO, Peer, Script, row, serving, snapshot, status
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +49,10 @@ def saying(*messages: Any, **hello: Any) -> Script:
 async def connected(*scripts: Script, **options: Any) -> AsyncIterator[Stream]:
     async with asyncio.timeout(20), serving(*scripts) as url, connect(url, **options) as stream:
         yield stream
+
+
+async def collected(stream: Stream) -> list[Change]:
+    return [change async for change in stream]
 
 
 async def refusal(url: str, **options: Any) -> str:
@@ -93,7 +99,9 @@ async def test_a_trial_has_plain_values_by_their_names() -> None:
 
 
 async def test_what_a_row_leaves_out_is_not_there() -> None:
-    async with connected(saying(snapshot([3, "WAITING", 0], [4, "RUNNING", 1, 5.0, None, None, None, None, 0.5]), status())) as stream:
+    async with connected(
+        saying(snapshot([3, "WAITING", 0], [4, "RUNNING", 1, 5.0, None, None, None, None, 0.5]), status())
+    ) as stream:
         assert [stream.trials[n]["params"] for n in (3, 4)] == [{}, {"lr": 0.5, "epochs": "30"}]
         assert (stream.trials[3]["started_at"], stream.trials[4]["last_report"]) == (None, None)
 
@@ -149,8 +157,30 @@ async def test_iterating_ends_with_the_sweep() -> None:
         assert [change.trials async for change in stream] == [(0,)]
 
 
-async def test_iterating_ends_with_a_sweep_whose_process_is_gone() -> None:
-    async with connected(saying(snapshot(row(0, "RUNNING")), status("INTERRUPTED"))) as stream:
+async def test_it_does_not_end_before_all_trials_have_come_that_the_status_counts() -> None:
+    late = {"type": "delta", "from": 10, "seq": 12, "rows": [row(0, "FAILED"), row(1)]}
+    ended = status("ENDED", counts={"COMPLETE": 1, "FAILED": 1, "PRUNED": 0})
+
+    async def script(peer: Peer) -> None:
+        await peer.open(snapshot(row(0)), ended)
+        while (await peer.hear("ack"))["received"] < 2:
+            pass
+        await peer.say(late)
+        await peer.gone()
+
+    async with connected(script) as stream:
+        assert [change.trials async for change in stream] == [(0,), (0, 1)]
+
+
+@pytest.mark.parametrize("state", ["INTERRUPTED", "ENDED"])
+async def test_iterating_ends_with_a_sweep_that_was_broken_off(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "QUIET_S", 0.05)
+    async with connected(saying(snapshot(row(0, "RUNNING")), status(state, counts={"RUNNING": 1}))) as stream:
+        assert [change.trials async for change in stream] == [(0,)]
+
+
+async def test_a_sample_of_a_sweep_ends_with_it() -> None:
+    async with connected(saying(snapshot(row(0)), status("ENDED", stride=8, counts={"COMPLETE": 9}))) as stream:
         assert [change.trials async for change in stream] == [(0,)]
 
 
@@ -163,7 +193,9 @@ async def test_everything_but_answers_is_acknowledged_in_order() -> None:
     heard = asyncio.Queue[Any]()
 
     async def script(peer: Peer) -> None:
-        await peer.open(snapshot(last=False), snapshot(part=1), status(), {"type": "points", "curves": []}, {"type": "news"})
+        await peer.open(
+            snapshot(last=False), snapshot(part=1), status(), {"type": "points", "curves": []}, {"type": "news"}
+        )
         for _ in range(4):
             await heard.put(await peer.hear("ack"))
         await peer.gone()
@@ -208,7 +240,11 @@ async def test_after_a_lost_connection_it_asks_for_what_it_missed() -> None:
         await peer.close()
 
     async def second(peer: Peer) -> None:
-        opened.append(await peer.open({"type": "delta", "from": 17, "seq": 20, "rows": [row(2)]}, status("ENDED")))
+        opened.append(
+            await peer.open(
+                {"type": "delta", "from": 17, "seq": 20, "rows": [row(2)]}, status("ENDED", counts={"COMPLETE": 3})
+            )
+        )
         await peer.gone()
 
     async with connected(first, second) as stream:
@@ -227,9 +263,31 @@ async def test_a_server_that_began_anew_is_believed() -> None:
         await peer.hear("ack")
         await peer.close()
 
-    async with connected(first, saying(snapshot(row(1), row(2), epoch="f"), status("ENDED"))) as stream:
+    async with connected(
+        first, saying(snapshot(row(1), row(2), epoch="f"), status("ENDED", counts={"COMPLETE": 2}))
+    ) as stream:
         changes = [change async for change in stream]
     assert (changes[-1].trials, changes[-1].gone, list(stream.trials)) == ((1, 2), (0,), [1, 2])
+
+
+async def test_what_the_server_has_left_out_is_got_by_beginning_anew() -> None:
+    async def first(peer: Peer) -> None:
+        await peer.open(snapshot(row(0)), status(), {"type": "delta", "from": 11, "seq": 12, "rows": [row(5)]})
+        await peer.gone()
+
+    async def second(peer: Peer) -> None:
+        assert (await peer.open(snapshot(row(0), row(1)), status("ENDED", counts={"COMPLETE": 2})))["epoch"] is None
+        await peer.gone()
+
+    async with connected(first, second) as stream:
+        assert [number async for change in stream for number in change.trials][-2:] == [0, 1]
+
+
+async def test_a_part_of_a_snapshot_may_take_trials_back() -> None:
+    async with connected(
+        saying(snapshot(row(0), last=False), {**snapshot(row(1), part=1), "gone": [0, 7]}, status())
+    ) as stream:
+        assert list(stream.trials) == [1]
 
 
 async def test_half_a_snapshot_is_never_seen() -> None:
@@ -263,9 +321,10 @@ async def test_what_is_lost_for_good_is_told_to_who_waits() -> None:
         await peer.close()
 
     async with connected(script, reconnect_s=0) as stream:
-        with pytest.raises(sw.ConfigError, match=r"^url='http://127.0.0.1:\d+/': the server is gone; the connection was lost"):
-            async for change in stream:
-                assert change.trials == (0,)
+        with pytest.raises(
+            sw.ConfigError, match=r"^url='http://127.0.0.1:\d+/': the server is gone; the connection was lost"
+        ):
+            await collected(stream)
         with pytest.raises(sw.ConfigError, match="the server is gone"):
             await stream.csv()
 
@@ -277,8 +336,7 @@ async def test_a_server_that_wants_no_more_of_it_is_left_alone() -> None:
 
     async with connected(script) as stream:
         with pytest.raises(sw.ConfigError, match=r"the server ended it: too many questions\\x1b\[31m$"):
-            async for _ in stream:
-                pass
+            await collected(stream)
 
 
 async def test_the_program_is_not_told_of_a_loss_after_the_end() -> None:
@@ -287,10 +345,11 @@ async def test_the_program_is_not_told_of_a_loss_after_the_end() -> None:
         await peer.hear("ack")
         await peer.hear("ack")
         await peer.close()
+        gone.set()
 
+    gone = asyncio.Event()
     async with connected(script, reconnect_s=0) as stream:
-        while stream.is_connected:
-            await asyncio.sleep(0)
+        await gone.wait()
         assert [change.trials async for change in stream] == [(0,)]
 
 
@@ -314,7 +373,8 @@ def answering(*answers: dict[str, Any], **hello: Any) -> tuple[Script, list[dict
 async def test_a_long_log_is_read_piece_by_piece() -> None:
     whole = {"trial": 3, "attempt": 2, "left_out": 0, "total": 8, "is_over": True}
     script, asked = answering(
-        {**whole, "offset": 0, "next_offset": 4, "text": "abü"}, {**whole, "offset": 4, "next_offset": 8, "text": "cd\n!"}
+        {**whole, "offset": 0, "next_offset": 4, "text": "abü"},
+        {**whole, "offset": 4, "next_offset": 8, "text": "cd\n!"},
     )
     async with connected(script) as stream:
         assert await stream.log(3) == "abücd\n!"
@@ -332,7 +392,9 @@ async def test_a_log_that_gives_nothing_more_ends() -> None:
 
 
 async def test_the_table_comes_as_csv() -> None:
-    script, asked = answering({"text": "number,state\n", "next_offset": 13}, {"text": "1,FAILED\n", "next_offset": None})
+    script, asked = answering(
+        {"text": "number,state\n", "next_offset": 13}, {"text": "1,FAILED\n", "next_offset": None}
+    )
     async with connected(script) as stream:
         assert await stream.csv([1]) == "number,state\n1,FAILED\n"
     assert [(question["trials"], question["offset"]) for question in asked] == [([1], 0), ([1], 13)]
@@ -340,11 +402,25 @@ async def test_the_table_comes_as_csv() -> None:
 
 DETAIL: dict[str, Any] = {
     "number": 3, "state": "FAILED", "attempt": 2, "worker": None, "external": False, "reports": 4, "feasible": True,
-    "params": [["lr", 0.5, "0.5"], ["a", "NaN", "nan"], ["b", "NaN", "'NaN'"], ["n", "9007199254740993", "9007199254740993"]],
+    "params": [["lr", "Infinity", "inf"], ["a", "NaN", "nan"], ["b", "NaN", "NaN"], ["n", "9007199254740993", "9007199254740993"]],
     "metrics": [["loss", "-Infinity", "-inf"]], "constraints": [], "user_attrs": {"k": [1]},
     "asked_at": 1.0, "started_at": 2.0, "finished_at": 3.0,
     "error": {"type": "ValueError", "message": "no", "traceback": "Traceback"}, "failures": [{"type": "OSError"}],
 }  # fmt: skip
+
+
+async def test_a_table_whose_reading_was_broken_off_is_read_anew() -> None:
+    async def first(peer: Peer) -> None:
+        await peer.open()
+        question = await peer.hear("ask")
+        await peer.say({"type": "answer", "id": question["id"], "text": "old", "next_offset": 3})
+        await peer.hear("ask")
+        await peer.close()
+
+    second, asked = answering({"error": "begin again with 0"}, {"text": "new", "next_offset": None})
+    async with connected(first, second) as stream:
+        assert await stream.csv() == "new"
+    assert [question["offset"] for question in asked] == [3, 0]
 
 
 async def test_a_trials_details_are_plain_values() -> None:
@@ -352,7 +428,7 @@ async def test_a_trials_details_are_plain_values() -> None:
     async with connected(script) as stream:
         detail = await stream.trial(3)
     assert math.isnan(detail["params"].pop("a"))
-    assert detail["params"] == {"lr": 0.5, "b": "NaN", "n": 2**53 + 1}
+    assert detail["params"] == {"lr": math.inf, "b": "NaN", "n": 2**53 + 1}
     assert (detail["metrics"], detail["n_reports"], detail["user_attrs"]) == ({"loss": -math.inf}, 4, {"k": [1]})
     assert detail["error"] == {"type": "ValueError", "message": "no", "traceback": "Traceback"}
     assert detail["failures"] == [{"type": "OSError", "message": "", "traceback": ""}]
@@ -361,7 +437,7 @@ async def test_a_trials_details_are_plain_values() -> None:
 async def test_what_the_server_refuses_is_an_error() -> None:
     script, _ = answering({"error": "there is no trial 9; the sweep has 3"})
     async with connected(script) as stream:
-        with pytest.raises(sw.ConfigError, match="^trial: there is no trial 9; the sweep has 3$"):
+        with pytest.raises(sw.ConfigError, match=r"^there is no trial 9; the sweep has 3$"):
             await stream.trial(9)
 
 
@@ -369,13 +445,13 @@ async def test_an_answer_of_another_shape_is_an_error() -> None:
     script, _ = answering({"detail": {"number": "3"}}, {})
     async with connected(script) as stream:
         for _ in range(2):
-            with pytest.raises(sw.ConfigError, match="^trial: .* gives another answer"):
+            with pytest.raises(sw.ConfigError, match=r"^trial: .* gives another answer"):
                 await stream.trial(3)
 
 
 async def test_no_answer_in_time_is_an_error() -> None:
     async with connected(stay, timeout_s=0.2, reconnect_s=0) as stream:
-        with pytest.raises(sw.ConfigError, match="^csv: http://127.* does not answer within 0.2 s$"):
+        with pytest.raises(sw.ConfigError, match=r"^csv: http://127.* does not answer within 0.2 s$"):
             await stream.csv()
 
 
@@ -450,7 +526,7 @@ async def test_watched_curves_grow_and_are_watched_again_after_a_lost_connection
 
 async def test_too_many_curves_are_refused() -> None:
     async with connected(stay) as stream:
-        with pytest.raises(sw.ConfigError, match="^trials: 65 of them; at most 64"):
+        with pytest.raises(sw.ConfigError, match=r"^trials: 65 of them; at most 64"):
             await stream.watch(range(65))
 
 
@@ -477,13 +553,18 @@ async def test_a_sweep_is_steered_with_the_names_of_its_run() -> None:
 
 async def test_without_the_second_token_nothing_is_steered() -> None:
     async with asyncio.timeout(20), serving(stay) as url, connect(url.partition("&")[0]) as stream:
-        with pytest.raises(sw.ConfigError, match=r"^pause: the address has no second token; give all that sw.serve\(..., control=True\)"):
+        with pytest.raises(
+            sw.ConfigError,
+            match=r"^pause: the address has no second token; give all that sw.serve\(..., control=True\)",
+        ):
             await stream.pause()
 
 
 async def test_a_server_that_does_not_let_itself_be_steered_is_not_asked() -> None:
     async with connected(stay) as stream:
-        with pytest.raises(sw.ConfigError, match=r"^stop: the server does not take it; it has to be made with sw.serve"):
+        with pytest.raises(
+            sw.ConfigError, match=r"^stop: the server does not take it; it has to be made with sw.serve"
+        ):
             await stream.stop()
 
 
@@ -494,14 +575,16 @@ async def test_a_command_whose_answer_was_lost_is_not_given_again() -> None:
         await peer.close()
 
     async with connected(first, stay) as stream:
-        with pytest.raises(sw.ConfigError, match="^pause: the connection was lost before the answer; see whether it was done$"):
+        with pytest.raises(
+            sw.ConfigError, match=r"^pause: the connection was lost before the answer; see whether it was done$"
+        ):
             await stream.pause()
 
 
 @pytest.mark.parametrize("value", [object(), 2**64, "x" * 2**20, "\ud800"], ids=["object", "int", "long", "surrogate"])
 async def test_what_cannot_be_sent_is_refused(value: Any) -> None:
     async with connected(saying(snapshot(), status(), control=True)) as stream:
-        with pytest.raises(sw.ConfigError, match="^enqueue: "):
+        with pytest.raises(sw.ConfigError, match=r"^enqueue: "):
             await stream.enqueue({"x": value})
 
 
@@ -617,7 +700,9 @@ async def test_an_address_of_no_viewer_is_refused(url: Any, told: str) -> None:
 
 async def test_an_unknown_sweep_is_answered_with_those_that_there_are() -> None:
     async with serving(saying(sweeps=["first", "second\x1b"])) as url:
-        assert "has no such sweep (did you mean 'first'?); there are: first, second\\x1b" in await refusal(url, sweep="frist")
+        assert "has no such sweep (did you mean 'first'?); there are: first, second\\x1b" in await refusal(
+            url, sweep="frist"
+        )
         assert "sweep: url=" in await refusal(url) and "has several; name one of: first, second" in await refusal(url)
 
 
@@ -628,7 +713,9 @@ async def test_a_newer_server_is_told() -> None:
 
     async with serving(script) as url:
         told = await refusal(url)
-    assert "the server speaks version 2 of the stream (asyncsweep 9.1), and asyncsweep" in told and told.endswith("a newer one here")
+    assert "the server speaks version 2 of the stream (asyncsweep 9.1), and asyncsweep" in told and told.endswith(
+        "a newer one here"
+    )
 
 
 async def test_under_trio_it_is_refused() -> None:
@@ -653,11 +740,11 @@ DEEP = b"\x91" * 5_000 + b"\xc0"
     [
         b"", b"\xc1", b"\xdd\xff\xff\xff\xff", DEEP, b"\x81\xa4type\xd4\x01a", "text", b"\x90", b"\x81\xa4type\x07",
         b"\x82\xa4type\xa5delta\xa3seq\xa1x", b"\xdb\xff\xff\xff\xff", b"\x81\xa4type\xa2\xff\xff", b"\x81\x01\x02",
-        {"type": "delta", "seq": 1, "rows": [[]]}, {"type": "delta", "seq": 1, "rows": [["1", "FAILED"]]},
-        {"type": "delta", "seq": 1, "rows": [[1, "FAILED", 1, 1, 1, 1, 1, None, 0.1, 9]]},
-        {"type": "delta", "seq": 1, "rows": [[1, "FAILED", 1, 1, 1, 1, 1, None, 0.1, -1]]},
-        {"type": "delta", "seq": 1, "rows": [[1, "FAILED", 1, 1, 1, 1, 1, None, 0.1, "__proto__"]]},
-        {"type": "delta", "seq": 1, "columns": [{"key": "a", "name": "a", "kind": "x", "type": "float"}]},
+        {"type": "delta", "from": 1, "seq": 1, "rows": [[]]}, {"type": "delta", "from": 1, "seq": 1, "rows": [["1", "FAILED"]]},
+        {"type": "delta", "from": 1, "seq": 1, "rows": [[1, "FAILED", 1, 1, 1, 1, 1, None, 0.1, 9]]},
+        {"type": "delta", "from": 1, "seq": 1, "rows": [[1, "FAILED", 1, 1, 1, 1, 1, None, 0.1, -1]]},
+        {"type": "delta", "from": 1, "seq": 1, "rows": [[1, "FAILED", 1, 1, 1, 1, 1, None, 0.1, "__proto__"]]},
+        {"type": "delta", "from": 1, "seq": 1, "columns": [{"key": "a", "name": "a", "kind": "x", "type": "float"}]},
         {"type": "status", "state": "DANCING"}, {"type": "status", "state": "ENDED", "counts": []},
         {**snapshot(part=1), "part": 1}, {"type": "snapshot", "part": 0},
         {"type": "points", "curves": [{"trial": 3, "attempt": 1, "from": 1, "of": 1, "steps": [], "values": []}]},
@@ -675,12 +762,13 @@ async def test_what_is_no_message_ends_it_with_an_error(said: Any) -> None:
     async with connected(script) as stream:
         await stream.watch([3])
         with pytest.raises(sw.ConfigError, match="the server said what is no message of the stream"):
-            async for _ in stream:
-                pass
+            await collected(stream)
         assert dict(stream.trials) == {}
 
 
-@pytest.mark.parametrize("first", [snapshot(), {"type": "hello", "protocol": 1}, b"\xc1"], ids=["snapshot", "bare", "none"])
+@pytest.mark.parametrize(
+    "first", [snapshot(), {"type": "hello", "protocol": 1}, b"\xc1"], ids=["snapshot", "bare", "none"]
+)
 async def test_the_first_message_is_the_servers_hello(first: Any) -> None:
     async def script(peer: Peer) -> None:
         await peer.say(first)

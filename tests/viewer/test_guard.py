@@ -42,7 +42,7 @@ OFFERED = [f"asyncsweep.token.{TOKEN}", "asyncsweep.v1.json"]
         ("::1", None),
         ("", None),
         ("localhost\n", None),
-        ("ｌocalhost", None),
+        ("\uff4cocalhost", None),
     ],
 )
 def test_a_host_is_known_or_is_not(host: str, known: str | None) -> None:

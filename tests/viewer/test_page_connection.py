@@ -86,7 +86,7 @@ def test_of_several_sweeps_the_chosen_one_is_shown_and_remembered(page_at: Pages
     scripted.wait_until_acknowledged(2)
     late = [delta([row(9)], since=3, seq=4), status(COMPLETE=4)]  # of the first one, on the way already
     scripted.opening = [*late, snapshot([row(0)], name="<second>", info=info("<second>")), status(COMPLETE=1)]
-    page.get_by_label("Sweep").select_option("<second>")
+    page.locator("#sweeps").select_option("<second>")
     assert scripted.wait_for("open", count=2)["sweep"] == "<second>"
     expect(page.locator("#shown")).to_have_text("1 of 1 shown")
     expect(page.locator("h1")).to_have_text("<second>")
@@ -122,3 +122,11 @@ def test_a_page_without_a_sweep_says_so(page_at: Pages, scripted: Scripted) -> N
     page = page_at(scripted.url)
     expect(page.locator("#notice")).to_contain_text("This server has no sweep to show.")
     assert scripted.received == []
+
+
+def test_a_server_that_wants_no_more_is_told_with_its_reason(page_at: Pages, scripted: Scripted) -> None:
+    scripted.leave_charts_out()
+    page = page_at(scripted.url)
+    scripted.wait_until_acknowledged(2)
+    scripted.close_with(1008, "an ack of <b>7</b>")
+    expect(page.locator("#link")).to_have_text("the server closed the connection: an ack of <b>7</b>")

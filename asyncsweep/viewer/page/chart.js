@@ -5,7 +5,8 @@
 // as it is over all updates, for as long as the drawing's `key` does.
 
 import { element } from "./elements.js";
-import { config, isLoaded, layout, plotly, readColours, resize } from "./plot.js";
+import { Legend } from "./legend.js";
+import { config, isLoaded, layout, plotly, purge, readColours, resize } from "./plot.js";
 import { Tip, describe } from "./tip.js";
 
 const PACE_MS = 250;
@@ -13,9 +14,9 @@ const SHARE = 8; // so many times as long as the last drawing took, until the ne
 const NEAR = "300px";
 const NARROW = 480;
 
-// `compose(colours)` says what there is to draw now: {words} for nothing, and why, or
-//   {traces, x, y, key, summary, note, hasLegend, told}
-// x and y are {title, isLog, range, isWhole}; `summary` is the drawing in words, for who does not see it; `note` stands below it, and says
+// `compose(colours, isNarrow)` says what there is to draw now: {words} for nothing, and why, or
+//   {traces, x, y, key, summary, note, legend, told}
+// x and y are {title, isLog, range, isWhole}; `legend` is what `Legend` takes; `summary` is the drawing in words, for who does not see it; `note` stands below it, and says
 // what is left out; `told(point, number)` are lines about one of plotly's points, to be shown with the trial.
 export class Chart {
   constructor(section, title, store, compose) {
@@ -24,10 +25,13 @@ export class Chart {
     this.section = section;
     this.compose = compose;
     this.bar = element("div", { class: "chart-bar" });
+    this.legend = new Legend((number) => store.choose(number));
     this.host = element("div", { class: "chart-plot", role: "img", hidden: true });
     this.words = element("p", { class: "placeholder chart-words" });
     this.note = element("p", { class: "chart-note faint" });
-    section.replaceChildren(element("div", { class: "chart-head" }, element("h2", {}, title), this.bar), this.host, this.words, this.note);
+    section.classList.add("chart");
+    const head = element("div", { class: "chart-head" }, element("h2", {}, title), this.bar);
+    section.replaceChildren(head, this.legend.list, this.host, this.words, this.note);
     this.tip = new Tip(section);
 
     this.isDirty = true;
@@ -52,6 +56,10 @@ export class Chart {
       this.colours = null;
       this.invalidate(true);
     });
+  }
+
+  get isNarrow() {
+    return this.section.clientWidth < NARROW;
   }
 
   // It is to be drawn again; `soon` after what the user has done.
@@ -91,7 +99,7 @@ export class Chart {
     let waited = 0;
     try {
       this.colours ??= readColours(this.section);
-      const drawing = this.compose(this.colours);
+      const drawing = this.compose(this.colours, this.isNarrow);
       if (drawing.words) this.say(drawing.words);
       else {
         if (!isLoaded()) this.say("Loading the charts …");
@@ -100,6 +108,7 @@ export class Chart {
         await this.show(library, drawing);
       }
     } catch (error) {
+      this.clear();
       this.say(`This chart cannot be drawn: ${error.message}.`);
     }
     this.cost = performance.now() - began - waited;
@@ -113,10 +122,11 @@ export class Chart {
     this.words.hidden = true;
     this.host.hidden = false;
     this.told = drawing.told ?? null;
-    await library.react(this.host, drawing.traces, layout(drawing, this.colours, this.section.clientWidth < NARROW), config());
+    await library.react(this.host, drawing.traces, layout(drawing, this.colours, this.isNarrow), config());
     this.wire();
     this.host.setAttribute("aria-label", `${this.title}: ${drawing.summary}`);
     this.note.textContent = drawing.note ?? "";
+    this.legend.put(drawing.legend ?? []);
   }
 
   // Words in place of the drawing.
@@ -125,7 +135,14 @@ export class Chart {
     this.words.hidden = false;
     this.host.hidden = true;
     this.note.textContent = "";
+    this.legend.put([]);
     this.tip.hide();
+  }
+
+  // After a failure the next drawing begins anew.
+  clear() {
+    if (this.isWired) purge(this.host);
+    this.isWired = false;
   }
 
   // Once plotly has made the host its own.

@@ -118,11 +118,11 @@ export class Connection {
     const wasGreeted = this.isGreeted;
     clearTimeout(this.timer);
     this.leave();
+    if (code === 1008) this.wait = LONGEST_WAIT_S; // it does not want this page
     const attempt = (this.timer = setTimeout(() => this.connect(), this.wait * 1000 * (0.8 + 0.4 * Math.random())));
     this.wait = Math.min(2 * this.wait, LONGEST_WAIT_S);
     if (code === 1008) {
       this.epoch = this.seq = null;
-      this.wait = LONGEST_WAIT_S;
       this.store.setLink("waiting", reason ? `the server closed the connection: ${reason}` : "the server closed the connection");
     } else {
       this.store.setLink("waiting", this.epoch === null ? "connecting" : "connection lost, trying again");

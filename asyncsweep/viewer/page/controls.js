@@ -1,6 +1,6 @@
 // Buttons that steer the sweep, for who has the second token: pause, stop, cancel a trial, enqueue one.
 
-import { element, button, isolated } from "./elements.js";
+import { NAMELESS, element, button, isolated } from "./elements.js";
 import { number } from "./format.js";
 import { question } from "./question.js";
 
@@ -50,7 +50,7 @@ export function mountControls(page, store, ask) {
     question(dialog, {
       title: "Enqueue a trial",
       text: "It is tried next. What is left empty is up to the sampler.",
-      fields: params.map((column) => element("label", {}, element("span", {}, isolated(column.name, 200), element("span", { class: "faint" }, ` ${domainOf(column)}`)), inputs.get(column))),
+      fields: params.map((column) => element("label", {}, element("span", {}, isolated(column.name || NAMELESS, 200), element("span", { class: "faint" }, ` ${domainOf(column)}`)), inputs.get(column))),
       does: "Enqueue",
       act: () => {
         const given = [...inputs].filter(([, input]) => input.value !== "").map(([column, input]) => [column.name, valueOf(column, input)]);

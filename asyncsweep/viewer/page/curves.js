@@ -1,30 +1,33 @@
 // Learning curves: what trials report, step by step. The server sends the curves of at most 64 trials, and this view decides of which:
 // the one that is chosen, those that run, the best few, and then those that the user selected, or else those that ended last.
 //
-// A curve has the colour of its trial's number. Those of pruned and failed trials are dashed, the best and the chosen one are bolder, and
-// who runs has a mark at the head of its curve. NaN and infinity are gaps.
+// A curve keeps its colour for as long as it is watched. Those of pruned and failed trials are dashed, the best and the chosen one are
+// bolder, and who runs has a mark at the head of its curve. NaN and infinity are gaps.
 
 import { Chart } from "./chart.js";
 import { shortened } from "./elements.js";
 import { count, number as numeral } from "./format.js";
-import { look, seriesColour, trace } from "./plot.js";
+import { SERIES, look, trace } from "./plot.js";
 import { MOST_POINTS, isBetter, isDrawable, isOnAxis, isWide, outline, shares } from "./series.js";
 import { asNumber } from "./store.js";
 import { label } from "./states.js";
-import { Toggle } from "./switches.js";
+import { Toggle, offerLog } from "./switches.js";
 
 const MOST_WATCHED = 64;
 const MOST_RUNNING = 30;
 const MOST_BEST = 5;
 const MOST_LATEST = 12;
-const MOST_NAMED = 12;
+const MOST_NAMED = 10;
+const MOST_NAMED_NARROW = 6;
 const PAUSE_MS = 300;
 
 export function mountCurves(section, store, actions) {
   let watched = { numbers: [], roles: new Map(), selected: 0 };
+  const hues = new Map();
   let timer = null;
   let next = 0;
-  const chart = new Chart(section, "Learning curves", store, (colour) => compose(store, watched, switches, colour));
+  let info = null;
+  const chart = new Chart(section, "Learning curves", store, (colour, isNarrow) => compose(store, watched, hues, switches, colour, isNarrow));
   const redraw = () => chart.invalidate(true);
   const switches = {
     logX: new Toggle(chart.bar, "Log steps", "A logarithmic axis of steps", redraw),
@@ -36,6 +39,7 @@ export function mountCurves(section, store, actions) {
     const began = performance.now();
     const before = watched.numbers;
     watched = choose(store);
+    paint(watched.roles, hues);
     if (before.length !== watched.numbers.length || watched.numbers.some((number) => !before.includes(number))) actions.watch(watched.numbers);
     next = performance.now() + 10 * (performance.now() - began);
     chart.invalidate();
@@ -45,8 +49,11 @@ export function mountCurves(section, store, actions) {
     timer ??= setTimeout(lookOut, Math.max(PAUSE_MS, next - performance.now()));
   };
   for (const event of ["rows", "filter", "selection", "chosen"]) store.on(event, lookOutSoon);
-  store.on("info", () => {
-    // Another sweep: its numbers mean other trials.
+  store.on("info", (now) => {
+    if (now === info) return;
+    // All was forgotten. In another sweep the numbers mean other trials.
+    info = now;
+    switches.logY.forget();
     watched = { numbers: [], roles: new Map(), selected: 0 };
     lookOutSoon();
     redraw();
@@ -87,6 +94,20 @@ function choose(store) {
   return { numbers: [...roles.keys()], roles, selected: selected.length };
 }
 
+// Each of the trials gets the colour that is least in use, by trials that are named above all.
+function paint(roles, hues) {
+  for (const number of hues.keys()) if (!roles.has(number)) hues.delete(number);
+  const used = SERIES.map(() => 0);
+  const weigh = (number) => (roles.get(number) === "latest" || roles.get(number) === "selected" ? 1 : 100);
+  for (const [number, hue] of hues) used[hue] += weigh(number);
+  for (const number of roles.keys()) {
+    if (hues.has(number)) continue;
+    const hue = used.indexOf(Math.min(...used));
+    hues.set(number, hue);
+    used[hue] += weigh(number);
+  }
+}
+
 function newest(rows, end, most) {
   const found = [];
   for (const row of rows) {
@@ -98,20 +119,18 @@ function newest(rows, end, most) {
   return found;
 }
 
-function compose(store, { roles, selected }, switches, colour) {
+function compose(store, { roles, selected }, hues, switches, colour, isNarrow) {
   const curves = [];
   let points = 0;
   for (const [number, role] of roles) {
     const row = store.rows.get(number);
     const curve = store.curves.get(number);
     if (!row || !store.states.has(row.state) || !curve?.values.length) continue;
-    curves.push({ number, role, row, curve, steps: curve.steps.map(asNumber) });
+    curves.push({ number, role, row, curve, color: SERIES[hues.get(number)], steps: curve.steps.map(asNumber) });
     points += curve.values.length;
   }
   const values = curves.flatMap(({ curve }) => curve.values.filter(isDrawable));
-  const positive = values.filter((value) => value > 0).length;
-  switches.logY.offer(positive > values.length / 2);
-  switches.logY.suggest(positive === values.length && isWide(values));
+  const lower = offerLog(switches.logY, values, isWide(values));
   switches.logX.offer(curves.some(({ steps }) => steps.some((step) => step > 1)));
   const [isLogX, isLogY] = [switches.logX.isOn, switches.logY.isOn];
 
@@ -122,13 +141,14 @@ function compose(store, { roles, selected }, switches, colour) {
   const lines = some.map((curve, at) => ({ ...curve, ...path(curve, given[at], isDrawn) }));
   const gaps = points - values.length;
   const objective = objectiveName(store);
-  const shown = { selected: lines.filter(({ number }) => store.selection?.has(number)).length, reduced: given.reduce((sum, share) => sum + share, 0) };
+  const chosen = lines.filter(({ number }) => store.selection?.has(number)).length;
+  const isOutlined = given.some((share, at) => share < some[at].steps.length);
   const left = [
     `${count(lines.length)} ${lines.length === 1 ? "curve" : "curves"}`,
-    selected && selected > shown.selected && `${count(shown.selected)} of the ${count(selected)} selected`,
-    shown.reduced < points && "long ones in outline",
-    gaps && `${count(gaps)} not finite`,
-    isLogY && values.length > positive && `${count(values.length - positive)} not above 0`,
+    selected > chosen && `${count(chosen)} of the ${count(selected)} selected trials`,
+    isOutlined && "long ones in outline",
+    gaps && `${count(gaps)} reports NaN, infinite or beyond 1e300`,
+    isLogY && lower > 0 && `${count(lower)} not above 0`,
   ];
   // The ones that matter are drawn last, on top.
   const order = ["latest", "selected", "running", "best", "chosen"];
@@ -140,6 +160,7 @@ function compose(store, { roles, selected }, switches, colour) {
     key: JSON.stringify([store.info?.name, isLogX, isLogY]),
     summary: summary(objective, lines),
     note: left.filter(Boolean).join(" · "),
+    legend: legend(lines, isNarrow ? MOST_NAMED_NARROW : MOST_NAMED),
     told: (point) => [
       ["step", numeral(point.x, 9)],
       [objective, numeral(point.y, 6)],
@@ -168,9 +189,10 @@ function whyEmpty(store, roles, curves, drawable) {
   if (!reporting.length && shown.every((row) => !row.isFinal)) return "No reports yet. Curves appear as soon as a running trial reports a value.";
   if (!reporting.length && rows.some((row) => row.step !== null || row.value !== null)) return "None of the trials that are shown has reported a value.";
   if (!reporting.length) return "This objective reports no intermediate values. With trial.report(value, step) they are drawn here, live.";
-  if (curves.length && !drawable) return "What was reported cannot be drawn: it is NaN or infinite.";
+  if (curves.length && !drawable) return "What was reported cannot be drawn: it is NaN, infinite or beyond 1e300.";
   if (curves.length) return "What was reported has no place on a logarithmic axis: it is not above 0.";
   const isExpected = [...roles.keys()].some((number) => reporting.includes(store.rows.get(number)));
+  if (store.link.state === "closed") return "The curves of these trials were not recorded.";
   return isExpected ? "Waiting for the curves …" : "None of the selected trials has reported a value.";
 }
 
@@ -179,29 +201,39 @@ function whyEmpty(store, roles, curves, drawable) {
 const WIDTHS = { chosen: 3.6, best: 2.4, running: 1.8, selected: 1.6, latest: 1.2 };
 
 function draw(lines, selection) {
-  const named = new Set(lines.slice(-MOST_NAMED).map(({ number }) => number));
-  return lines.map(({ number, role, row, points }) => {
-    const isDashed = row.state === "PRUNED" || row.state === "FAILED" || row.state === "CANCELLED";
-    const isFaint = selection === null ? role === "latest" : role !== "chosen" && !selection.has(number);
+  const isPlain = lines.every(({ role }) => role === "latest");
+  return lines.map(({ number, role, row, color, points }) => {
+    const isFaint = selection === null ? role === "latest" && !isPlain : role !== "chosen" && !selection.has(number);
     return trace(points, {
-      uid: `curve ${number}`,
+      uid: `curve-${number}`,
       // A curve of one point is a mark.
       mode: points.length < 2 ? "markers" : "lines",
-      name: `${number} ${role === "latest" || role === "selected" ? label(row.state).toLowerCase() : role}`,
-      showlegend: named.has(number),
-      legendrank: 1000 - WIDTHS[role] * 10,
       opacity: isFaint ? 0.35 : 1,
-      line: { color: seriesColour(number), width: WIDTHS[role], dash: isDashed ? "dash" : "solid" },
-      marker: { color: seriesColour(number), size: 7 },
+      line: { color, width: WIDTHS[role], dash: isDashed(row) ? "dash" : "solid" },
+      marker: { color, size: 7 },
     });
   });
+}
+
+function isDashed({ state }) {
+  return state === "PRUNED" || state === "FAILED" || state === "CANCELLED";
+}
+
+// Those that matter most, by their roles; to press one chooses the trial.
+function legend(lines, most) {
+  const named = lines.filter(({ role }) => role !== "latest").slice(-most).reverse();
+  return named.map(({ number, role, row, color }) => ({
+    number,
+    text: `${number} ${role === "best" || role === "running" ? role : label(row.state).toLowerCase()}`,
+    line: { color, width: WIDTHS[role], dash: isDashed(row) },
+  }));
 }
 
 // A mark where the curves of running trials have come to.
 function heads(lines, colour) {
   const running = lines.filter(({ row, head }) => row.state === "RUNNING" && head);
-  const marker = { symbol: look("RUNNING", colour).symbol, size: 9, color: running.map(({ number }) => seriesColour(number)), line: { width: 1, color: colour.paper } };
-  return [trace(running.map(({ head }) => head), { uid: "heads", mode: "markers", showlegend: false, marker })];
+  const marker = { symbol: look("RUNNING", colour).symbol, size: 9, color: running.map(({ color }) => color), line: { width: 1, color: colour.paper } };
+  return [trace(running.map(({ head }) => head), { uid: "heads", mode: "markers", marker })];
 }
 
 function summary(objective, lines) {
@@ -209,5 +241,5 @@ function summary(objective, lines) {
   for (const { row } of lines) counts.set(row.state, (counts.get(row.state) ?? 0) + 1);
   const parts = [...counts].map(([state, many]) => `${count(many)} ${label(state).toLowerCase()}`);
   const best = lines.filter(({ role }) => role === "best").map(({ number }) => number);
-  return `${shortened(objective, 60)} over steps of ${count(lines.length)} trials: ${parts.join(", ")}.${best.length ? ` Among the best: trial ${best.sort((a, b) => a - b).join(", ")}.` : ""}`;
+  return `${shortened(objective, 60)} over steps of ${count(lines.length)} ${lines.length === 1 ? "trial" : "trials"}: ${parts.join(", ")}.${best.length ? ` The best: trial ${best.sort((a, b) => a - b).join(", ")}.` : ""}`;
 }

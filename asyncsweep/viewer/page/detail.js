@@ -2,7 +2,7 @@
 //
 // It is asked for when it is opened, and again while it changes; the log of a running trial is followed while anybody can see it.
 
-import { element, button, isolated, shortened } from "./elements.js";
+import { NAMELESS, element, button, isolated, shortened } from "./elements.js";
 import { number, count, duration, moment } from "./format.js";
 import { Screen } from "./logs.js";
 import { label, mark } from "./states.js";
@@ -233,7 +233,7 @@ function pairs(caption, entries) {
     element(
       "tbody",
       {},
-      ...entries.map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, isolated(String(name), 400)), element("td", {}, element("span", { class: "long", dir: "auto" }, shortened(String(value), 20000))))),
+      ...entries.map(([name, value]) => element("tr", {}, element("th", { scope: "row" }, isolated(String(name) || NAMELESS, 160)), element("td", {}, element("span", { class: "long", dir: "auto" }, shortened(String(value), 20000))))),
     ),
   );
 }

@@ -1,5 +1,8 @@
 // Elements made by DOM calls: what comes from a sweep is text wherever it goes, and never markup.
 
+// What stands for a name without letters.
+export const NAMELESS = '""';
+
 // element("button", { type: "button", class: "quiet", onclick: f, hidden: true }, "Stop", other): attributes by their names, listeners as
 // `on...` functions, `null` and `false` leave one out. Children are nodes or texts.
 export function element(tag, attributes = {}, ...children) {

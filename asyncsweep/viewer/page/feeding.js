@@ -24,6 +24,7 @@ export class Feeding {
     this.waiting = new Map(); // number -> row that is to be appended
     this.drawn = new Map(); // number -> {row, datapoint}
     this.isStale = true; // appending does not do
+    this.isRescaled = false; // nor does it, but the datapoints are as they were
     this.why = NOTHING; // why nothing is drawn; "" if something is
     this.all = this.cut = null; // {values, definitions} of all that is drawn, and of what was kept
     this.sample = null;
@@ -39,6 +40,7 @@ export class Feeding {
       this.waiting.delete(number);
       if (this.drawn.has(number)) this.isStale = true;
     }
+    this.isStale ||= this.why !== "";
     if (this.isStale) return;
     for (const row of changed) {
       const before = this.drawn.get(row.number)?.row;
@@ -48,6 +50,11 @@ export class Feeding {
     }
   }
 
+  // Whether there is more than what is drawn.
+  get isBehind() {
+    return this.isStale || this.isRescaled || this.waiting.size > 0;
+  }
+
   get count() {
     let of = 0;
     for (const row of this.store.rows.values()) if (this.isFor(row)) of += 1;
@@ -55,7 +62,7 @@ export class Feeding {
   }
 
   definition(id) {
-    return (this.plot?.isCut ? this.cut : this.all)?.definitions[id];
+    return (this.cut ?? this.all)?.definitions?.[id];
   }
 
   get datapoints() {
@@ -82,65 +89,64 @@ export class Feeding {
     this.why = datapoints.length < 2 ? NOTHING : this.axes.list.some(isWorth) ? "" : ALIKE;
     this.drawn = new Map(this.why === "" ? chosen.map((row, at) => [row.number, { row, datapoint: datapoints[at] }]) : []);
     this.all = { values, definitions: this.all?.definitions ?? null };
-    this.isStale = this.why !== "";
+    this.isStale = false;
   }
 
-  // What is drawn, given to the plot with definitions that have a place for all of it.
-  redefine(colorby) {
+  // Give the plot all that is drawn, and what waits too, with definitions that have a place for it.
+  widen(plot) {
+    this.plot = plot;
+    for (const [number, row] of this.waiting) this.draw(number, row, this.axes.datapoint(row));
+    this.waiting.clear();
+    this.isRescaled = false;
     const { datapoints } = this;
-    const kept = this.plot.kept(datapoints);
+    const kept = plot.kept(datapoints);
     this.all.definitions = definitions(this.axes, this.all.values, { before: this.all.definitions, typeOf: this.typeOf });
-    if (this.plot.isCut) this.define(kept, this.cut?.definitions ?? null);
-    this.plot.load(datapoints, kept, this.definitions, this.all.definitions, colorby);
-  }
-
-  get definitions() {
-    return (this.plot.isCut ? this.cut : this.all).definitions;
+    const isCut = this.define(kept, this.cut?.definitions ?? null) !== this.all.definitions;
+    plot.load(datapoints, kept, isCut ? this.cut.definitions : this.all.definitions, this.all.definitions);
   }
 
   // Definitions for the trials that were kept.
   define(kept, before = null) {
+    this.cut = null;
     if (kept.length === this.drawn.size) return this.all.definitions;
     const values = new Values(this.axes, kept);
     this.cut = { values, definitions: definitions(this.axes, values, { before, typeOf: this.typeOf, isCut: true }) };
     return this.cut.definitions;
   }
 
-  // Append what waits, as far as there is a place for it; returns whether there was for all of it.
+  // Append what waits; returns whether there was a place for all of it.
   append() {
+    if (!this.isBehind) return true;
+    if (this.why !== "" || this.isRescaled || this.plot.isPlain) return false;
     const fitting = [];
     for (const [number, row] of this.waiting) {
-      if (!this.sample.wants(row)) {
-        this.waiting.delete(number);
-        continue;
-      }
-      const datapoint = this.axes.datapoint(row);
-      if (this.axes.hasTurned || !this.hasPlace(datapoint)) continue;
+      const isWanted = this.sample.wants(row);
+      const datapoint = isWanted ? this.axes.datapoint(row) : null;
+      if (this.axes.hasTurned) this.isStale = true;
+      if (isWanted && (this.isStale || !this.hasPlace(datapoint))) continue;
       this.waiting.delete(number);
-      this.drawn.set(number, { row, datapoint });
-      this.all.values.add(datapoint);
-      fitting.push(datapoint);
+      if (isWanted) fitting.push(this.draw(number, row, datapoint));
     }
     if (fitting.length) this.plot.append(fitting);
-    this.isStale ||= this.axes.hasTurned || this.drawn.size > this.sample.most + this.sample.nCertain;
-    return this.waiting.size === 0 && !this.isStale;
+    this.isStale ||= this.sample.isFull(this.drawn.size);
+    return !this.isBehind;
   }
 
-  // Make room for what waits and has no place.
-  widen(colorby) {
-    for (const [number, row] of this.waiting) {
-      const datapoint = this.axes.datapoint(row);
-      this.drawn.set(number, { row, datapoint });
-      this.all.values.add(datapoint);
-    }
-    this.waiting.clear();
-    this.redefine(colorby);
+  draw(number, row, datapoint) {
+    this.drawn.set(number, { row, datapoint });
+    this.all.values.add(datapoint);
+    return datapoint;
+  }
+
+  // The user chose another scale: all is given again, and nothing is made anew.
+  again() {
+    this.isRescaled = true;
   }
 
   hasPlace(datapoint) {
     const fitsAll = (definitions) => this.axes.list.every(({ id }) => fits(definitions[id], datapoint[id]));
     if (!fitsAll(this.all.definitions)) return false;
-    return !this.plot.isCut || !this.plot.isKept((id) => datapoint[id]) || fitsAll(this.cut.definitions);
+    return this.cut === null || !this.plot.isKept((id) => datapoint[id]) || fitsAll(this.cut.definitions);
   }
 
   // Whether an axis that was not there before is shown, beside those that are.

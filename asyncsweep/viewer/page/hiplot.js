@@ -23,8 +23,8 @@ let loading = null;
 
 // HiPlot itself; a page that has it already is not asked again.
 export function loadHiPlot() {
-  if (window.hiplot) return Promise.resolve(window.hiplot);
   loading ??= new Promise((resolve, reject) => {
+    if (window.hiplot) return resolve(window.hiplot);
     const script = document.createElement("script");
     script.src = BUNDLE;
     script.addEventListener("load", () => (window.hiplot ? resolve(window.hiplot) : reject(new Error(`${BUNDLE} is not HiPlot`))));
@@ -113,12 +113,14 @@ export class LivePlot {
   }
 
   // All datapoints, and how axes are drawn: of those that are kept, and of all.
-  load(datapoints, kept, definitions, allDefinitions, colorby) {
+  load(datapoints, kept, definitions, allDefinitions) {
     if (this.plot === null) this.begin(allDefinitions);
+    else this.plot.settle();
     this.quietly(() =>
       this.hiplot.setState({
         experiment: { datapoints: [], parameters_definition: {}, display_data: { [DISPLAY]: { categoricalMaximumValues: MOST_CHOICES } } },
-        loadStatus: LOADED, colormap: null, dp_lookup: {}, colorby: colorby in definitions ? colorby : "number",
+        loadStatus: LOADED, colormap: null, dp_lookup: {},
+        colorby: "number", // the colours are ours
         params_def: definitions, params_def_unfiltered: allDefinitions,
         rows_all_unfiltered: datapoints, rows_filtered: kept, rows_selected: this.chosen(kept), rows_highlighted: [],
       }),
@@ -180,10 +182,6 @@ export class LivePlot {
 
   setDark(isDark) {
     this.hiplot.setState({ dark: isDark });
-  }
-
-  colourBy(id) {
-    this.hiplot.setState({ colorby: id });
   }
 
   repaint() {

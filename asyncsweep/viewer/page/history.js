@@ -4,12 +4,13 @@
 // have no value, and stand on the axis. The line of the best is one of all complete, feasible trials, whatever is selected.
 
 import { Chart } from "./chart.js";
+import { shortened } from "./elements.js";
 import { count, number as numeral } from "./format.js";
 import { look, trace } from "./plot.js";
-import { MOST_POINTS, extent, fence, isDrawable, isOnAxis, isWide, records, thin } from "./series.js";
+import { MOST_POINTS, extent, fence, isBetter, isDrawable, isOnAxis, isWide, records, thin } from "./series.js";
 import { asNumber } from "./store.js";
 import { label } from "./states.js";
-import { Choice, Toggle } from "./switches.js";
+import { Choice, Toggle, offerLog } from "./switches.js";
 
 const RECENT = 400;
 const UNITS = [
@@ -33,6 +34,11 @@ export function mountHistory(section, store) {
     ["time", "time"],
   ]);
   for (const event of ["rows", "columns", "status"]) store.on(event, () => chart.invalidate());
+  store.on("info", () => {
+    if (store.rows.size) return;
+    switches.log.forget();
+    switches.cut.forget();
+  });
   for (const event of ["info", "filter", "selection", "chosen"]) store.on(event, redraw);
   return chart;
 }
@@ -44,13 +50,11 @@ function compose(store, switches, colour) {
   const isOverTime = switches.over.value === "time";
   const found = collect(store, metric, isOverTime);
   const values = found.points.map((point) => point.y);
-  const positive = values.filter((value) => value > 0).length;
-  switches.log.offer(positive > values.length / 2);
-  switches.log.suggest(positive === values.length && isWide(values));
+  offerLog(switches.log, values, isWide(values, metric?.column.direction));
   const isLog = switches.log.isOn;
   const cutAt = isLog ? null : fence(values, metric?.column.direction ?? null);
   switches.cut.offer(cutAt !== null);
-  switches.cut.suggest(cutAt !== null);
+  switches.cut.suggest(cutAt !== null, true);
   const isCut = switches.cut.isOn && cutAt !== null;
 
   const points = found.points.filter((point) => isOnAxis(point.y, isLog));
@@ -72,7 +76,7 @@ function compose(store, switches, colour) {
   const left = [
     drawn.length + ended.length < points.length + found.ended.length && `${count(drawn.length + ended.length)} of ${count(points.length + found.ended.length)} drawn`,
     isCut && `${count(points.filter(({ y }) => y < cutAt[0] || y > cutAt[1]).length)} beyond the axis`,
-    found.nonfinite && `${count(found.nonfinite)} not finite`,
+    found.nonfinite && `${count(found.nonfinite)} NaN, infinite or beyond 1e300`,
     values.length > points.length && `${count(values.length - points.length)} not above 0`,
     found.timeless && `${count(found.timeless)} without a time`,
   ];
@@ -87,8 +91,9 @@ function compose(store, switches, colour) {
     x: unit ? { title: `${unit.name} since the sweep began` } : { title: "trial", isWhole: true },
     y: { title: metric.column.name, isLog, range: isCut ? padded(cutAt) : null },
     key: JSON.stringify([store.info?.name, metric.column.key, isOverTime, isLog, isCut]),
-    summary: summary(metric.column, points, found.ended, best),
+    summary: summary(metric.column, points, found),
     note: left.filter(Boolean).join(" · "),
+    legend: legend(points, found.ended, best, colour),
     told: (point, number) => told(store, metric, best, point, number),
   };
 }
@@ -101,7 +106,7 @@ function metricsOf(store) {
 
 // Of the trials that are shown: points with a value, those that stand on the axis, and how many are left out.
 function collect(store, metric, isOverTime) {
-  const found = { points: [], ended: [], nonfinite: 0, timeless: 0, waiting: 0, running: 0, without: 0 };
+  const found = { points: [], ended: [], nonfinite: 0, timeless: 0, waiting: 0, running: 0, best: null };
   const isReported = metric?.column.direction && store.objectives().length === 1;
   const began = isOverTime ? beginning(store) : 0;
   for (const row of store.rows.values()) {
@@ -115,13 +120,19 @@ function collect(store, metric, isOverTime) {
     let y = metric && !isFailed ? asNumber(row.cells[metric.place]) : null;
     if (y === null && isReported && (row.state === "PRUNED" || row.state === "RUNNING")) y = row.value;
     if (row.state === "RUNNING") found.running += 1;
+    const isInfeasible = row.state === "COMPLETE" && !store.isFeasible(row);
+    if (row.state === "COMPLETE" && !isInfeasible && isBest(metric, y, found.best)) found.best = { y, number: row.number };
     if (x === null) found.timeless += 1;
     else if (y === null && (isFailed || row.state === "PRUNED")) found.ended.push({ x, y: 0.02, number: row.number, group: row.state });
-    else if (y === null) found.without += row.isFinal;
-    else if (!isDrawable(y)) found.nonfinite += 1;
-    else found.points.push({ x, y, number: row.number, group: row.state === "COMPLETE" && !store.isFeasible(row) ? "INFEASIBLE" : row.state });
+    else if (y !== null && !isDrawable(y)) found.nonfinite += 1;
+    else if (y !== null) found.points.push({ x, y, number: row.number, group: isInfeasible ? "INFEASIBLE" : row.state });
   }
   return found;
+}
+
+function isBest(metric, y, best) {
+  if (!metric?.column.direction || y === null || Number.isNaN(y)) return false;
+  return best === null || isBetter(metric.column.direction, y, best.y);
 }
 
 function beginning(store) {
@@ -150,10 +161,11 @@ function whyEmpty(store, metric, { points, nonfinite, running, waiting, ended, t
   const shown = [...store.rows.values()].filter((row) => store.states.has(row.state)).length;
   if (!shown) return "No trial is in one of the states that are shown.";
   if (points.length) return `None of the ${count(points.length)} values is above 0: there is no place for them on a logarithmic axis.`;
-  if (nonfinite) return `No value can be drawn: ${nonfinite === 1 ? "the only one is" : `all ${count(nonfinite)} are`} NaN or infinite.`;
+  if (nonfinite) return `No value can be drawn: ${nonfinite === 1 ? "the only one is" : `all ${count(nonfinite)} are`} NaN, infinite or beyond 1e300.`;
   if (ended.length && !running && !waiting) {
-    const states = [...new Set(ended.map((point) => label(point.group).toLowerCase()))].join(" or ");
-    return `No values: ${ended.length === 1 ? "the only trial is" : `all ${count(ended.length)} trials are`} ${states}. The table has their errors.`;
+    const states = new Set(ended.map((point) => point.group));
+    const how = states.size > 1 ? "ended without one" : states.has("FAILED") ? "failed" : `${ended.length === 1 ? "was" : "were"} ${label([...states][0]).toLowerCase()}`;
+    return `No values: ${ended.length === 1 ? "the only trial" : `all ${count(ended.length)} trials`} ${how}.${states.has("FAILED") ? " The table has the errors." : ""}`;
   }
   if (timeless && !running) return "It is not known when these trials ended.";
   if (!metric) return "No values yet, and no metric.";
@@ -162,26 +174,25 @@ function whyEmpty(store, metric, { points, nonfinite, running, waiting, ended, t
 
 // -- traces ------------------------------------------------------------------------------------------------------------
 
+const GROUPS = ["INFEASIBLE", "PRUNED", "COMPLETE", "RUNNING"]; // as they are drawn, the last on top
+
 function marks(points, colour, selection) {
   const size = points.length > 2000 ? 4.5 : points.length > 300 ? 6 : 8;
   const dim = points.length > 1000 ? 0.6 : 0.85;
-  return ["INFEASIBLE", "PRUNED", "COMPLETE", "RUNNING"].flatMap((group) => {
+  return GROUPS.map((group) => {
     const own = points.filter((point) => point.group === group);
-    if (!own.length) return [];
-    const { name, symbol, color } = look(group === "INFEASIBLE" ? "COMPLETE" : group, colour);
-    const marker = { symbol: group === "INFEASIBLE" ? "circle-open" : symbol, color, size, opacity: faint(own, selection, dim), line: { width: group === "INFEASIBLE" ? 1.4 : 0 } };
-    const suffix = group === "PRUNED" || group === "RUNNING" ? ", last report" : "";
-    return [trace(own, { uid: group, mode: "markers", name: group === "INFEASIBLE" ? "Infeasible" : name + suffix, marker })];
+    const isOpen = group === "INFEASIBLE";
+    const { symbol, color } = look(isOpen ? "COMPLETE" : group, colour);
+    const marker = { symbol: isOpen ? "circle-open" : symbol, color, size, opacity: faint(own, selection, dim), line: { width: isOpen ? 1.4 : 0 } };
+    return trace(own, { uid: group, mode: "markers", marker });
   });
 }
 
 function onAxis(points, colour, selection) {
-  return ["FAILED", "CANCELLED", "PRUNED"].flatMap((group) => {
+  return ["FAILED", "CANCELLED", "PRUNED"].map((group) => {
     const own = points.filter((point) => point.group === group);
-    if (!own.length) return [];
-    const { name, symbol, color } = look(group, colour);
-    const suffix = group === "PRUNED" ? ", no report" : "";
-    return [trace(own, { uid: `${group} axis`, yaxis: "y2", mode: "markers", name: name + suffix, cliponaxis: false, marker: { symbol, color, size: 7, opacity: faint(own, selection, 0.9) } })];
+    const { symbol, color } = look(group, colour);
+    return trace(own, { uid: `${group}-axis`, yaxis: "y2", mode: "markers", cliponaxis: false, marker: { symbol, color, size: 7, opacity: faint(own, selection, 0.9) } });
   });
 }
 
@@ -189,12 +200,26 @@ function line(best, last, colour) {
   if (!best.length) return [];
   const end = best[best.length - 1];
   const steps = thin(best, MOST_POINTS / 8, (point) => point === end);
-  return [trace([...steps, { ...end, x: last }], { uid: "best", mode: "lines", name: "Best so far", line: { shape: "hv", width: 2, color: colour.ink } })];
+  return [trace([...steps, { ...end, x: last }], { uid: "best", mode: "lines", line: { shape: "hv", width: 2, color: colour.ink } })];
 }
 
 function ring(points, chosen, colour) {
   const own = points.filter((point) => point.number === chosen);
-  return [trace(own, { uid: "chosen", mode: "markers", showlegend: false, marker: { symbol: "circle-open", size: 16, color: colour.ink, line: { width: 2 } } })];
+  return [trace(own, { uid: "chosen", mode: "markers", marker: { symbol: "circle-open", size: 16, color: colour.ink, line: { width: 2 } } })];
+}
+
+function legend(points, ended, best, colour) {
+  const groups = new Set(points.map(({ group }) => group));
+  const others = new Set(ended.map(({ group }) => group));
+  const entry = (group) => {
+    if (group === "INFEASIBLE") return { ring: colour.COMPLETE, text: "Infeasible" };
+    return { state: group, text: label(group) + (group === "PRUNED" || group === "RUNNING" ? ", last report" : "") };
+  };
+  return [
+    ...["COMPLETE", "INFEASIBLE", "PRUNED", "RUNNING"].filter((group) => groups.has(group)).map(entry),
+    ...["PRUNED", "FAILED", "CANCELLED"].filter((group) => others.has(group)).map((group) => ({ state: group, text: `${label(group)}, no value` })),
+    ...(best.length ? [{ line: { color: colour.ink, width: 2, dash: false }, text: "Best so far" }] : []),
+  ];
 }
 
 function faint(points, selection, full) {
@@ -203,12 +228,12 @@ function faint(points, selection, full) {
 
 // -- words -------------------------------------------------------------------------------------------------------------
 
-function summary(column, points, ended, best) {
+function summary(column, points, { ended, best }) {
   const counts = new Map();
   for (const { group } of [...points, ...ended]) counts.set(group, (counts.get(group) ?? 0) + 1);
   const parts = [...counts].map(([group, many]) => `${count(many)} ${group === "INFEASIBLE" ? "infeasible" : label(group).toLowerCase()}`);
-  const end = best[best.length - 1];
-  return `${column.name}${column.direction ? `, to ${column.direction}` : ""}. ${parts.join(", ")}.${end ? ` The best so far is ${numeral(end.y)}, of trial ${end.number}.` : ""}`;
+  const end = best ? ` The best so far is ${numeral(best.y)}, of trial ${best.number}.` : "";
+  return `${shortened(column.name, 60)}${column.direction ? `, to ${column.direction}` : ""}. ${parts.join(", ")}.${end}`;
 }
 
 function told(store, metric, best, point, number) {

@@ -64,7 +64,7 @@ function mountView(section, mount, store, actions) {
     fault.textContent = `This view failed: ${error?.message ?? error}. The others go on; reload the page to have it again.`;
     fault.hidden = false;
     if (!fault.isConnected) section.prepend(fault);
-    reportError(error);
+    console.error(error);
   };
   const guarded = (listener) => (detail) => {
     try {
@@ -94,6 +94,7 @@ function mountView(section, mount, store, actions) {
 
 // What no view has caught.
 function tellFault(box, message) {
+  if (message.startsWith("ResizeObserver loop")) return; // it only means that sizes settle in the next frame
   box.hidden = false;
   if (box.children.length < 3) box.append(element("p", {}, `A part of the page failed: ${message}`));
 }

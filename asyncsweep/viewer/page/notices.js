@@ -46,7 +46,7 @@ export function mountNotices(page, store, choose) {
   }
 
   const big = (title, text) => ({ kind: "big", lines: [title, text], trial: null });
-  const line = (kind, text) => ({ kind, lines: [shortened(text, 1500)], trial: null });
+  const line = (kind, text) => ({ kind, lines: [shortened(text, 800)], trial: null });
   const since = () => clock((lostAt ?? Date.now()) / 1000);
   const isLate = () => lostAt !== null && Date.now() - lostAt >= BLIP_MS;
 

@@ -2,10 +2,9 @@
 //
 // Trials that have ended are lines; those that run are dashed and stand over them, through their parameters alone: what they have
 // reported is not their result. A brush selects, everywhere in the page, the trials that pass it, also those that run and those that a
-// sample leaves out; when the selection is cleared elsewhere, so are the brushes.
+// sample leaves out; when the selection is cleared elsewhere, so are the brushes, and trials that were selected elsewhere stand out here.
 //
-// More trials are appended ten times a second at most, everything is drawn anew once a second at most, and both seldomer where that
-// takes long. While the pointer holds something here, only what leaves the axes as they are goes in.
+// While the pointer holds something in the plot, only what leaves the axes as they are goes in.
 
 import { AxisMenu, fillLegend, fillMenu } from "./axis-menu.js";
 import { Colours } from "./colours.js";
@@ -13,24 +12,20 @@ import { button, element } from "./elements.js";
 import { Feeding } from "./feeding.js";
 import { count } from "./format.js";
 import { LivePlot, loadHiPlot } from "./hiplot.js";
-import { dashOf } from "./lines.js";
+import { Over } from "./over.js";
+import { Pace } from "./pace.js";
 import { PlainPlot } from "./plain.js";
 import { STATES } from "./store.js";
 import { Choice } from "./switches.js";
 
-const APPEND_MS = 100;
-const ANEW_MS = 1000;
-const PLAIN_MS = 2000;
-const REST = 3; // as long as it took, times this, there is a pause
-const QUIET_MS = 250; // so long nothing has come after a reset: then it is complete
-const MOST_WAIT_MS = 2000;
-const MOST_OVER = 100;
+const SOON_MS = 20;
 const AXIS_PX = 58;
-const MOST_FAILURES = 3;
+const MOST_MENDED = 3;
+const MOST_HIGHLIGHTED = 300;
+const ENDED = STATES.filter((state) => state !== "RUNNING" && state !== "WAITING");
 
 export function mountParallel(section, store) {
-  const view = new ParallelPlot(section, store);
-  view.start();
+  new ParallelPlot(section, store).start();
 }
 
 class ParallelPlot {
@@ -38,34 +33,35 @@ class ParallelPlot {
     this.store = store;
     this.types = new Map(); // axis -> the scale that the user chose
     this.feeding = new Feeding(store, (id) => this.types.get(id));
-    this.running = new Map();
+    this.over = new Over(store);
+    this.pace = new Pace();
     this.paint = { colours: null, stateOf: (datapoint) => STATES[Number(datapoint.state)] };
+    this.plot = null;
     this.chosenColour = null; // the axis by which the user colours
     this.name = store.info?.name;
-    this.isHeld = this.isSelecting = this.hasSelected = false;
-    this.isSelectionDue = this.isOverDue = false;
     this.timer = null;
-    this.lastEnd = this.lastAnew = -Infinity;
-    this.cost = 0;
-    this.resetAt = this.cameAt = -Infinity;
-    this.failures = 0;
+    this.isHeld = false; // by the pointer
+    this.isSelectionDue = this.isSelecting = this.hasSelected = false;
+    this.nMended = 0;
     this.build(section);
   }
 
   build(section) {
     const bar = element("div", { class: "chart-bar" });
     this.colourChoice = new Choice(bar, "Colour", (id) => this.chooseColour(id));
-    this.keepButton = button("Keep", () => this.plot.cut(true), { class: "quiet", title: "Show the brushed trials alone" });
-    this.excludeButton = button("Exclude", () => this.plot.cut(false), { class: "quiet", title: "Hide the brushed trials" });
-    this.clearButton = button("Show all", () => this.clear(), { class: "quiet", title: "Clear brushes, and show again what was hidden" });
-    bar.append(this.keepButton, this.excludeButton, this.clearButton);
+    const press = (text, what, title) => button(text, what, { class: "quiet", title, disabled: true });
+    this.keepButton = press("Keep", () => this.plot.cut(true), "Show the brushed trials alone");
+    this.excludeButton = press("Exclude", () => this.plot.cut(false), "Hide the brushed trials");
+    this.clearButton = press("Show all", () => this.plot.clear(), "Clear the brushes, and show again what was hidden");
+    this.buttons = element("span", { class: "parallel-buttons", role: "group", "aria-label": "Brushed trials" }, this.keepButton, this.excludeButton, this.clearButton);
+    bar.append(this.buttons);
     this.menu = new AxisMenu(bar, this);
     this.legend = element("div", { class: "parallel-legend" });
     this.note = element("p", { class: "chart-note faint" });
-    this.words = element("p", { class: "placeholder" });
+    this.words = element("p", { class: "placeholder chart-words" });
     this.box = element("div", { class: "parallel-plot" });
-    this.scroller = element("div", { class: "parallel-scroller", hidden: true }, this.box);
-    this.tools = bar;
+    this.scroller = element("div", { class: "parallel-scroller" }, this.box);
+    this.shownParts = [bar, this.legend, this.scroller, this.note];
     section.append(element("div", { class: "chart-head" }, element("h2", {}, "Parallel plot"), bar), this.legend, this.words, this.scroller, this.note);
     this.say("Loading HiPlot.");
   }
@@ -73,103 +69,278 @@ class ParallelPlot {
   start() {
     const { store } = this;
     store.on("rows", ({ changed, gone, reset }) => this.take(changed, gone, reset));
-    store.on("columns", () => (this.feeding.isStale = true));
+    store.on("columns", () => this.anew());
     store.on("info", (info) => info && info.name !== this.name && this.begin(info.name));
-    store.on("filter", () => this.again());
+    store.on("filter", () => this.anew(true));
     store.on("selection", (numbers) => this.selected(numbers));
-    store.on("chosen", () => this.overSoon());
+    store.on("chosen", () => this.over.drawSoon());
     store.on("theme", () => this.themed());
     this.box.addEventListener("pointerdown", () => (this.isHeld = true), { capture: true });
-    for (const event of ["pointerup", "pointercancel", "blur"]) addEventListener(event, () => this.released(), { capture: true });
-    new ResizeObserver(() => this.box.offsetWidth > 0 && this.plot?.resize?.()).observe(this.box);
-    for (const row of store.rows.values()) if (row.state === "RUNNING") this.running.set(row.number, row);
+    for (const event of ["pointerup", "pointercancel", "blur"]) addEventListener(event, () => this.release(), { capture: true });
+    new ResizeObserver(() => this.box.offsetWidth > 0 && this.plot?.resize()).observe(this.box);
+    this.over.take([...store.rows.values()], [], true);
     loadHiPlot().then(
       (hiplot) => {
         this.hiplot = hiplot;
-        this.flush();
+        this.plan();
       },
-      (error) => this.say(`The parallel plot needs HiPlot, and ${error.message}: pip install "asyncsweep[viewer]" where the sweep is served.`),
+      (error) => this.say(`The parallel plot needs HiPlot, and ${error.message}. It comes with pip install "asyncsweep[viewer]".`),
     );
   }
 
   // -- what comes ------------------------------------------------------------------------------------------------------
 
   take(changed, gone, reset) {
-    this.cameAt = performance.now();
-    if (reset) {
-      this.running.clear();
-      this.resetAt = this.cameAt;
-      this.feeding.isStale = true;
-    }
-    for (const row of changed) {
-      if (row.state === "RUNNING") this.running.set(row.number, row);
-      else if (!this.running.delete(row.number)) continue;
-      this.isOverDue = true;
-    }
-    for (const number of gone) this.running.delete(number);
+    this.pace.came(performance.now(), reset);
+    this.over.take(changed, gone, reset);
+    if (reset) this.feeding.isStale = true;
     this.feeding.take(changed, gone);
     this.isSelectionDue ||= this.hasSelected;
     this.plan();
+  }
+
+  // Everything is to be drawn anew.
+  anew(isUsers = false) {
+    this.feeding.isStale = true;
+    this.isSelectionDue ||= this.hasSelected;
+    this.over.drawSoon();
+    if (isUsers) this.hurry();
+    else this.plan();
   }
 
   // Another sweep: nothing of the one before is left.
   begin(name) {
     this.name = name;
     this.hasSelected = false;
-    this.running.clear();
     this.types.clear();
     this.chosenColour = null;
     this.plot?.reset();
     this.feeding.forget();
-    this.lastAnew = -Infinity;
-    this.plan();
+    this.hurry();
   }
 
-  // What the user did needs everything anew, at once.
-  again() {
-    this.feeding.isStale = this.isSelectionDue = this.isOverDue = true;
-    this.lastAnew = -Infinity;
+  themed() {
+    if (this.plot === null) return;
+    this.plot.setDark(this.isDark);
+    this.colour();
+    this.plot.repaint();
+  }
+
+  release() {
+    if (!this.isHeld) return;
+    this.isHeld = false;
     this.plan();
   }
 
   // -- when ------------------------------------------------------------------------------------------------------------
 
-  get isAnew() {
-    return this.feeding.isStale || this.hasNoPlace;
+  plan() {
+    if (this.timer === null && this.hiplot) this.timer = setTimeout(() => this.flush(), this.pace.untilAppend(performance.now()));
   }
 
-  plan() {
-    if (this.timer !== null || !this.hiplot) return;
-    const rested = this.lastEnd + Math.max(this.plot?.isPlain ? PLAIN_MS : APPEND_MS, REST * this.cost);
-    this.timer = setTimeout(() => this.flush(), Math.max(0, rested - performance.now()));
+  hurry() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    this.pace.hurry();
+    if (this.hiplot) this.timer = setTimeout(() => this.flush(), SOON_MS);
   }
 
   flush() {
     this.timer = null;
     const begin = performance.now();
-    const waits = this.mayRenew(begin);
-    if (this.feeding.isStale) {
-      if (waits === 0) this.renew();
-    } else {
-      this.hasNoPlace = this.feeding.waiting.size > 0 && !this.feeding.append();
-      if (this.hasNoPlace && waits === 0) this.widen();
-    }
+    const isAnew = this.feed(this.untilAnew(begin) === 0);
     if (this.plot?.isBroken) this.mend();
     if (this.isSelectionDue) this.select();
-    if (this.isOverDue) this.drawOver();
     this.tell();
-    this.lastEnd = performance.now();
-    this.cost = this.lastEnd - begin;
-    if (!this.isHeld && (this.isAnew ? this.feeding.why === "" || this.feeding.hasNews : false)) {
-      this.timer = setTimeout(() => this.flush(), Math.max(APPEND_MS, this.mayRenew(this.lastEnd)));
+    this.pace.worked(begin, performance.now(), isAnew);
+    if (this.feeding.isBehind && !this.isHeld) this.timer = setTimeout(() => this.flush(), Math.max(SOON_MS, this.untilAnew(performance.now())));
+  }
+
+  untilAnew(now) {
+    return this.isHeld ? Infinity : this.pace.untilAnew(now, this.feeding.drawn.size > 0, this.plot?.isPlain);
+  }
+
+  // Give the plot what there is; returns whether everything was drawn anew.
+  feed(mayRenew) {
+    const { feeding } = this;
+    if (!feeding.isStale && feeding.append()) return false;
+    if (!mayRenew) return false;
+    if (feeding.isStale) feeding.renew();
+    this.say(feeding.why);
+    if (feeding.why === "") {
+      this.plot ??= this.made();
+      feeding.widen(this.plot);
+      this.colour();
+    }
+    return true;
+  }
+
+  made() {
+    try {
+      const plot = new LivePlot(this.box, this.hiplot, this);
+      this.over.live = { plot, axes: () => this.axes };
+      return plot;
+    } catch (error) {
+      console.warn(`The parallel plot is HiPlot's plain one: ${error.message}`);
+      const box = element("div");
+      this.box.replaceChildren(box);
+      return new PlainPlot(box, this.hiplot, this);
     }
   }
 
-  // In how many milliseconds everything may be drawn anew.
-  mayRenew(now) {
-    if (this.isHeld) return Infinity;
-    const isLoading = this.feeding.drawn.size > 0 && now - this.resetAt < MOST_WAIT_MS;
-    const settled = isLoading ? this.cameAt + QUIET_MS : -Infinity;
-    return Math.max(0, this.lastAnew + Math.max(ANEW_MS, REST * this.cost) - now, settled - now);
+  // HiPlot has shown an error in place of the plot: it begins again, with what it was given.
+  mend() {
+    this.nMended += 1;
+    if (this.nMended > MOST_MENDED) throw new Error(`HiPlot failed: ${this.plot.state.error}`);
+    this.plot.reset();
+    this.feeding.isStale = true;
+  }
+
+  // -- what is selected ------------------------------------------------------------------------------------------------
+
+  // The trials that pass what was brushed, kept and excluded, as the selection of the page.
+  select() {
+    this.isSelectionDue = false;
+    const { plot, store } = this;
+    if (!plot || !(plot.isBrushed || plot.isCut)) {
+      if (this.hasSelected) this.hand(null);
+      return;
+    }
+    const numbers = [];
+    for (const row of store.rows.values()) {
+      if (store.states.has(row.state) && plot.isChosen((id) => this.axes.byId.get(id)?.read(row))) numbers.push(row.number);
+    }
+    const isSame = this.hasSelected && store.selection?.size === numbers.length && numbers.every((number) => store.selection.has(number));
+    if (!isSame) this.hand(numbers);
+  }
+
+  hand(numbers) {
+    this.hasSelected = numbers !== null;
+    this.isSelecting = true;
+    this.store.select(numbers);
+    this.isSelecting = false;
+  }
+
+  // Somebody selected; another part of the page unless `isSelecting`.
+  selected(numbers) {
+    this.over.drawSoon();
+    if (!this.plot) return;
+    if (!this.isSelecting) {
+      this.hasSelected = false;
+      if (this.plot.isBrushed || this.plot.isCut) this.plot.clear();
+    }
+    this.highlight(this.isSelecting ? null : numbers);
+  }
+
+  highlight(numbers) {
+    const drawn = numbers === null ? [] : [...numbers].map((number) => this.feeding.drawn.get(number)?.datapoint).filter(Boolean);
+    if (drawn.length || this.isHighlighting) this.plot.highlight(drawn.slice(0, MOST_HIGHLIGHTED));
+    this.isHighlighting = drawn.length > 0;
+  }
+
+  // -- what the plot asks for (`LivePlot`) and tells -------------------------------------------------------------------
+
+  get axes() {
+    return this.feeding.axes;
+  }
+
+  get isDark() {
+    return this.store.theme === "dark";
+  }
+
+  define(kept) {
+    return this.feeding.define(kept);
+  }
+
+  shows(id, shown) {
+    return this.feeding.shows(id, shown);
+  }
+
+  fill(menu, id) {
+    fillMenu(menu, id, this);
+  }
+
+  brushed() {
+    this.isSelectionDue = true;
+    this.plan();
+  }
+
+  arranged() {
+    this.box.style.minWidth = `${this.plot.shown.length * AXIS_PX + 60}px`;
+    this.menu.refresh();
+  }
+
+  painted() {
+    this.over.drawSoon();
+  }
+
+  // -- colours and words -----------------------------------------------------------------------------------------------
+
+  definition(id) {
+    return this.feeding.definition(id);
+  }
+
+  isWorthShowing(axis) {
+    return this.feeding.isWorthShowing(axis);
+  }
+
+  chooseColour(id) {
+    this.chosenColour = id;
+    this.colour();
+    this.plot.repaint();
+  }
+
+  chooseScale(id, type) {
+    this.types.set(id, type);
+    this.feeding.again();
+    this.hurry();
+  }
+
+  // By an objective, which tells the good from the bad; else by state; else by what there is.
+  get colourId() {
+    const worth = this.axes.list.filter((axis) => this.isWorthShowing(axis));
+    const found = [this.chosenColour, this.axes.objectives[0]?.id, "state"].find((id) => worth.some((axis) => axis.id === id));
+    return found ?? worth.find(({ kind }) => kind !== "trial")?.id ?? "number";
+  }
+
+  colour() {
+    const axis = this.axes.byId.get(this.colourId);
+    this.paint.colours = new Colours(axis, this.definition(axis.id), this.store.theme);
+    const options = this.axes.list.filter((one) => this.isWorthShowing(one)).map(({ id, label }) => [id, label]);
+    this.colourChoice.put(options, axis.id);
+    this.colourChoice.choose(axis.id);
+    this.menu.refresh();
+    this.tellStates();
+  }
+
+  tellStates() {
+    const { seen } = this.feeding.all.values.of("state");
+    const states = ENDED.filter((state) => seen.has(this.axes.byId.get("state").code(STATES.indexOf(state))));
+    fillLegend(this.legend, this.paint.colours, [...states, ...(this.over.running.size ? ["RUNNING"] : [])]);
+  }
+
+  say(words) {
+    this.words.textContent = words;
+    this.words.hidden = words === "";
+    for (const part of this.shownParts) part.hidden = words !== "";
+  }
+
+  tell() {
+    const { shown, of } = this.feeding.count;
+    const { drawn } = this.store;
+    if (drawn?.shown !== shown || drawn?.of !== of) {
+      this.store.drawn = { shown, of };
+      this.store.emit("drawn", this.store.drawn);
+    }
+    const { plot } = this;
+    this.buttons.hidden = plot?.isPlain === true;
+    this.keepButton.disabled = this.excludeButton.disabled = !plot?.isBrushed;
+    this.clearButton.disabled = !(plot?.isBrushed || plot?.isCut);
+    const parts = [
+      shown < of && `${count(shown)} of ${count(of)} trials drawn: the best ones, and a sample of the others`,
+      plot?.isPlain && "This is not the HiPlot that this page was made for: brushes do not survive new trials",
+      "Drag along an axis to brush, drag its name to move it, click it to turn it upside down",
+    ];
+    this.note.textContent = parts.filter(Boolean).join(" · ");
   }
 }

@@ -7,11 +7,11 @@ import { count } from "./format.js";
 import { look, trace } from "./plot.js";
 import { MOST_POINTS, front, isDrawable, isOnAxis, isWide, thin } from "./series.js";
 import { asNumber } from "./store.js";
-import { Choice, Toggle } from "./switches.js";
+import { Choice, Toggle, offerLog } from "./switches.js";
 
 export function mountPareto(section, store) {
   section.hidden = true;
-  const chart = new Chart(section, "Trade-off", store, (colour) => compose(store, switches, colour));
+  const chart = new Chart(section, "Trade-off", store, (colour, isNarrow) => compose(store, switches, colour, isNarrow));
   const redraw = () => chart.invalidate(true);
   const switches = {
     x: new Choice(chart.bar, "Across", redraw),
@@ -19,17 +19,20 @@ export function mountPareto(section, store) {
     logX: new Toggle(chart.bar, "Log across", "A logarithmic horizontal axis", redraw),
     logY: new Toggle(chart.bar, "Log up", "A logarithmic vertical axis", redraw),
   };
-  const lookAgain = () => {
+  store.on("columns", () => {
     section.hidden = store.objectives().length < 2;
-  };
-  store.on("columns", lookAgain);
-  store.on("info", lookAgain);
+  });
+  store.on("info", () => {
+    if (store.rows.size) return;
+    switches.logX.forget();
+    switches.logY.forget();
+  });
   for (const event of ["rows", "columns"]) store.on(event, () => chart.invalidate());
   for (const event of ["info", "filter", "selection", "chosen"]) store.on(event, redraw);
   return chart;
 }
 
-function compose(store, switches, colour) {
+function compose(store, switches, colour, isNarrow) {
   const objectives = store.objectives();
   if (objectives.length < 2) return { words: "There is one metric to optimise: nothing to trade off." };
   // With two there is one plane; the switches are for more.
@@ -54,9 +57,7 @@ function compose(store, switches, colour) {
     [switches.logY, "y"],
   ]) {
     const values = finite.map((point) => point[axis]);
-    const positive = values.filter((value) => value > 0).length;
-    toggle.offer(positive > values.length / 2);
-    toggle.suggest(positive === values.length && isWide(values));
+    offerLog(toggle, values, isWide(values));
   }
   const [isLogX, isLogY] = [switches.logX.isOn, switches.logY.isOn];
   const points = finite.filter(({ x, y }) => isOnAxis(x, isLogX) && isOnAxis(y, isLogY));
@@ -69,16 +70,17 @@ function compose(store, switches, colour) {
   const left = [
     drawn.length < points.length && `${count(drawn.length)} of ${count(points.length)} drawn`,
     objectives.length > 2 && (isPlane ? "too many trials for the front of all metrics: that of these two" : "the front is that of all metrics"),
-    all.length > finite.length && `${count(all.length - finite.length)} not finite`,
+    all.length > finite.length && `${count(all.length - finite.length)} NaN, infinite or beyond 1e300`,
     finite.length > points.length && `${count(finite.length - points.length)} not above 0`,
   ];
   return {
     traces: [...marks(drawn, colour, selection), ...line(isPlane ? best : [], directions[across], colour), ...ring(drawn, chosen, colour)],
-    x: { title: `${shortened(x.name, 48)}, ${better(x)}`, isLog: isLogX },
-    y: { title: `${shortened(y.name, 48)}, ${better(y)}`, isLog: isLogY },
+    x: { title: `${shortened(x.name, isNarrow ? 18 : 40)}, ${better(x)}`, isLog: isLogX },
+    y: { title: `${shortened(y.name, isNarrow ? 18 : 28)}, ${better(y)}`, isLog: isLogY },
     key: JSON.stringify([store.info?.name, x.key, y.key, isLogX, isLogY]),
-    summary: `${shortened(y.name, 60)} (to ${y.direction}) against ${shortened(x.name, 60)} (to ${x.direction}). ${count(points.length)} complete trials, ${count(best.length)} of them on the front.`,
+    summary: `${shortened(y.name, 60)} (to ${y.direction}) against ${shortened(x.name, 60)} (to ${x.direction}). ${count(points.length)} complete, ${count(best.length)} of them on the front.`,
     note: left.filter(Boolean).join(" · "),
+    legend: legend(points, colour),
     told: (point) => (point.data.uid === "FRONT" ? [["", "on the front"]] : []),
   };
 }
@@ -106,8 +108,8 @@ function whyEmpty(store, { without, isHidden, complete, unfinished }, all, finit
   if (!store.rows.size) return "No trials yet.";
   if (isHidden && complete) return "Only complete trials can be compared, and they are not shown.";
   if (finite.length) return "No trial is above 0 in both metrics: there is no place for them on logarithmic axes.";
-  if (all.length || without) return `No trial can be drawn: ${count(all.length + without)} complete ${all.length + without === 1 ? "one has" : "ones have"} a metric that is missing, NaN or infinite.`;
-  return unfinished ? "No trial is complete yet." : "No trial is complete: there is nothing to compare.";
+  if (all.length || without) return `No trial can be drawn: ${count(all.length + without)} complete ${all.length + without === 1 ? "one has" : "ones have"} a metric that is missing, NaN, infinite or beyond 1e300.`;
+  return unfinished > 0 ? "No trial is complete yet." : "No trial is complete: there is nothing to compare.";
 }
 
 // -- traces ------------------------------------------------------------------------------------------------------------
@@ -116,15 +118,24 @@ function marks(points, colour, selection) {
   const size = points.length > 2000 ? 4.5 : points.length > 300 ? 6 : 8;
   const { color, symbol } = look("COMPLETE", colour);
   const kinds = [
-    ["INFEASIBLE", "Infeasible", (point) => !point.isFeasible, { symbol: "circle-open", color: colour.faint, size, line: { width: 1.4 } }, 0.7],
-    ["COMPLETE", "Complete", (point) => point.isFeasible && !point.isBest, { symbol, color, size }, points.length > 1000 ? 0.35 : 0.5],
-    ["FRONT", "Front", (point) => point.isBest, { symbol, color: colour.accent, size: size + 3, line: { width: 1.5, color: colour.paper } }, 1],
+    ["INFEASIBLE", (point) => !point.isFeasible, { symbol: "circle-open", color: colour.faint, size, line: { width: 1.4 } }, 0.7],
+    ["COMPLETE", (point) => point.isFeasible && !point.isBest, { symbol, color, size }, points.length > 1000 ? 0.35 : 0.5],
+    ["FRONT", (point) => point.isBest, { symbol, color: colour.ink, size: size + 1 }, 1],
   ];
-  return kinds.flatMap(([uid, name, isOwn, marker, full]) => {
+  return kinds.map(([uid, isOwn, marker, full]) => {
     const own = points.filter(isOwn);
     const opacity = selection === null ? full : own.map((point) => (selection.has(point.number) ? Math.max(full, 0.9) : 0.12));
-    return own.length ? [trace(own, { uid, mode: "markers", name, marker: { ...marker, opacity } })] : [];
+    return trace(own, { uid, mode: "markers", marker: { ...marker, opacity } });
   });
+}
+
+function legend(points, colour) {
+  const entries = [
+    [{ state: "COMPLETE", text: "Complete" }, (point) => point.isFeasible && !point.isBest],
+    [{ disc: colour.ink, text: "On the front" }, (point) => point.isBest],
+    [{ ring: colour.faint, text: "Infeasible" }, (point) => !point.isFeasible],
+  ];
+  return entries.filter(([, isOwn]) => points.some(isOwn)).map(([entry]) => entry);
 }
 
 // The edge of what the front is better than.
@@ -132,10 +143,10 @@ function line(best, direction, colour) {
   if (best.length < 2) return [];
   const steps = thin([...best].sort((a, b) => a.x - b.x), MOST_POINTS / 8, () => false);
   const shape = direction === "minimize" ? "hv" : "vh";
-  return [trace(steps, { uid: "edge", mode: "lines", showlegend: false, hoverinfo: "skip", line: { shape, width: 1.5, color: colour.accent, dash: "dot" } })];
+  return [trace(steps, { uid: "edge", mode: "lines", hoverinfo: "skip", line: { shape, width: 1.5, color: colour.ink, dash: "dot" } })];
 }
 
 function ring(points, chosen, colour) {
   const own = points.filter((point) => point.number === chosen);
-  return [trace(own, { uid: "chosen", mode: "markers", showlegend: false, hoverinfo: "skip", marker: { symbol: "circle-open", size: 17, color: colour.ink, line: { width: 2 } } })];
+  return [trace(own, { uid: "chosen", mode: "markers", hoverinfo: "skip", marker: { symbol: "circle-open", size: 17, color: colour.ink, line: { width: 2 } } })];
 }

@@ -14,12 +14,12 @@ export class PlainPlot {
     this.shown = [];
   }
 
-  load(datapoints, kept, definitions, allDefinitions, colorby) {
+  load(datapoints, kept, definitions) {
     this.datapoints = datapoints;
-    this.render(definitions, colorby);
+    this.render(definitions);
   }
 
-  render(definitions, colorby) {
+  render(definitions) {
     const known = (values) => Object.fromEntries(Object.entries(values).filter(([key]) => key !== "uid" && key !== "from_uid"));
     const given = ({ type, colormap, force_value_min, force_value_max, label_css, label_html }) => ({
       type, colormap, force_value_min, force_value_max, label_css, label_html, colors: null,
@@ -28,7 +28,7 @@ export class PlainPlot {
       datapoints: this.datapoints.map((values) => ({ uid: values.uid, from_uid: null, values: known(values) })),
       parameters_definition: Object.fromEntries(Object.entries(definitions).map(([id, definition]) => [id, given(definition)])),
       display_data: { [DISPLAY]: { hide: ["uid", "from_uid", "number", "duration"] } },
-      colorby,
+      colorby: this.host.colourId,
     };
     const plugins = { [DISPLAY]: this.hiplot.build_props({}).plugins[DISPLAY] };
     const onChange = { selected_uids: (_, uids) => this.select(uids) };
@@ -69,4 +69,8 @@ export class PlainPlot {
   highlight() {}
 
   clear() {}
+
+  repaint() {}
+
+  resize() {}
 }

@@ -4,16 +4,17 @@
 // which the page's policy forbids, and maps fetch tiles), and the buttons are named one by one, since others lead to another site.
 // Plotly reads labels as a kind of HTML: `literal` makes a name show as it is. Nothing else that is the sweep's reaches it but numbers.
 
-import { LABELS } from "./states.js";
 import { shortened } from "./elements.js";
 
 const SOURCE = "assets/plotly.min.js";
 const RETRY_MS = 30_000;
 const LONGEST = 60;
+const LONGEST_UP = 48;
 const CLEAR = "rgba(0,0,0,0)";
 
 const COLOURS = ["ink", "faint", "line", "paper", "accent", "complete", "pruned", "failed", "cancelled", "running", "waiting"];
-const SERIES = ["#3f83d4", "#df7a2c", "#2e9e67", "#d0526f", "#8d68cc", "#1e9fa9", "#b38a12", "#cf62b3", "#739130", "#99725c"];
+// Told from each other in light and dark.
+export const SERIES = ["#3f83d4", "#df7a2c", "#2e9e67", "#d0526f", "#8d68cc", "#1e9fa9", "#b38a12", "#cf62b3", "#739130", "#99725c"];
 // The shapes of states.js.
 const SYMBOLS = { COMPLETE: "circle", PRUNED: "diamond", FAILED: "x", CANCELLED: "square", RUNNING: "triangle-right", WAITING: "circle-open" };
 
@@ -50,19 +51,18 @@ export function resize(host) {
   globalThis.Plotly?.Plots.resize(host);
 }
 
+export function purge(host) {
+  globalThis.Plotly?.purge(host);
+}
+
 // A text that plotly shows letter by letter, cut where it is long.
 export function literal(text, most = LONGEST) {
   return shortened(text, most).replace(/[&<>$%{}\\]/g, (letter) => `&#${letter.charCodeAt(0)};`);
 }
 
-// How points of trials in a state are marked: {name, symbol, color} for a legend and a trace's `marker`.
+// How points of trials in a state are marked, for a trace's `marker`.
 export function look(state, colour) {
-  return { name: LABELS.get(state) ?? literal(String(state)), symbol: SYMBOLS[state] ?? "circle-open", color: colour[state] ?? colour.faint };
-}
-
-// A colour by which a trial is told from its neighbours, in light and dark.
-export function seriesColour(number) {
-  return SERIES[number % SERIES.length];
+  return { symbol: SYMBOLS[state] ?? "circle-open", color: colour[state] ?? colour.faint };
 }
 
 // The page's colours of now, by the names of its custom properties, and those of states by the states.
@@ -78,7 +78,8 @@ export function readColours(element) {
   return found;
 }
 
-// A trace of points ({x, y, number}); `fields` are plotly's.
+// A trace of points ({x, y, number}); `fields` are plotly's. Its `uid`, by which plotly finds it again, becomes a part of CSS selectors there:
+// letters, digits and hyphens.
 export function trace(points, fields) {
   return {
     type: "scatter",
@@ -91,7 +92,7 @@ export function trace(points, fields) {
 }
 
 // Plotly's layout of a drawing (see `Chart`).
-export function layout({ x, y, key, hasLegend = true }, colour, isNarrow) {
+export function layout({ x, y, key }, colour, isNarrow) {
   return {
     uirevision: key,
     autosize: true,
@@ -99,24 +100,23 @@ export function layout({ x, y, key, hasLegend = true }, colour, isNarrow) {
     hoverdistance: 24,
     // On a touch screen what would zoom scrolls the page.
     dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
-    showlegend: hasLegend,
-    legend: { orientation: "h", x: 0, y: 1.01, yanchor: "bottom", itemsizing: "constant", bgcolor: CLEAR, font: { size: 11, color: colour.ink } },
+    showlegend: false, // the page has one of its own
     paper_bgcolor: CLEAR,
     plot_bgcolor: CLEAR,
     font: { family: colour.font, size: 11, color: colour.faint },
-    margin: isNarrow ? { l: 44, r: 8, t: 8, b: 36 } : { l: 52, r: 12, t: 8, b: 40 },
+    margin: isNarrow ? { l: 44, r: 8, t: 8, b: 36 } : { l: 52, r: 10, t: 10, b: 40 },
     modebar: { bgcolor: CLEAR, color: colour.faint, activecolor: colour.accent },
-    xaxis: axis(x, colour, isNarrow),
-    yaxis: axis(y, colour, isNarrow),
+    xaxis: axis(x, colour, isNarrow, LONGEST),
+    yaxis: axis(y, colour, isNarrow, LONGEST_UP),
     // For marks that stand on the x axis, whatever y is.
     yaxis2: { overlaying: "y", range: [0, 1], visible: false, fixedrange: true },
   };
 }
 
-function axis({ title, isLog = false, range = null, isWhole = false }, colour, isNarrow) {
+function axis({ title, isLog = false, range = null, isWhole = false }, colour, isNarrow, most) {
   return {
     type: isLog ? "log" : "linear",
-    title: { text: literal(title, isNarrow ? 32 : LONGEST), standoff: 6, font: { size: 12, color: colour.faint } },
+    title: { text: literal(title, isNarrow ? 36 : most), standoff: 6, font: { size: 12, color: colour.faint } },
     ...(range ? { range: isLog ? range.map(Math.log10) : range } : {}),
     ...(isWhole && !isLog ? { exponentformat: "none", separatethousands: true } : { minexponent: 4 }),
     nticks: isNarrow ? 6 : 9,

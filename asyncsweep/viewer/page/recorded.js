@@ -1,6 +1,7 @@
 // A page that is a file: what the server would have said is in the document, as JSON. Nothing is sent anywhere.
 //
-//   {"messages": [hello, snapshot, ..., status], "details": {"3": detail, ...}, "curves": [curve, ...], "csv": "..."}
+//   {"messages": [hello, snapshot, ..., status], "details": {"3": detail, ...}, "logs": {"3": answer, ...}, "curves": [curve, ...],
+//    "csv": {"head": line, "lines": {"3": line, ...}} or null}
 
 import { number as shown } from "./format.js";
 
@@ -10,9 +11,10 @@ export function recording(page) {
 }
 
 class Recording {
-  constructor({ messages, details, curves, csv }) {
+  constructor({ messages, details, logs, curves, csv }) {
     this.messages = messages;
     this.details = new Map(Object.entries(details ?? {}));
+    this.logs = new Map(Object.entries(logs ?? {}));
     this.curves = new Map((curves ?? []).map((curve) => [curve.trial, curve]));
     this.csv = csv ?? null;
     this.store = null;
@@ -36,6 +38,11 @@ class Recording {
       if (!detail) throw new Error(`Trial ${fields.trial} is not in this file.`);
       return { detail };
     }
+    if (what === "log") {
+      const log = this.logs.get(String(fields.trial));
+      if (!log) throw new Error("This file has the ends of failed trials' logs alone.");
+      return log;
+    }
     if (what === "csv") return { text: this.table(fields.trials ?? null), next_offset: null };
     if (what === "status") return { status: this.store.status };
     throw new Error("This is a recorded page: there is no sweep behind it.");
@@ -57,9 +64,9 @@ class Recording {
   }
 
   table(numbers) {
-    if (numbers === null && this.csv !== null) return this.csv;
     const { rows, columns } = this.store;
     const wanted = numbers ?? [...rows.keys()].sort((a, b) => a - b);
+    if (this.csv) return this.csv.head + wanted.map((number) => this.csv.lines[number] ?? "").join("");
     const head = ["number", "state", ...columns.map(({ key }) => key), "attempt", "started_at", "duration_s", "error"];
     const lines = wanted.flatMap((number) => {
       const row = rows.get(number);

@@ -38,6 +38,7 @@ export class Sample {
     this.best = store.objectives().map(({ column, place }) => new Best(place, column.direction));
     this.most = Math.min(MOST_ROWS, Math.max(1000, Math.floor(MOST_CELLS / Math.max(1, nAxes))));
     this.share = 2 ** 32;
+    this.nCertain = 0;
   }
 
   // Whether a new row is drawn.
@@ -49,11 +50,16 @@ export class Sample {
   of(rows) {
     for (const row of rows) this.isBest(row);
     const certain = new Set(this.best.flatMap((best) => best.rows));
+    this.nCertain = certain.size;
     for (;;) {
       const drawn = rows.filter((row) => this.isInShare(row) || certain.has(row));
-      if (drawn.length <= Math.max(this.most, certain.size)) return drawn;
+      if (drawn.length <= Math.max(this.most, this.nCertain)) return drawn;
       this.share /= 2;
     }
+  }
+
+  isFull(nDrawn) {
+    return nDrawn > Math.max(this.most, this.nCertain) + N_BEST;
   }
 
   isInShare(row) {

@@ -30,10 +30,10 @@ export function extent(values) {
   return low <= high ? [low, high] : null;
 }
 
-// Whether values are better looked at on a logarithmic axis.
-export function isWide(values) {
-  const found = extent(values);
-  return found !== null && found[0] > 0 && Math.log10(found[1]) - Math.log10(found[0]) > DECADES;
+// Whether values are better looked at on a logarithmic axis, for all of them and not for some that are far from the others.
+export function isWide(values, direction = null) {
+  const [low, high] = fence(values, direction) ?? extent(values) ?? [0, 0];
+  return low > 0 && Math.log10(high) - Math.log10(low) > DECADES;
 }
 
 // Where an axis may end so that some far values do not flatten the rest: [low, high], or null where there are none so far. The best

@@ -9,6 +9,8 @@ import { ranges } from "./brushing.js";
 const LEAST_BRUSH_PX = 3;
 const MOST_TICKS = 24;
 const SHARPEST = 2;
+const MARGINS = [64, 40, 10, 10]; // above, right, below, left
+const SLOPE = 0.35; // of names
 
 // live: the `LivePlot` that it belongs to
 export function subclass(Base, live) {
@@ -16,6 +18,7 @@ export function subclass(Base, live) {
     constructor(props) {
       super(props);
       live.plot = this;
+      this.m = MARGINS.slice();
       this.lines = new Lines(this, live.host.paint);
       this.marks = new Map(); // axis -> {key: how the axis was drawn, pixels: where its brush is}
       this.path = (datapoint, context) => this.lines.mark(context, datapoint, { colour: live.host.paint.colours.of(datapoint), width: 3 });
@@ -79,7 +82,7 @@ export function subclass(Base, live) {
 
     show(datapoints) {
       const added = live.added.get(datapoints);
-      const layout = JSON.stringify([this.state.dimensions, [...this.state.invert], this.props.colorby, this.w, this.h]);
+      const layout = JSON.stringify([this.state.dimensions, [...this.state.invert], this.w, this.h]);
       const isSame = layout === this.layout && this.drawnBy === this.props.params_def;
       const isMore = isSame && added !== undefined && added.to === this.shown;
       if (isMore && this.lines.add(added.chosen, datapoints.length)) {
@@ -87,7 +90,7 @@ export function subclass(Base, live) {
         return;
       }
       Object.assign(this, { shown: datapoints, layout, drawnBy: this.props.params_def });
-      this.placeBrushes();
+      if (!isSame) this.placeBrushes();
       this.lines.show(datapoints, live.isQuiet || isMore);
       live.host.painted();
     }
@@ -127,8 +130,17 @@ export function subclass(Base, live) {
       else this.setState(({ dimensions }) => ({ dimensions: dimensions.slice() })); // the last one goes back to its place
     }
 
+    // The names of axes, as long as there is room for them: up to the edge, and above the plot.
     updateAxisTitlesAnglesAndFontSize() {
-      if (this.dimensions_dom?.node()) super.updateAxisTitlesAnglesAndFontSize();
+      const [top] = this.m;
+      const { xscale } = this;
+      const edge = this.state.width;
+      this.dimensions_dom.selectAll(".label-name").each(function (id) {
+        const room = Math.min((edge - xscale(id) - 20) / Math.cos(SLOPE), (top - 16) / Math.sin(SLOPE));
+        this.style.maxWidth = `${Math.max(40, room)}px`;
+        this.style.fontSize = "";
+        this.style.transform = `rotate(${-SLOPE}rad)`;
+      });
     }
 
     // An axis was inverted by other means than HiPlot's.
@@ -163,6 +175,13 @@ export function subclass(Base, live) {
     noteBrushes() {
       this.marks.clear();
       this.eachBrush((id, pixels) => pixels && this.marks.set(id, { key: this.keyOf(id), pixels }));
+    }
+
+    // A brush moves at once and filters a moment later: not so late that the axes have changed meanwhile.
+    settle() {
+      let isLate = false;
+      this.eachBrush((id, pixels) => (isLate ||= JSON.stringify(pixels) !== JSON.stringify(this.marks.get(id)?.pixels ?? null)));
+      if (isLate) this.pplot.brush();
     }
 
     keyOf(id) {

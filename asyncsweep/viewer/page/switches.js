@@ -34,7 +34,7 @@ export class Choice {
   }
 }
 
-// A check box. Until the user has decided, `suggest` says how it is.
+// A check box, which suggests itself until the user has decided.
 export class Toggle {
   constructor(bar, label, title, changed) {
     this.isDecided = false;
@@ -51,16 +51,28 @@ export class Toggle {
     return this.box.checked && !this.label.hidden;
   }
 
-  // How it is until the user decides; an undecided one that is on stays on while it can.
-  suggest(isOn) {
-    if (!this.isDecided && isOn) this.box.checked = true;
+  // How it is until the user decides: on if it `isGood`, and then for as long as it `isHarmless`.
+  suggest(isGood, isHarmless) {
+    if (!this.isDecided) this.box.checked = isHarmless && (isGood || this.box.checked);
   }
 
-  // Whether there is anything to switch; undecided, it is off again where there was not.
+  // Another sweep is shown: what suggested itself was of the earlier one.
+  forget() {
+    if (!this.isDecided) this.box.checked = false;
+  }
+
+  // Whether there is anything to switch.
   offer(isOffered) {
     this.label.hidden = !isOffered;
-    if (!isOffered && !this.isDecided) this.box.checked = false;
   }
+}
+
+// What a logarithmic axis has to do with its values: offered where most of them have a place on it, on by itself where it shows more.
+export function offerLog(toggle, values, isGood) {
+  const positive = values.filter((value) => value > 0).length;
+  toggle.offer(positive > values.length / 2);
+  toggle.suggest(isGood, positive === values.length);
+  return values.length - positive;
 }
 
 function option(value, text) {

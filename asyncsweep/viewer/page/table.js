@@ -3,7 +3,7 @@
 // Sorting is done when something changed, at most once a second where there are many trials, and seldomer where it takes long. Table rows
 // are kept by their trial's number, and only those are filled anew whose trial changed.
 
-import { element, button, fill, isolated } from "./elements.js";
+import { NAMELESS, element, button, fill, isolated } from "./elements.js";
 import { number, count, duration, moment } from "./format.js";
 import { columnsOf, listing } from "./listing.js";
 import { label, mark } from "./states.js";
@@ -17,7 +17,8 @@ const SHARE = 10; // sorting takes at most one part in so many of the page's tim
 export function mountTable(box, store, actions) {
   let columns = columnsOf(store);
   let sort = { id: "number", isDescending: true };
-  let page = 0;
+  let page = 0; // the one that is wanted
+  let at = 0; // the one that is shown: while a sweep is read again, there are fewer
   let size = 50;
   let listed = [];
   let cost = 0;
@@ -35,8 +36,8 @@ export function mountTable(box, store, actions) {
   const nothing = element("p", { class: "placeholder", hidden: true });
   const range = element("span", { "aria-live": "off" });
   const first = button("«", () => turn(0), { "aria-label": "First page" });
-  const before = button("‹", () => turn(page - 1), { "aria-label": "Page before" });
-  const after = button("›", () => turn(page + 1), { "aria-label": "Next page" });
+  const before = button("‹", () => turn(at - 1), { "aria-label": "Page before" });
+  const after = button("›", () => turn(at + 1), { "aria-label": "Next page" });
   const last = button("»", () => turn(Infinity), { "aria-label": "Last page" });
   const sizes = element("select", { "aria-label": "Trials on a page" }, ...SIZES.map((many) => new Option(`${many} on a page`, many, many === size, many === size)));
   title.id = "trials-title";
@@ -75,7 +76,7 @@ export function mountTable(box, store, actions) {
   }
 
   function turn(to) {
-    page = to;
+    page = Math.max(0, Math.min(to, Math.ceil(listed.length / size) - 1));
     draw();
     scroller.scrollTop = 0;
   }
@@ -96,7 +97,7 @@ export function mountTable(box, store, actions) {
     heads.replaceChildren(
       ...columns.map((column) => {
         const isSorted = column.id === sort.id;
-        const press = element("button", { type: "button", onclick: () => sortBy(column.id) }, isolated(column.title, 60));
+        const press = element("button", { type: "button", onclick: () => sortBy(column.id) }, isolated(column.title || NAMELESS, 60));
         if (column.column?.direction) press.append(element("small", {}, column.column.direction === "maximize" ? " max" : " min"));
         if (isSorted) press.append(element("span", { "aria-hidden": "true" }, sort.isDescending ? " ▾" : " ▴"));
         return element("th", { scope: "col", class: column.isText ? null : "number", "aria-sort": isSorted ? (sort.isDescending ? "descending" : "ascending") : null }, press);
@@ -106,8 +107,8 @@ export function mountTable(box, store, actions) {
 
   function draw() {
     const pages = Math.max(1, Math.ceil(listed.length / size));
-    page = Math.min(Math.max(0, page), pages - 1);
-    const rows = listed.slice(page * size, (page + 1) * size);
+    at = Math.min(page, pages - 1);
+    const rows = listed.slice(at * size, (at + 1) * size);
     const focused = body.contains(document.activeElement) ? document.activeElement.closest("tr") : null;
     const focusedAt = focused ? [...body.children].indexOf(focused) : -1;
     const best = store.status?.best?.number ?? null;
@@ -131,11 +132,11 @@ export function mountTable(box, store, actions) {
   }
 
   function drawFoot(pages) {
-    const from = page * size;
+    const from = at * size;
     const to = Math.min(listed.length, from + size);
-    range.textContent = listed.length ? `${count(from + 1)} – ${count(to)} of ${count(listed.length)}` : "";
-    first.disabled = before.disabled = page === 0;
-    after.disabled = last.disabled = page >= pages - 1;
+    range.textContent = listed.length ? `${count(from + 1)} to ${count(to)} of ${count(listed.length)}` : "";
+    first.disabled = before.disabled = at === 0;
+    after.disabled = last.disabled = at >= pages - 1;
     const isEmpty = listed.length === 0;
     scroller.hidden = isEmpty;
     nothing.hidden = !isEmpty;
@@ -221,10 +222,12 @@ export function mountTable(box, store, actions) {
     }
   }
 
-  store.on("rows", ({ reset }) => {
-    if (reset) page = 0;
-    soon();
+  let name = store.info?.name;
+  store.on("info", (info) => {
+    if (info?.name !== name) page = 0;
+    name = info?.name;
   });
+  store.on("rows", soon);
   store.on("columns", () => {
     isShapeNew = true;
     soon();

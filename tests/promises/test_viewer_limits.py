@@ -1,0 +1,294 @@
+"""Promises S8 and S9: what a client of a viewer may send, how many there may be, and how long each may take."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import struct
+from collections.abc import Iterator
+
+import anyio
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+import asyncsweep as sw
+from asyncsweep.viewer import server, visits
+from tests.viewer.doors import KINDS, WAIT_S, Door, opened
+from tests.viewer.waiting_sweeps import waiting
+
+pytestmark = pytest.mark.anyio
+
+LIMIT = 2**20
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+# -- S8 -----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("form", ["text", "bytes", "fragments", "not ASCII"])
+async def test_a_message_of_more_than_a_mebibyte_ends_the_connection(kind: str, form: str) -> None:
+    async with waiting() as run, opened(kind, run) as door, door.connected() as viewer:
+        await viewer.recv()
+        if form == "text":
+            await viewer.send("x" * (LIMIT + 1))
+        elif form == "bytes":
+            await viewer.send(b"x" * (LIMIT + 1))
+        elif form == "not ASCII":
+            await viewer.send("é" * (LIMIT // 2 + 1))
+        else:
+            await viewer.send(["x" * (LIMIT // 2)] * 2 + ["x"])
+        with pytest.raises(ConnectionClosed) as caught:
+            while True:
+                await viewer.recv()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1009
+
+
+async def test_a_message_of_a_mebibyte_is_taken() -> None:
+    async with waiting() as run, opened("serve", run) as door, door.connected() as viewer:
+        await viewer.recv()
+        padded = json.dumps({"type": "ask", "id": 1, "what": "status", "more": ""})
+        await viewer.send(json.dumps({"type": "open"}))
+        await viewer.send(padded[:-2] + "x" * (LIMIT - len(padded)) + padded[-2:])
+        while json.loads(await viewer.recv())["type"] != "answer":
+            pass
+
+
+async def test_a_length_that_is_claimed_is_not_waited_for() -> None:
+    for claimed in (LIMIT + 1, 2**32, 2**63 - 1):
+        async with waiting() as run, opened("serve", run) as door:
+            with anyio.fail_after(WAIT_S):
+                async with await anyio.connect_tcp("127.0.0.1", door.port) as stream:
+                    await stream.send(upgrade_to(door))
+                    await stream.send(b"\x81\xff" + struct.pack("!Q", claimed) + b"mask")
+                    data = b""
+                    while b"\x88" not in data.partition(b"\r\n\r\n")[2]:
+                        data += await stream.receive()
+            assert struct.pack("!H", 1009) in data
+
+
+async def test_nothing_is_compressed() -> None:
+    extensions = [("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits, x-webkit-deflate-frame")]
+    async with waiting() as run, opened("serve", run) as door:
+        reply = await door.upgrade(door.tokens(), headers=extensions)
+        assert reply.status == 101
+        assert "sec-websocket-extensions" not in reply.headers
+
+
+async def test_what_comes_before_a_connection_is_let_in_is_bounded() -> None:
+    async with waiting() as run, opened("serve", run) as door:
+        lines = b"".join(b"X-%d: %s\r\n" % (n, b"x" * 4000) for n in range(100))
+        reply = await door.exchange(b"GET / HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (door.host.encode(), lines))
+        assert reply.status in (0, 431)
+        assert (await door.request("GET", "")).status == 200
+
+
+# -- S9 -----------------------------------------------------------------------------------------------------------------
+
+N_HALF_OPEN = 2_000
+
+
+@pytest.fixture
+def many_files() -> Iterator[None]:
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 2 * N_HALF_OPEN + 500
+    if hard not in (-1, resource.RLIM_INFINITY) and hard < wanted:
+        pytest.skip(f"this user may have {hard} files open, and the test needs {wanted}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+HALVES = [b"", b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\r\nX: "]
+
+
+async def test_2000_half_open_connections_keep_nobody_out(many_files: None, caplog: pytest.LogCaptureFixture) -> None:
+    async with waiting() as run, opened("serve", run) as door, door.connected() as before:
+        await before.recv()
+        n_before = n_sockets()
+        half_open = []
+        try:
+            for n in range(N_HALF_OPEN):
+                sock = socket.create_connection(("127.0.0.1", door.port))
+                half_open.append(sock)
+                try:
+                    sock.send(HALVES[n % len(HALVES)])
+                except ConnectionError:
+                    pass  # it had to give way already
+                if n % 50 == 49:
+                    await anyio.wait_all_tasks_blocked()
+            with anyio.fail_after(WAIT_S):
+                async with door.connected() as viewer:
+                    assert json.loads(await viewer.recv())["type"] == "hello"
+                assert (await door.request("GET", "")).status == 200
+                await anyio.wait_all_tasks_blocked()
+                # The clients' ends are in this process too.
+                assert n_sockets() - n_before - len(half_open) <= server.MOST_WAITING + 1
+            assert (await before.ping()) is not None
+        finally:
+            for sock in half_open:
+                sock.close()
+        assert not run.is_over
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_each_half_open_connection_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "REQUEST_S", 0.3)
+    async with waiting() as run, opened("serve", run) as door:
+        for half in HALVES:
+            with anyio.fail_after(WAIT_S):
+                async with await anyio.connect_tcp("127.0.0.1", door.port) as stream:
+                    if half:
+                        await stream.send(half)
+                    with pytest.raises((anyio.EndOfStream, anyio.BrokenResourceError)):
+                        # A byte now and then is no request either.
+                        async with anyio.create_task_group() as tasks:
+                            tasks.start_soon(drip, stream)
+                            try:
+                                await stream.receive()
+                            except (anyio.EndOfStream, anyio.BrokenResourceError) as error:
+                                ended = error
+                            tasks.cancel_scope.cancel()
+                        raise ended
+
+
+async def drip(stream: anyio.abc.SocketStream) -> None:
+    while True:
+        await anyio.sleep(0.05)
+        try:
+            await stream.send(b"x")
+        except (anyio.EndOfStream, anyio.BrokenResourceError):
+            return
+
+
+async def test_who_takes_no_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "ANSWER_S", 0.5)
+    monkeypatch.setattr(server, "CLOSE_S", 0.5)
+    async with waiting() as run, opened("serve", run) as door:
+        n_before = n_sockets()
+        lazy = socket.socket()
+        with lazy:
+            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            lazy.connect(("127.0.0.1", door.port))
+            lazy.sendall(f"GET /assets/plotly.min.js HTTP/1.1\r\nHost: {door.host}\r\n\r\n".encode())
+            await until(lambda: n_sockets() == n_before + 2)
+            await until(lambda: n_sockets() == n_before + 1)
+
+
+async def test_answers_that_nobody_takes_have_a_bound_and_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_WAITING_BYTES", 12_000_000)  # two of plotly as it is
+    async with waiting() as run, opened("serve", run) as door:
+        n_before = n_sockets()
+        lazy = [socket.socket() for _ in range(6)]
+        try:
+            for sock in lazy:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                sock.connect(("127.0.0.1", door.port))
+                sock.sendall(f"GET /assets/plotly.min.js HTTP/1.1\r\nHost: {door.host}\r\n\r\n".encode())
+            await until(lambda: n_sockets() <= n_before + len(lazy) + 2)
+            assert (await door.request("GET", "")).status == 200
+        finally:
+            for sock in lazy:
+                sock.close()
+
+
+async def test_there_are_at_most_so_many_viewers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visits, "MOST_VIEWERS", 2)
+    for kind in KINDS[:2]:
+        async with waiting() as run, opened(kind, run) as door, door.connected() as first, door.connected() as second:
+            await first.recv()
+            await second.recv()
+            reply = await door.upgrade(door.tokens())
+            assert (reply.status, reply.headers["retry-after"]) == (503, "10")
+            assert (await door.request("GET", "")).status == 200
+            await second.close()
+            async with door.connected() as third:
+                await third.recv()
+
+
+async def test_a_viewer_that_takes_nothing_is_cut_off_and_the_sweep_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(visits, "TAKE_S", 0.3)
+    async with waiting() as run, opened("serve", run) as door:
+        n_before = n_sockets()
+        with socket.socket() as lazy:
+            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            lazy.connect(("127.0.0.1", door.port))
+            lazy.sendall(upgrade_to(door))
+            lazy.sendall(frame(b'{"type": "open"}'))
+            lazy.setblocking(False)
+            ask = frame(json.dumps({"type": "ask", "id": 1, "what": "trial", "trial": 0}).encode())
+            with anyio.fail_after(WAIT_S):
+                while n_sockets() > n_before + 1:
+                    try:
+                        lazy.send(ask * 20)
+                    except BlockingIOError:
+                        await anyio.sleep(0.01)
+                    except ConnectionError:
+                        break
+                    await anyio.sleep(0)
+        assert not run.is_over
+
+
+async def test_pings_without_end_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "MOST_UNSENT_BYTES", 2**20)
+    async with waiting() as run, opened("serve", run) as door:
+        with socket.socket() as lazy:
+            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            lazy.connect(("127.0.0.1", door.port))
+            lazy.sendall(upgrade_to(door))
+            lazy.setblocking(False)
+            with pytest.raises(ConnectionError), anyio.fail_after(WAIT_S):
+                while True:
+                    try:
+                        lazy.send(frame(b"x" * 125, opcode=9) * 500)
+                    except BlockingIOError:
+                        await anyio.sleep(0.001)
+                    await anyio.sleep(0)
+        assert not run.is_over
+
+
+def upgrade_to(door: Door) -> bytes:
+    lines = [
+        f"GET {door.base}stream HTTP/1.1",
+        f"Host: {door.host}",
+        f"Origin: {door.origin}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==",
+        f"Sec-WebSocket-Protocol: {', '.join(door.tokens())}",
+    ]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def frame(data: bytes, opcode: int = 1) -> bytes:
+    """A masked frame of up to 65,535 bytes."""
+    size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack("!H", len(data))
+    return bytes([0x80 | opcode]) + size + b"\0\0\0\0" + data
+
+
+def n_sockets() -> int:
+    """How many sockets this process has open."""
+    found = 0
+    for name in os.listdir("/proc/self/fd"):
+        try:
+            found += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+        except FileNotFoundError:
+            continue
+    return found
+
+
+async def until(condition: object) -> None:
+    assert callable(condition)
+    with anyio.fail_after(WAIT_S):
+        while not condition():
+            await anyio.sleep(0.005)
