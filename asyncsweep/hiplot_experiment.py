@@ -68,8 +68,9 @@ def experiment_of(
     if not final:
         raise ConfigError("to_hiplot(): no trial has ended yet, and HiPlot takes no experiment without a datapoint")
     columns = Columns(space, directions, final)
-    names = _names(columns)
     rows = [columns.named(trial) for trial in final]
+    present = {column for row in rows for column in row}
+    names = {column: name for column, name in _names(columns).items() if column in present}
     definitions = {
         "state": hiplot.ValueDef(hiplot.ValueType.CATEGORICAL, colors={s.value: c for s, c in _COLOURS.items()})
     }
@@ -86,8 +87,9 @@ def experiment_of(
         for trial, row in zip(final, rows, strict=True)
     ]
     experiment = hiplot.Experiment(datapoints, definitions)
-    metrics = [names[columns.metrics[name]] for name in directions]
-    experiment.colorby = next((name for name in metrics if any(name in point.values for point in datapoints)), "state")
+    optimised = (columns.metrics[name] for name in directions)
+    metrics = [names[column] for column in optimised if column in names]
+    experiment.colorby = metrics[0] if metrics else "state"
     others = [name for name in names.values() if name not in metrics]
     # The first is the rightmost one.
     order = ["state", *others, *metrics][::-1]

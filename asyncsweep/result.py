@@ -47,6 +47,12 @@ class Result:
             return f"<Result: {counts}>"
         return f"<Result: {counts}; best is trial {best.number} with {best.value} and {best.params}>"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from asyncsweep.result_html import result_html  # for notebooks alone
+
+        return result_html(self)
+
     @property
     def counts(self) -> dict[State, int]:
         """How many trials are in each state."""

@@ -67,6 +67,14 @@ class SweepRun:
                 for source, error in self._plan.registry.finished(self.snapshot()):
                     log.error("the plugin %s failed in asyncsweep_finished: %s", source, redacted(repr(error)))
 
+    def _repr_html_(self) -> str | None:
+        """What a notebook shows; None before the sweep has started."""
+        if self._driver_or_none is None:
+            return None
+        from asyncsweep.result_html import run_html  # for notebooks alone
+
+        return run_html(self)
+
     # -- watching -----------------------------------------------------------------------------------------------------
 
     @property

@@ -7,7 +7,6 @@ import math
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import hiplot
@@ -16,7 +15,6 @@ from hiplot import ValueType
 
 import asyncsweep as sw
 from tests.test_result import result, trial
-from tests.viewer.browser import Pages, expect
 
 
 def values(experiment: hiplot.Experiment) -> list[dict[str, Any]]:
@@ -132,7 +130,7 @@ HOSTILE = [
     "toString",
     "🎉",
     "<b>x</b>",
-    "‹b>x‹/b>",
+    "\u2039b>x\u2039/b>",
     "param:a",
     "length",
     "",
@@ -141,9 +139,9 @@ HOSTILE = [
 
 def test_no_name_hides_another_column_or_changes_what_the_page_is_made_of() -> None:
     params = {name: float(place) for place, name in enumerate(HOSTILE)}
-    experiment = (
-        result(trial(0, "COMPLETE", params, **dict.fromkeys(HOSTILE, 0.5)), space={"k": 1}).to_hiplot().validate()
-    )
+    taken = trial(0, "COMPLETE", params)
+    taken.metric_names, taken.metric_values = tuple(HOSTILE), (0.5,) * len(HOSTILE)
+    experiment = result(taken, space={"k": 1}).to_hiplot().validate()
     names = list(experiment.parameters_definition)
     assert names == list(experiment.datapoints[0].values)
     assert len(names) == len(set(names)) == 1 + 2 * len(HOSTILE)
@@ -194,16 +192,6 @@ def test_an_experiment_becomes_strict_json_and_comes_back(n_trials: int) -> None
         (point.uid, point.values) for point in experiment.datapoints
     ]
     assert "<" not in text
-
-
-def test_hiplots_own_page_shows_it_and_runs_none_of_its_texts(page_at: Pages, tmp_path: Path) -> None:
-    page = page_at("")
-    for n_trials in (1, 2, 9):
-        path = tmp_path / f"{n_trials}.html"
-        hostile(n_trials).to_hiplot().to_html(path)
-        page.goto(path.as_uri())
-        expect(page.locator("table.dataTable tbody tr")).to_have_count(n_trials)
-        assert page.evaluate("window.__xss") is None
 
 
 def test_hiplot_is_imported_when_it_is_needed_and_its_absence_is_told() -> None:

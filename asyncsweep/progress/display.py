@@ -1,7 +1,8 @@
-"""A running sweep as a user watches it: a line for each trial that ends and, on a terminal, a summary that stays below them."""
+"""A running sweep as a user watches it: a line for each trial that ends and, on a terminal or in a notebook, a summary below them."""
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import time
@@ -27,6 +28,7 @@ from asyncsweep.core.effects import (
 from asyncsweep.core.policy import is_better
 from asyncsweep.core.records import FINAL_STATES, State, TrialRecord
 from asyncsweep.driver.session import line_of
+from asyncsweep.progress import notebook
 from asyncsweep.progress.tally import Tally
 from asyncsweep.progress.text import duration_text, params_text, value_text, visible
 from asyncsweep.result import Result
@@ -57,42 +59,75 @@ async def show(
 
     Args:
         run: The run; what happened before this call is only counted.
-        console: Where to; None is the standard output.
+        console: Where to; None is the standard output, and in a notebook an area below the cell.
         live: True keeps a summary below the lines, which is for terminals; False prints a line for each trial that ends and
             one at the end; None decides by the console.
         unpause_by: The command that lets a paused run go on, to be shown while it is paused.
     """
-    console = Console() if console is None else console
+    gathered = _Gathered(run)
+    display = notebook.display_here() if console is None and live is not False else None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(gathered.gather)
+        if display is not None:
+            await _show_below_cell(run, gathered, notebook.Area(display), unpause_by)
+        else:
+            await _show_on(Console() if console is None else console, run, gathered, live, unpause_by)
+        tasks.cancel_scope.cancel()
+
+
+async def _show_on(
+    console: Console, run: SweepRun, gathered: _Gathered, live: bool | None, unpause_by: str | None
+) -> None:
     is_live = console.is_terminal and not console.is_dumb_terminal if live is None else live
     view = View(run, console, is_live=is_live, unpause_by=unpause_by)
-    updates = run.updates()
-    gathered: list[Update] = []
-    ended = anyio.Event()
-
-    async def gather() -> None:
-        async for update in updates:
-            gathered.append(update)
-        ended.set()
-
-    async def draw() -> None:
+    with going_on(console):
         area = Live(console=console, auto_refresh=False, vertical_overflow="visible") if is_live else nullcontext()
         with area as screen:
-            while not ended.is_set():
-                with anyio.move_on_after(REFRESH_S):
-                    await ended.wait()
-                batch = gathered.copy()
-                gathered.clear()
-                view.print_lines(batch)
+            while not gathered.is_over:
+                view.print_lines(await gathered.next())
                 if screen is not None:
                     screen.update(view.summary(time.time()), refresh=True)
         if not is_live:
             console.print(view.last_line(time.time()), markup=False, highlight=False, soft_wrap=True)
 
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(gather)
-        with going_on(console):
-            await draw()
-        tasks.cancel_scope.cancel()
+
+async def _show_below_cell(run: SweepRun, gathered: _Gathered, area: notebook.Area, unpause_by: str | None) -> None:
+    view = View(run, Console(file=io.StringIO(), width=notebook.WIDTH), is_live=True, unpause_by=unpause_by)
+    while not gathered.is_over:
+        area.add(view.lines(await gathered.next()))
+        try:
+            area.show(view.summary(time.time()))
+        except Exception as error:  # whatever a kernel may raise whose notebook is gone
+            log.warning("the notebook cannot be written, and the sweep goes on without it: %s", error)
+            return
+
+
+class _Gathered:
+    """What happens to a run, `REFRESH_S` at a time.
+
+    Attributes:
+        is_over: The run has ended, and all was given.
+    """
+
+    def __init__(self, run: SweepRun) -> None:
+        self.is_over = False
+        self._from = run.updates()
+        self._updates: list[Update] = []
+        self._ended = anyio.Event()
+
+    async def gather(self) -> None:
+        """Take what comes, until the end."""
+        async for update in self._from:
+            self._updates.append(update)
+        self._ended.set()
+
+    async def next(self) -> list[Update]:
+        """What has happened since the last time, which may be nothing."""
+        with anyio.move_on_after(REFRESH_S):
+            await self._ended.wait()
+        self.is_over = self._ended.is_set()
+        found, self._updates = self._updates, []
+        return found
 
 
 @contextmanager
@@ -127,6 +162,16 @@ class View:
         self._direction = directions[0] if len(directions) == 1 else None
 
     def print_lines(self, updates: list[Update]) -> None:
+        """Print `lines`; on a terminal no more than one can read."""
+        lines = self.lines(updates)
+        hidden = len(lines) - MAX_LINES_PER_REFRESH if self._is_live else 0
+        if hidden > 0:
+            lines = [f"... {hidden} more lines ...", *lines[hidden:]]
+        if lines:
+            text = "\n".join(visible(line, self._console.encoding) for line in lines)
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def lines(self, updates: list[Update]) -> list[str]:
         """A line for each trial that ended, in the words that users of Optuna know, and for each fault of a plugin.
 
         There is one for each pause and stop, too, where no summary tells of it.
@@ -145,12 +190,7 @@ class View:
                 lines.append(f"... {update.count} updates came too fast to be shown ...")
             elif not self._is_live:
                 lines.extend(self._steered(update))
-        hidden = len(lines) - MAX_LINES_PER_REFRESH if self._is_live else 0
-        if hidden > 0:
-            lines = [f"... {hidden} more lines ...", *lines[hidden:]]
-        if lines:
-            text = "\n".join(visible(line, self._console.encoding) for line in lines)
-            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+        return lines
 
     def summary(self, now: float) -> RenderableType:
         """How far the run is, how fast it goes, and the best trial."""

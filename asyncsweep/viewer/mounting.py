@@ -11,6 +11,7 @@ The page's addresses are relative. What the server around it decides is not ours
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
 
@@ -129,8 +130,7 @@ class Asgi:
         await send({"type": "websocket.accept", "subprotocol": verdict.subprotocol, "headers": []})
         channel = _Channel(receive, send, is_text=verdict.is_text)
         ending = await self._visits.visit(channel, may_control=verdict.may_control)
-        if not channel.is_closed:
-            await channel.close(*ending)
+        await channel.close(*ending)
 
     def _verdict(self, scope: Scope) -> Admission | Answer:
         headers = _headers(scope)
@@ -161,8 +161,7 @@ class _Channel:
         self.is_closed = False
 
     async def send(self, data: bytes) -> None:
-        message: Message = {"type": "websocket.send", **({"text": data.decode()} if self.is_text else {"bytes": data})}
-        await taken(lambda: self._send(message), OSError, RuntimeError)
+        await self._put({"type": "websocket.send", **({"text": data.decode()} if self.is_text else {"bytes": data})})
 
     async def receive(self) -> str | bytes | None:
         while True:
@@ -177,9 +176,17 @@ class _Channel:
             return found
 
     async def close(self, code: int, reason: str) -> None:
-        await taken(
-            lambda: self._send({"type": "websocket.close", "code": code, "reason": reason}), OSError, RuntimeError
-        )
+        """Close it, unless it is closed already."""
+        if not self.is_closed:
+            with suppress(anyio.BrokenResourceError):
+                await self._put({"type": "websocket.close", "code": code, "reason": reason})
+
+    async def _put(self, message: Message) -> None:
+        try:
+            await taken(lambda: self._send(message), OSError, RuntimeError)
+        except anyio.BrokenResourceError:
+            self.is_closed = True
+            raise
 
 
 async def _respond(kind: str, found: Answer, send: Send, *, without_body: bool = False) -> None:

@@ -23,6 +23,7 @@ from websockets.typing import Origin, Subprotocol
 
 from asyncsweep.cli import browser, view
 from asyncsweep.cli.group import asyncsweep as command
+from asyncsweep.core.records import PluginSpec
 from asyncsweep.viewer import assets
 from tests.cli import made
 from tests.cli.conftest import COMMAND, Cli
@@ -228,7 +229,7 @@ def test_a_run_with_view_shows_itself_and_says_how_to_look_again(folder: Path, s
 
 
 def test_a_resumed_run_with_view_is_interrupted_as_ever(folder: Path, start: Start, cli: Cli) -> None:
-    made.put(folder / "d", made.open_still(objective="objectives:forever").journal)
+    made.put(folder / "d", made.open_still(objective="objectives:forever", executor=PluginSpec("process")).journal)
     process = start("resume", "d", "objectives:forever", "--view", "--no-browser", "--json")
     assert process.stderr is not None
     line = next(line for line in process.stderr if line.startswith("Viewer: "))

@@ -79,17 +79,15 @@ def seen(found: str, text: str) -> bool:
 @pytest.mark.parametrize("place", marked.PLACES)
 def test_nothing_in_a_sweep_is_executed(place: str, edition: str, shown: At, tmp_path: Path) -> None:
     texts = markup.FOR_CHARTS if place == "objectives" else markup.ALL
-    directory = marked.put(tmp_path, place, texts)
-    page = shown(directory, edition, NAME if place == "name" else "first")
+    name = NAME if place == "columns" else "first"
+    page = shown(marked.put(tmp_path, place, texts), edition, name)
     expect(page.locator("#views")).to_be_visible()
-    found = page.evaluate(LOOK_AROUND, {"hasLogs": place == "logs" and edition == "live", "mostChoices": 4})
+    found = page.evaluate(LOOK_AROUND, {"hasLogs": place == "trials", "mostChoices": 4})
     for chart in ("#history", "#curves"):
         points = page.locator(f"{chart} .points path")
         if points.count():
             points.first.hover(force=True)
     assert found["become"] == []
     assert page.evaluate("[window.__ran, window.__refused]") == [0, []]
-    if place == "name":
-        assert NAME[:40] in found["texts"]
-    else:
-        assert [text for text in texts if not seen(found["texts"], text)] == []
+    assert name[:40] in found["texts"]
+    assert [text for text in texts if not seen(found["texts"], text)] == []

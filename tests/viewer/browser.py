@@ -122,12 +122,10 @@ class Pages:
 
     Args:
         browser: Where.
-        name: Of the test, for its screenshots.
     """
 
-    def __init__(self, browser: Sync, name: str) -> None:
+    def __init__(self, browser: Sync) -> None:
         self._browser = browser
-        self._name = name
         self._contexts: list[Sync] = []
         self._expected: list[str] = []
         self.faults: list[str] = []
@@ -179,8 +177,8 @@ class Pages:
         return [text for text in self.faults if not any(re.search(pattern, text) for pattern in self._expected)]
 
     def close(self) -> None:
-        for context in self._contexts:
-            context.close()
+        while self._contexts:
+            self._contexts.pop().close()
 
 
 def screenshot(page: Sync, name: str, *, full_page: bool = False) -> Path:

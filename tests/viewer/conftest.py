@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from tests.viewer import browser
 from tests.viewer.scripted import Scripted
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Pages are closed before any fixture is: what a page says of servers that are stopped for good is no fault."""
+    try:
+        yield
+    finally:
+        pages = getattr(item, "funcargs", {}).get("page_at")
+        if isinstance(pages, browser.Pages):
+            pages.close()
 
 
 @pytest.fixture(scope="session")
@@ -26,9 +37,9 @@ def chromium(portal: BlockingPortal) -> Iterator[browser.Sync]:
 
 
 @pytest.fixture
-def page_at(chromium: browser.Sync, request: pytest.FixtureRequest) -> Iterator[browser.Pages]:
+def page_at(chromium: browser.Sync) -> Iterator[browser.Pages]:
     """Opens pages; a console error, an uncaught error or a violation of the CSP that was not expected fails the test."""
-    pages = browser.Pages(chromium, request.node.name)
+    pages = browser.Pages(chromium)
     yield pages
     pages.close()
     assert pages.unexpected == []

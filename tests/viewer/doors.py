@@ -87,6 +87,20 @@ class Door:
         ]
         return await self.ask("GET", self.base + path, found, host)
 
+    def upgrade_request(self) -> bytes:
+        """What a viewer sends to be let in."""
+        lines = [
+            f"GET {self.base}stream HTTP/1.1",
+            f"Host: {self.host}",
+            f"Origin: {self.origin}",
+            "Connection: Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==",
+            f"Sec-WebSocket-Protocol: {', '.join(self.tokens())}",
+        ]
+        return "\r\n".join([*lines, "", ""]).encode()
+
     async def ask(
         self, method: str, target: str, headers: Sequence[tuple[str, str]], host: str | Sequence[str] | None = None
     ) -> Reply:

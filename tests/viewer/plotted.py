@@ -43,17 +43,23 @@ _PEEK = """() => {
       return [name, [...node.querySelectorAll(".tick text")].map((text) => text.textContent)];
     })),
     brushes, isDark: state.dark, isPainting: plot.lines.isPainting,
-    ink: ink(plot.foreground), over: ink(plot.over.getContext("2d")),
     scrolled: document.querySelector(".parallel-scroller").scrollLeft,
   };
-  function ink(context) {
-    const { width, height } = context.canvas;
-    const { data } = context.getImageData(0, 0, width, height);
-    let painted = 0;
-    for (let at = 3; at < data.length; at += 4) painted += data[at] > 0;
-    return painted;
-  }
 }"""
+
+
+_INK = """(kind) => {
+  const canvas = document.querySelector(`.pplot-root canvas${kind === "over" ? ".over" : ":not(.over)"}`);
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  let painted = 0;
+  for (let at = 3; at < data.length; at += 4) painted += data[at] > 0;
+  return painted;
+}"""
+
+
+def ink(page: Sync, kind: str = "lines") -> int:
+    """How many pixels are painted by the lines, or by what stands "over" them."""
+    return int(page.evaluate(_INK, kind))
 
 
 def peek(page: Sync) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.viewer.browser import Pages, Sync, expect
-from tests.viewer.plotted import brush, drag_axis, peek, place, until
+from tests.viewer.plotted import brush, drag_axis, ink, on_label, peek, place, until
 from tests.viewer.scripted import COLUMNS, Scripted, column, delta, row, snapshot, status
 
 ORDER = ["lr", "depth", "opt", "accuracy", "loss", "state"]
@@ -22,10 +22,6 @@ def opened(page_at: Pages, scripted: Scripted, given: list[list[Any]], **kwargs:
     page = page_at(scripted.url, **kwargs)
     until(page, rows=len(given), isPainting=False)
     return page
-
-
-def shown(page: Sync) -> str:
-    return str(page.locator("#shown").text_content())
 
 
 def selection(page: Sync) -> Any:
@@ -54,3 +50,171 @@ def test_a_brush_stays_where_its_values_are_and_takes_in_what_comes(page_at: Pag
     assert grown["ends"]["loss"][1] >= 9.0 > after["ends"]["loss"][1]
     assert sorted(grown["brushes"]["depth"]) == pytest.approx([low, high])
     assert grown["selected"] == [n for n in range(22) if low <= 1 + n % 8 <= high]
+
+
+def test_what_comes_during_a_drag_disturbs_nothing(page_at: Pages, scripted: Scripted) -> None:
+    page = opened(page_at, scripted, rows(*range(8)))
+    brush(page, "depth", 0.25, 0.5, release=False)
+    scripted.send(delta([*rows(8, 9, 10, 11), *rows(12, loss=50.0)], since=8, seq=13))
+    until(page, rows=12)  # the one that needs another axis waits until the mouse is let go
+    page.mouse.move(*place(page, "depth", 0.8))
+    page.mouse.up()
+    after = until(page, rows=13, isSettled=True)
+    low, high = sorted(after["brushes"]["depth"])
+    assert (low, high) == (pytest.approx(8 - 7 * 0.8, abs=0.1), pytest.approx(8 - 7 * 0.25, abs=0.1))
+    assert after["selected"] == [n for n in range(13) if low <= 1 + n % 8 <= high]
+
+
+def test_order_inversion_hiding_scale_and_filters_survive_fifty_updates(page_at: Pages, scripted: Scripted) -> None:
+    page = opened(page_at, scripted, rows(*range(16)))
+    drag_axis(page, "depth", 700)
+    drag_axis(page, "accuracy", 0)
+    page.locator(".axis-menu summary").click()
+    page.get_by_label("opt", exact=True).uncheck()
+    page.get_by_label("duration (s)", exact=True).check()
+    page.get_by_label("Scale of loss").select_option("Logarithmic")
+    page.keyboard.press("Escape")
+    page.locator("#parallel .chart-choice select").select_option("accuracy")
+    brush(page, "depth", 0.0, 0.5)
+    selection(page)
+    page.get_by_role("button", name="Keep").click()
+    brush(page, "lr", 0.0, 0.4)
+    before = selection(page)
+    assert before["order"] == ["lr", "duration (s)", "accuracy", "loss", "depth"] or before["order"][0] == "lr"
+    assert before["inverted"] == ["accuracy"]
+    assert (before["kept"], before["types"]["loss"]) == (8, "numericlog")
+
+    for n in range(50):
+        # A trial that changes when it had ended, one that is new, one whose values lie outside of the axes so far.
+        changed = [row(n % 16, loss=0.4 + n / 100), row(16 + n, loss=0.3 + n if n % 10 == 0 else 0.5)]
+        scripted.send(delta(changed, since=16 + n, seq=17 + n))
+    after = until(page, rows=66, kept=32)
+    same = ("order", "inverted", "types", "brushes")
+    assert {key: after[key] for key in same} == {key: before[key] for key in same}
+    assert len(after["selected"]) > len(before["selected"])
+    expect(page.locator("#parallel .chart-choice select")).to_have_value(
+        page.locator("#parallel .chart-choice select").evaluate("(s) => [...s.options].find((o) => o.text === 'accuracy').value")
+    )
+    page.get_by_role("button", name="Show all").click()
+    restored = until(page, kept=66, isPartial=False, isSettled=True)
+    assert (restored["order"], restored["brushes"]) == (before["order"], {})
+    expect(page.locator("#shown")).to_have_text("66 of 66 shown")
+
+
+def test_everything_survives_a_server_that_starts_again_and_a_window_of_another_size(
+    page_at: Pages, scripted: Scripted
+) -> None:
+    page = opened(page_at, scripted, rows(*range(12)), expected=["WebSocket connection"])
+    drag_axis(page, "loss", -300)
+    brush(page, "depth", 0.25, 0.75)
+    before = selection(page)
+    scripted.opening = [snapshot(rows(*range(30)), epoch="e2"), status(COMPLETE=30)]
+    scripted.stop()
+    scripted.start()
+    again = until(page, rows=30)
+    low, high = sorted(before["brushes"]["depth"])
+    assert (again["order"], again["brushes"]) == (before["order"], before["brushes"])
+    assert again["selected"] == [n for n in range(30) if low <= 1 + n % 8 <= high]
+
+    page.get_by_role("button", name="Dark colours").click()
+    until(page, isDark=True)
+    page.set_viewport_size({"width": 700, "height": 800})
+    page.wait_for_function("document.querySelector('.pplot-root svg').clientWidth < 700")
+    small = until(page, isPainting=False, isSettled=True)
+    for key in ("order", "brushes", "selected"):
+        assert small[key] == again[key]
+
+    # Fewer than can be drawn, and then enough again.
+    scripted.opening = [snapshot(rows(3), epoch="e3"), status(COMPLETE=1)]
+    scripted.drop()
+    expect(page.get_by_text("from the second one on")).to_be_visible()
+    scripted.send(delta(rows(0, 1, 2), since=1, seq=4))
+    back = until(page, rows=4, isSettled=True)
+    assert (back["order"], back["brushes"], back["selected"]) == (before["order"], before["brushes"], [2, 3])
+
+
+@pytest.mark.parametrize("missed", [300, 5000])
+def test_rows_that_were_missed_come_at_once(page_at: Pages, scripted: Scripted, missed: int) -> None:
+    page = opened(page_at, scripted, rows(*range(20)), expected=["WebSocket connection"])
+    brush(page, "depth", 0.0, 0.5)
+    before = selection(page)
+    scripted.opening = [delta(rows(*range(20, 20 + missed)), since=20, seq=20 + missed)]
+    scripted.drop()
+    after = until(page, rows=20 + missed)
+    assert after["brushes"] == before["brushes"]
+    assert after["selected"] == [n for n in range(20 + missed) if n % 8 >= 4]
+
+
+def test_an_axis_comes_when_its_column_does(page_at: Pages, scripted: Scripted) -> None:
+    page = opened(page_at, scripted, rows(*range(8)))
+    brush(page, "depth", 0.25, 0.75)
+    before = selection(page)
+    columns = [*COLUMNS, column("momentum", low=0.0, high=1.0)]
+    scripted.send(delta([row(8, columns=columns, momentum=0.5)], since=8, seq=9, columns=columns))
+    until(page, rows=9, order=before["order"])  # one value is no axis
+    scripted.send(delta([row(9, columns=columns, momentum=0.9)], since=9, seq=10))
+    after = until(page, rows=10)
+    assert after["order"] == ["lr", "depth", "opt", "momentum", "accuracy", "loss"]
+    assert after["brushes"] == before["brushes"]
+
+
+def test_clearing_the_selection_elsewhere_clears_the_brushes(page_at: Pages, scripted: Scripted) -> None:
+    page = opened(page_at, scripted, rows(*range(16)))
+    brush(page, "depth", 0.0, 0.5)
+    brush(page, "lr", 0.0, 0.7)
+    assert len(selection(page)["brushes"]) == 2
+    page.get_by_role("button", name="Clear the selection").click()
+    assert until(page, isPartial=False, isSettled=True)["brushes"] == {}
+    expect(page.locator("#shown")).to_have_text("16 of 16 shown")
+    # A click beside a brush takes it away, and with the last one the selection is over.
+    brush(page, "depth", 0.0, 0.3)
+    selection(page)
+    page.mouse.click(*place(page, "depth", 0.9))
+    until(page, isPartial=False, isSettled=True)
+    expect(page.locator("#shown")).to_have_text("16 of 16 shown")
+
+
+def test_states_that_are_not_shown_are_not_drawn_and_what_runs_stands_over_the_lines(
+    page_at: Pages, scripted: Scripted
+) -> None:
+    given = [*rows(*range(6)), *rows(6, 7, state="PRUNED"), *rows(8, state="FAILED"), *rows(9, 10, state="RUNNING")]
+    scripted.opening = [snapshot(given), status(COMPLETE=6, PRUNED=2, FAILED=1, RUNNING=2)]
+    page = page_at(scripted.url)
+    seen = until(page, rows=9, isPainting=False)
+    assert seen["ticks"]["state"] == ["Complete", "Pruned", "Failed"]
+    assert ink(page) > 0 and ink(page, "over") > 0
+    expect(page.locator(".parallel-legend")).to_contain_text("running")
+    brush(page, "depth", 0.25, 0.9)
+    chosen = selection(page)["selected"]
+    low, high = sorted(peek(page)["brushes"]["depth"])
+    n_running = len([n for n in (9, 10) if low <= 1 + n % 8 <= high])
+    expect(page.locator("#shown")).to_have_text(f"{len(chosen) + n_running} of 11 shown")
+    page.get_by_role("button", name="Failed: 1").click()
+    assert 8 not in until(page, rows=8)["selected"]
+    page.get_by_role("button", name="Running: 2").click()
+    page.wait_for_function(f"() => ({_OVER})() === 0")
+    page.get_by_role("button", name="Failed: 1").click()
+    assert until(page, rows=9)["selected"] == chosen
+
+
+_OVER = """() => {
+  const canvas = document.querySelector(".pplot-root canvas.over");
+  return canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.reduce((sum, part) => sum + part, 0);
+}"""
+
+
+def test_the_menu_of_an_axis_does_what_it_says(page_at: Pages, scripted: Scripted) -> None:
+    page = opened(page_at, scripted, rows(*range(8)))
+    page.mouse.click(*on_label(page, "loss"), button="right")
+    menu = page.locator(".parallel-plot .context-menu")
+    expect(menu).to_contain_text("loss")
+    menu.get_by_role("button", name="Logarithmic").click()
+    page.wait_for_function("() => !document.querySelector('.parallel-plot .context-menu').classList.contains('show')")
+    for _ in range(100):
+        if peek(page)["types"]["loss"] == "numericlog":
+            break
+        page.wait_for_timeout(30)
+    assert peek(page)["types"]["loss"] == "numericlog"
+    page.mouse.click(*on_label(page, "depth"), button="right")
+    menu.get_by_role("button", name="Hide it").click()
+    until(page, order=["lr", "opt", "accuracy", "loss"])

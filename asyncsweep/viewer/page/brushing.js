@@ -16,7 +16,7 @@ export function passes({ type, data }, read) {
 
 // The ranges of a brush: none if nothing is brushed.
 export function ranges(filter) {
-  return filter?.type === "All" ? filter.data.filter(({ type }) => type === "Range") : [];
+  return filter?.type === "All" ? filter.data.filter(({ type }) => type === "Range").map(({ data }) => data) : [];
 }
 
 export function isBrush(filter) {

@@ -10,7 +10,8 @@ import { config, isLoaded, layout, plotly, purge, readColours, resize } from "./
 import { Tip, describe } from "./tip.js";
 
 const PACE_MS = 250;
-const SHARE = 8; // so many times as long as the last drawing took, until the next one
+const SHARE = 8; // so many times as long as the last drawing took, until the next one, but no longer than:
+const LONGEST_PACE_MS = 4000;
 const NEAR = "300px";
 const NARROW = 480;
 
@@ -66,7 +67,7 @@ export class Chart {
   invalidate(soon = false) {
     this.isDirty = true;
     if (!this.isNear || this.isHeld || this.isDrawing) return;
-    const pause = soon ? 2 * this.cost : Math.max(PACE_MS, SHARE * this.cost);
+    const pause = soon ? Math.min(this.cost, PACE_MS) : Math.min(Math.max(PACE_MS, SHARE * this.cost), LONGEST_PACE_MS);
     const due = Math.max(performance.now(), this.drawnAt + pause);
     if (this.timer !== null && this.due <= due) return;
     clearTimeout(this.timer);
@@ -96,22 +97,20 @@ export class Chart {
     this.isDrawing = true;
     this.isDirty = false;
     const began = performance.now();
-    let waited = 0;
+    this.cost = 0;
     try {
       this.colours ??= readColours(this.section);
       const drawing = this.compose(this.colours, this.isNarrow);
+      this.cost = performance.now() - began;
       if (drawing.words) this.say(drawing.words);
       else {
         if (!isLoaded()) this.say("Loading the charts …");
-        const library = await plotly();
-        waited = this.words.hidden ? 0 : performance.now() - began;
-        await this.show(library, drawing);
+        await this.show(await plotly(), drawing);
       }
     } catch (error) {
       this.clear();
       this.say(`This chart cannot be drawn: ${error.message}.`);
     }
-    this.cost = performance.now() - began - waited;
     this.drawnAt = performance.now();
     this.isDrawing = false;
     this.drawn += 1;
@@ -122,7 +121,10 @@ export class Chart {
     this.words.hidden = true;
     this.host.hidden = false;
     this.told = drawing.told ?? null;
-    await library.react(this.host, drawing.traces, layout(drawing, this.colours, this.isNarrow), config());
+    const began = performance.now();
+    const done = library.react(this.host, drawing.traces, layout(drawing, this.colours, this.isNarrow), config());
+    this.cost += performance.now() - began; // what comes after it is not this chart's alone
+    await done;
     this.wire();
     this.host.setAttribute("aria-label", `${this.title}: ${drawing.summary}`);
     this.note.textContent = drawing.note ?? "";

@@ -32,7 +32,7 @@ export function mountControls(page, store, ask) {
     const now = element("input", { type: "radio", name: "now", value: "now" });
     question(dialog, {
       title: "Stop the sweep?",
-      text: "No new trials begin. The sweep can be resumed later from its directory.",
+      text: "No new trials begin. A sweep with a directory can be resumed later.",
       fields: [
         element("label", { class: "choice" }, later, "Let the trials that run come to their end"),
         element("label", { class: "choice" }, now, "End them now; they are cancelled"),

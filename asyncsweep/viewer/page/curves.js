@@ -8,7 +8,7 @@ import { Chart } from "./chart.js";
 import { shortened } from "./elements.js";
 import { count, number as numeral } from "./format.js";
 import { SERIES, look, trace } from "./plot.js";
-import { MOST_POINTS, isBetter, isDrawable, isOnAxis, isWide, outline, shares } from "./series.js";
+import { MOST_POINTS, fence, isBetter, isDrawable, isOnAxis, isWide, outline, shares } from "./series.js";
 import { asNumber } from "./store.js";
 import { label } from "./states.js";
 import { Toggle, offerLog } from "./switches.js";
@@ -130,7 +130,7 @@ function compose(store, { roles, selected }, hues, switches, colour, isNarrow) {
     points += curve.values.length;
   }
   const values = curves.flatMap(({ curve }) => curve.values.filter(isDrawable));
-  const lower = offerLog(switches.logY, values, isWide(values));
+  const lower = offerLog(switches.logY, values, isWide(fence(values) ?? values));
   switches.logX.offer(curves.some(({ steps }) => steps.some((step) => step > 1)));
   const [isLogX, isLogY] = [switches.logX.isOn, switches.logY.isOn];
 

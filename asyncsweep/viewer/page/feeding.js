@@ -16,6 +16,7 @@ export class Feeding {
     this.store = store;
     this.typeOf = typeOf;
     this.plot = null;
+    this.colourId = null; // the axis that gives the colours
     this.forget();
   }
 
@@ -138,15 +139,24 @@ export class Feeding {
     return datapoint;
   }
 
-  // The user chose another scale: all is given again, and nothing is made anew.
-  again() {
-    this.isRescaled = true;
+  hasPlace(datapoint) {
+    const isIn = (definitions) => this.axes.list.every((axis) => this.isPlaced(axis, definitions[axis.id], datapoint[axis.id]));
+    if (!isIn(this.all.definitions)) return false;
+    return this.cut === null || !this.plot.isKept((id) => datapoint[id]) || isIn(this.cut.definitions);
   }
 
-  hasPlace(datapoint) {
-    const fitsAll = (definitions) => this.axes.list.every(({ id }) => fits(definitions[id], datapoint[id]));
-    if (!fitsAll(this.all.definitions)) return false;
-    return this.cut === null || !this.plot.isKept((id) => datapoint[id]) || fitsAll(this.cut.definitions);
+  // An axis that is hidden, or gives no colour, may be out of date; one that nobody has seen may be worth it now.
+  isPlaced(axis, definition, value) {
+    if (this.plot.shown.includes(axis.id) || axis.id === this.colourId) return fits(definition, value);
+    const { seen } = this.all.values.of(axis.id);
+    return value === undefined || this.plot.known.has(axis.id) || seen.size === 0 || seen.has(value);
+  }
+
+  // Whether what is drawn has its place on an axis that was hidden.
+  isUpToDate(axis) {
+    const { seen } = this.all.values.of(axis.id);
+    const definition = this.definition(axis.id);
+    return [...seen].every((value) => this.cut !== null || fits(definition, value));
   }
 
   // Whether an axis that was not there before is shown, beside those that are.

@@ -50,9 +50,10 @@ function compose(store, switches, colour) {
   const isOverTime = switches.over.value === "time";
   const found = collect(store, metric, isOverTime);
   const values = found.points.map((point) => point.y);
-  offerLog(switches.log, values, isWide(values, metric?.column.direction));
+  const near = fence(values, metric?.column.direction ?? null);
+  offerLog(switches.log, values, isWide(near ?? values));
   const isLog = switches.log.isOn;
-  const cutAt = isLog ? null : fence(values, metric?.column.direction ?? null);
+  const cutAt = isLog ? null : near;
   switches.cut.offer(cutAt !== null);
   switches.cut.suggest(cutAt !== null, true);
   const isCut = switches.cut.isOn && cutAt !== null;

@@ -37,6 +37,7 @@ class ParallelPlot {
     this.pace = new Pace();
     this.paint = { colours: null, stateOf: (datapoint) => STATES[Number(datapoint.state)] };
     this.plot = null;
+    this.shown = [];
     this.chosenColour = null; // the axis by which the user colours
     this.name = store.info?.name;
     this.timer = null;
@@ -266,8 +267,12 @@ class ParallelPlot {
   }
 
   arranged() {
-    this.box.style.minWidth = `${this.plot.shown.length * AXIS_PX + 60}px`;
+    const { shown } = this.plot;
+    this.box.style.minWidth = `${shown.length * AXIS_PX + 60}px`;
     this.menu.refresh();
+    const came = shown.filter((id) => !this.shown.includes(id)).map((id) => this.axes.byId.get(id));
+    this.shown = shown;
+    if (!came.every((axis) => this.feeding.isUpToDate(axis))) this.again();
   }
 
   painted() {
@@ -287,12 +292,18 @@ class ParallelPlot {
   chooseColour(id) {
     this.chosenColour = id;
     this.colour();
-    this.plot.repaint();
+    if (this.feeding.isUpToDate(this.axes.byId.get(id))) this.plot.repaint();
+    else this.again();
   }
 
   chooseScale(id, type) {
     this.types.set(id, type);
-    this.feeding.again();
+    this.again();
+  }
+
+  // The same trials, with other definitions.
+  again() {
+    this.feeding.isRescaled = true;
     this.hurry();
   }
 
@@ -305,6 +316,7 @@ class ParallelPlot {
 
   colour() {
     const axis = this.axes.byId.get(this.colourId);
+    this.feeding.colourId = axis.id;
     this.paint.colours = new Colours(axis, this.definition(axis.id), this.store.theme);
     const options = this.axes.list.filter((one) => this.isWorthShowing(one)).map(({ id, label }) => [id, label]);
     this.colourChoice.put(options, axis.id);

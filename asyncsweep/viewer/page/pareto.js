@@ -5,7 +5,7 @@ import { Chart } from "./chart.js";
 import { shortened } from "./elements.js";
 import { count } from "./format.js";
 import { look, trace } from "./plot.js";
-import { MOST_POINTS, front, isDrawable, isOnAxis, isWide, thin } from "./series.js";
+import { MOST_POINTS, fence, front, isDrawable, isOnAxis, isWide, thin } from "./series.js";
 import { asNumber } from "./store.js";
 import { Choice, Toggle, offerLog } from "./switches.js";
 
@@ -57,7 +57,7 @@ function compose(store, switches, colour, isNarrow) {
     [switches.logY, "y"],
   ]) {
     const values = finite.map((point) => point[axis]);
-    offerLog(toggle, values, isWide(values));
+    offerLog(toggle, values, isWide(fence(values) ?? values));
   }
   const [isLogX, isLogY] = [switches.logX.isOn, switches.logY.isOn];
   const points = finite.filter(({ x, y }) => isOnAxis(x, isLogX) && isOnAxis(y, isLogY));

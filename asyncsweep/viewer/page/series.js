@@ -5,10 +5,12 @@
 // again at the next drawing, and a chart does not flicker while the sweep grows.
 
 export const MOST_POINTS = 5000;
+const THINNED = 3000;
 
 // Beyond it the differences of two values, and so the axes, are no longer finite.
 const HUGEST = 1e300;
 const DECADES = 2;
+const STEP = 0.8; // the share of the points that are kept falls by steps of this
 
 export function isDrawable(value) {
   return value !== null && Math.abs(value) <= HUGEST;
@@ -30,15 +32,15 @@ export function extent(values) {
   return low <= high ? [low, high] : null;
 }
 
-// Whether values are better looked at on a logarithmic axis, for all of them and not for some that are far from the others.
-export function isWide(values, direction = null) {
-  const [low, high] = fence(values, direction) ?? extent(values) ?? [0, 0];
+// Whether values are better looked at on a logarithmic axis.
+export function isWide(values) {
+  const [low, high] = extent(values) ?? [0, 0];
   return low > 0 && Math.log10(high) - Math.log10(low) > DECADES;
 }
 
 // Where an axis may end so that some far values do not flatten the rest: [low, high], or null where there are none so far. The best
 // values are never far.
-export function fence(values, direction) {
+export function fence(values, direction = null) {
   if (values.length < 8) return null;
   const sorted = Float64Array.from(values).sort();
   const at = (share) => sorted[Math.round(share * (sorted.length - 1))];
@@ -49,15 +51,16 @@ export function fence(values, direction) {
   return high > low && most - least > 4 * (high - low) ? [low, high] : null;
 }
 
-// At most `most` of the points, in their order: those that `isKept`, and of the others what the numbers decide.
-export function thin(points, most, isKept) {
-  if (points.length <= most) return points;
+// The points, if they are at most `limit`, else fewer, in their order: those that `isKept`, and of the others what the numbers decide.
+export function thin(points, limit, isKept) {
+  if (points.length <= limit) return points;
+  const most = Math.min(limit, THINNED);
   const kept = points.filter(isKept);
   // Of more than half that must be kept, the last ones.
   const certain = new Set(kept.slice(-Math.floor(most / 2)));
   let drawn = points;
-  for (let share = 2 ** 31; drawn.length > most; share /= 2) {
-    drawn = points.filter((point) => certain.has(point) || Math.imul(point.number, 0x9e3779b1) >>> 0 < share);
+  for (let share = 2 ** 32; drawn.length > most; share *= STEP) {
+    drawn = drawn.filter((point) => certain.has(point) || Math.imul(point.number, 0x9e3779b1) >>> 0 < share);
   }
   return drawn;
 }
@@ -109,26 +112,35 @@ export function records(points, direction) {
 
 // The places of the points (lists of values, one for each direction, none NaN) that no other is better than: at least as good in all
 // and not equal. O(n log n) for two directions, O(n times the front) for more, and null where that would take long.
-export function front(points, directions, most = 4e7) {
-  const signed = points.map((point) => point.map((value, at) => (directions[at] === "maximize" ? -value : value)));
-  const order = [...signed.keys()].sort((a, b) => compare(signed[a], signed[b]));
+export function front(points, directions, most = 2e7) {
+  const signed = directions.map((direction, at) => Float64Array.from(points, (point) => (direction === "maximize" ? -point[at] : point[at])));
+  const order = Uint32Array.from(points.keys()).sort((a, b) => compare(signed, a, b));
   const kept = [];
   let steps = 0;
   for (const place of order) {
     // In this order only an earlier one can be better. Of two directions, it is the last one of the front.
-    const others = directions.length === 2 ? kept.slice(-1) : kept;
-    steps += others.length;
+    const first = signed.length === 2 ? kept.length - 1 : 0;
+    steps += kept.length - first;
     if (steps > most) return null;
-    if (!others.some((other) => isDominated(signed[place], signed[other]))) kept.push(place);
+    let isBeaten = false;
+    for (let at = Math.max(0, first); at < kept.length && !isBeaten; at++) isBeaten = isBetterInAll(signed, kept[at], place);
+    if (!isBeaten) kept.push(place);
   }
   return kept.sort((a, b) => a - b);
 }
 
-function compare(a, b) {
-  const at = a.findIndex((value, place) => value !== b[place]);
-  return at < 0 ? 0 : a[at] < b[at] ? -1 : 1;
+function compare(signed, a, b) {
+  for (const values of signed) {
+    if (values[a] !== values[b]) return values[a] < values[b] ? -1 : 1;
+  }
+  return 0;
 }
 
-function isDominated(point, other) {
-  return other.every((value, at) => value <= point[at]) && other.some((value, at) => value < point[at]);
+function isBetterInAll(signed, one, other) {
+  let isEqual = true;
+  for (const values of signed) {
+    if (values[one] > values[other]) return false;
+    if (values[one] < values[other]) isEqual = false;
+  }
+  return !isEqual;
 }

@@ -98,11 +98,11 @@ export function mountStatus(page, store, choose) {
     bar.setAttribute("aria-valuemax", String(all));
     bar.setAttribute("aria-valuenow", String(ended));
     bar.setAttribute("aria-valuetext", `${text} trials have ended`);
-    say("Trials ended", status.n_trials ? `${text} · ${Math.floor((100 * ended) / status.n_trials)} %` : text);
+    say("Trials ended", status.n_trials ? `${text} · ${Math.min(100, Math.floor((100 * ended) / status.n_trials))} %` : text);
     const isOver = status.state === "ENDED" || status.state === "INTERRUPTED";
     say("Running", isOver ? "" : `${counts.get("RUNNING") ?? 0} of ${status.concurrency}`);
     say("Rate", isOver ? "" : rate(status.rate_per_s));
-    document.title = `${status.n_trials && !isOver ? `${Math.floor((100 * ended) / status.n_trials)} % · ` : ""}${store.info?.name || "sweep"} · asyncsweep`;
+    document.title = `${status.n_trials && !isOver ? `${Math.min(100, Math.floor((100 * ended) / status.n_trials))} % · ` : ""}${store.info?.name || "sweep"} · asyncsweep`;
   }
 
   // Between two messages time goes on here, too.

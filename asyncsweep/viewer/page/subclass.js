@@ -50,6 +50,7 @@ export function subclass(Base, live) {
     }
 
     componentDidUpdate(prevProps, prevState) {
+      this.dimensions_dom?.filter((id) => !this.state.dimensions.includes(id)).remove(); // HiPlot would move them once more, to nowhere
       super.componentDidUpdate(prevProps, prevState);
       const { props, state } = this;
       if (this.pplot && prevProps.params_def_unfiltered !== props.params_def_unfiltered) this.admit();
