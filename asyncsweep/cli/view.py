@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from typing import Any
 
@@ -68,8 +69,13 @@ async def _serve(places: dict[str, str], options: dict[str, Any], browser: bool 
         with opened(viewer.url, browser), anyio.open_signal_receiver(*heeded()) as signals:
             click.echo(f"Viewer: {viewer.url}")
             click.echo("Ctrl-C ends it.", err=True)
-            async for _ in signals:
-                return
+            await anext(signals)
+        for number in heeded():  # while those who watch are told
+            signal.signal(number, _end_at_once)
+
+
+def _end_at_once(number: int, frame: object) -> None:
+    os._exit(EXIT_INTERRUPTED)
 
 
 def _named(directories: tuple[str, ...]) -> dict[str, str]:

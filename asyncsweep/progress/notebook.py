@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 from asyncsweep.progress.text import visible
@@ -20,7 +21,18 @@ from asyncsweep.progress.text import visible
 N_LINES = 8
 WIDTH = 110
 
-_FRAME = '<pre style="white-space:pre-wrap;overflow-wrap:anywhere;line-height:1.4;margin:0">{code}</pre>'
+_FRAME = '<pre style="white-space:pre;overflow-x:auto;line-height:1.4;margin:0">{code}</pre>'
+# Black, red, green, yellow, blue, magenta, cyan, white; all of them can be read on white and on black.
+_COLOURS = [
+    (125, 125, 133),
+    (217, 74, 79),
+    (44, 154, 99),
+    (184, 117, 20),
+    (47, 128, 200),
+    (154, 98, 196),
+    (47, 128, 200),
+    (125, 125, 133),
+]
 
 
 def display_here() -> Callable[..., Any] | None:
@@ -65,15 +77,17 @@ class Area:
             color_system="standard",
         )
         if self._n_hidden:
-            console.print(Text(f"... {self._n_hidden} lines before these ...", style="bright_black"))
+            console.print(Text(f"... {self._n_hidden} lines before these ...", style="black"))
         for line in self._lines:
             console.print(Text(visible(line)), soft_wrap=True)
         console.print(summary)
-        text = console.export_text(clear=False)
+        text = "\n".join(line.rstrip() for line in console.export_text(clear=False).splitlines())
         if text == self._shown:
             return
         self._shown = text
-        data = {"text/html": console.export_html(inline_styles=True, code_format=_FRAME), "text/plain": text}
+        theme = TerminalTheme((255, 255, 255), (0, 0, 0), _COLOURS)
+        code = console.export_html(theme=theme, inline_styles=True, code_format=_FRAME)
+        data = {"text/html": code, "text/plain": text}
         if self._handle is None:
             self._handle = self._display(data, raw=True, display_id=True)
         else:

@@ -62,8 +62,9 @@ class Curves:
             if points >= MESSAGE_POINTS:
                 break
             if table.state(number) is None or number >= len(records):
-                continue
-            curve = _grown(number, sent, table, records[number])
+                curve = _ended(number, sent)
+            else:
+                curve = _grown(number, sent, table, records[number])
             if curve is not None:
                 found.append(curve)
                 points += len(curve["steps"])
@@ -97,6 +98,14 @@ def _grown(number: int, sent: _Sent, table: Table, record: TrialRecord) -> dict[
         "steps": [values.number(step) for step in shown_steps],
         "values": [values.number(value) for value in shown],
     }
+
+
+def _ended(number: int, sent: _Sent) -> dict[str, Any] | None:
+    """There is no such trial any more, so its curve is empty; None where it was."""
+    if not sent.n_reports:
+        return None
+    sent.record, sent.n_reports = None, 0
+    return {"trial": number, "attempt": sent.attempt, "from": 0, "of": 0, "steps": [], "values": []}
 
 
 def stride_of(n_points: int) -> int:

@@ -103,7 +103,7 @@ class Server:
         """Close all connections, and leave nothing behind. With `now` viewers are not told."""
         server = self._server
         assert server is not None
-        server.close(code=1001, reason="the viewer was closed")
+        server.close()  # viewers are told 1001: going away
         for connection in list(self._waiting):
             connection.transport.abort()
         with anyio.CancelScope(shield=True):

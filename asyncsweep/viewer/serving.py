@@ -190,7 +190,10 @@ def _bound(host: str, address: tuple[Any, ...]) -> socket.socket:
 
 
 def _url(host: str, hosts: Sequence[str], address: tuple[Any, ...], port: int, guard: Guard) -> str:
-    name = hosts[0] if _is_any(address[0]) else _in_url(host)
+    if is_loopback(address[0]):
+        name = _in_url(address[0])  # a name may lead to another loopback address too, where somebody else listens
+    else:
+        name = hosts[0] if _is_any(address[0]) else _in_url(host)
     has_port = ":" in name.rpartition("]")[2]
     return f"http://{name if has_port else f'{name}:{port}'}/{guard.fragment}"
 

@@ -143,7 +143,7 @@ class Table:
         before = trial.facts()
         self._set(number, record.state)
         trial.state = record.state
-        # A launched attempt counts when it has started.
+        # A launched attempt counts when it has started; of one whose launch was taken back the record does not tell.
         trial.attempt = record.attempt - (record.state is _WAITING and record.worker is not None)
         trial.started_at = record.started_at
         trial.start_anew()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
 import signal
 import stat
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +26,7 @@ from websockets.typing import Origin, Subprotocol
 from asyncsweep.cli import browser, view
 from asyncsweep.cli.group import asyncsweep as command
 from asyncsweep.core.records import PluginSpec
-from asyncsweep.viewer import assets
+from asyncsweep.steering import runtime
 from tests.cli import made
 from tests.cli.conftest import COMMAND, Cli
 
@@ -160,7 +162,7 @@ def test_a_finished_sweep_is_served_until_ctrl_c(folder: Path, start: Start) -> 
         process.send_signal(signal.SIGINT)
         with pytest.raises(ConnectionClosed):
             client.until(lambda client: False)
-    assert end(process) == (130, "", "Ctrl-C ends it.\nInterrupted: the page is not served any more.\n")
+    assert end(process, 0) == (130, "", "Ctrl-C ends it.\nInterrupted: the page is not served any more.\n")
     assert sorted(path.name for path in (folder / "first").iterdir()) == before
 
 
@@ -221,8 +223,7 @@ def test_a_run_with_view_shows_itself_and_says_how_to_look_again(folder: Path, s
         assert client.hello["sweeps"] == ["objectives-forever-1"] and client.hello["control"] is False
         client.until(lambda client: client.states() == {0: "RUNNING"})
         (folder / "go").touch()
-        client.ended()
-        assert client.states() == {0: "COMPLETE"}
+        client.ended().until(lambda client: client.states() == {0: "COMPLETE"})
         code, said, aside = end(process, 0)
     assert (code, aside) == (0, "")
     assert said.splitlines()[-1] == "Look at it with: asyncsweep view sweeps/objectives-forever-1"
@@ -264,7 +265,9 @@ def test_a_damaged_sweep_is_served_up_to_the_damage(folder: Path, start: Start) 
     path.write_bytes(data)
     process = start("view", "d")
     with viewing(url_of(process)) as client:
-        client.until(lambda client: "asyncsweep journal check" in client.status.get("problem", "") and bool(client.rows))
+        client.until(
+            lambda client: "asyncsweep journal check" in client.status.get("problem", "") and bool(client.rows)
+        )
     assert end(process)[0] == 130
 
 
@@ -282,7 +285,9 @@ def test_a_damaged_sweep_is_served_up_to_the_damage(folder: Path, start: Start) 
     ],
     ids=str,
 )
-def test_bad_usage_is_told(words: list[str], code: int, said: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bad_usage_is_told(
+    words: list[str], code: int, said: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(folder)
     made.put(folder / "d", made.ended(1).journal)
     (folder / "no-journal").mkdir()
@@ -303,14 +308,16 @@ def test_a_port_that_is_taken_is_told(folder: Path, start: Start, cli: Cli) -> N
     assert end(process)[0] == 130
 
 
-@pytest.mark.parametrize("words", [["view", "d"], ["run", "objectives:square", *X, "--view"]], ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    "words", [["view", "d"], ["run", "objectives:square", *X, "--view"]], ids=lambda words: words[0]
+)
 def test_without_the_extra_the_mend_is_told_before_anything_begins(
     words: list[str], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
     made.put(folder / "d", made.ended(1).journal)
-    found = assets.importlib.util.find_spec
-    monkeypatch.setattr(assets.importlib.util, "find_spec", lambda name: None if name == "websockets" else found(name))
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "websockets" else found(name))
     answer = CliRunner().invoke(command, words)
     assert answer.exit_code == 2 and 'pip install "asyncsweep[viewer]"' in answer.output
     assert not (folder / "sweeps").exists()
@@ -336,8 +343,8 @@ def test_options_of_a_page_need_one(option: str) -> None:
 def test_a_browser_is_opened_where_it_is_likely_seen(
     is_terminal: bool, variables: dict[str, str], likely: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browser.sys, "platform", "linux")
-    monkeypatch.setattr(browser.sys.stderr, "isatty", lambda: is_terminal, raising=False)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal, raising=False)
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SSH_CONNECTION"):
         monkeypatch.delenv(name, raising=False)
     for name, value in variables.items():
@@ -350,18 +357,20 @@ def test_a_browser_is_opened_where_it_is_likely_seen(
         assert len(opened) == likely
 
 
-def test_a_link_that_cannot_be_opened_is_a_note(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_link_that_cannot_be_opened_is_a_note(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def refuse() -> str:
         raise PermissionError("/tmp/asyncsweep-0 is the user 7's, not ours")
 
-    monkeypatch.setattr(browser.runtime, "folder", refuse)
+    monkeypatch.setattr(runtime, "folder", refuse)
     with browser.opened("http://127.0.0.1:1/#token=x", True):
         pass
     assert capsys.readouterr().err == "note: no browser was opened: /tmp/asyncsweep-0 is the user 7's, not ours\n"
 
 
 def test_what_killed_viewers_left_is_removed_after_a_day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(browser.runtime, "folder", lambda: str(tmp_path))
+    monkeypatch.setattr(runtime, "folder", lambda: str(tmp_path))
     monkeypatch.setattr(browser, "_open", lambda address: None)
     for name, age_s in (("view-old.html", 90_000), ("view-new.html", 100), ("other.html", 90_000)):
         (tmp_path / name).touch()

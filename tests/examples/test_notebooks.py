@@ -31,10 +31,10 @@ def hostile(trial):
         raise Refused("<img src=x onerror=alert(1)>[red]")
     return trial.params["<b>x</b>"]
 
-await sw.Sweep(hostile, space={"<b>x</b>": sw.Float(0, 1)}, executor="thread", n_trials=30).run(progress=True)
+await sw.Sweep(hostile, space={"<b>x</b>": sw.Float(0, 1)}, executor="thread", sampler="random", n_trials=30).run(progress=True)
 """
 STATE = """
-async with sw.Sweep(hostile, space={"<b>x</b>": sw.Float(0, 1)}, executor="thread", n_trials=2).start() as run:
+async with sw.Sweep(hostile, space={"<b>x</b>": sw.Float(0, 1)}, executor="thread", sampler="random", n_trials=2).start() as run:
     await run.result()
 import sys
 run

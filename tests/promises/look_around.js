@@ -1,6 +1,6 @@
-// Has the page show everything that it can show: sorts the table by some columns, opens every trial with its log, chooses what can be
-// chosen, hovers. Gives the texts that were shown, and the elements that a text may have become.
-async ({ hasLogs, mostChoices }) => {
+// Has the page show everything that it can show: sorts the table by some columns, opens trials with their logs, chooses what can be
+// chosen. Gives the texts that were shown, and the elements that a text may have become.
+async ({ hasLogs, mostTrials, mostChoices }) => {
   const find = (selector) => document.querySelector(selector);
   const all = (selector) => [...document.querySelectorAll(selector)];
   const frame = () => new Promise((resolve) => requestAnimationFrame(resolve));
@@ -36,7 +36,7 @@ async ({ hasLogs, mostChoices }) => {
 
   // Details.
   const numbers = all("table.trials tbody tr").map((tr) => tr.dataset.number);
-  for (const number of numbers) {
+  for (const number of numbers.slice(0, mostTrials)) {
     find(`table.trials tr[data-number="${number}"] button`).click();
     await until(`trial ${number} is shown`, () => find("#detail-title").textContent === `Trial ${number}` && /Parameters/.test(find("#detail").textContent));
     if (hasLogs && /Error/.test(find("#detail").textContent)) {

@@ -24,17 +24,17 @@ def put(parent: Path, place: str, texts: Sequence[str]) -> Path:
     if place == "parameters":
         space = {text: sw.Float(0, 1) for text in texts}
         params = [{text: (k + i) % 7 / 7 for i, text in enumerate(texts)} for k in range(3)]
-        return _put(directory, spec(n_trials=3, space=space), params)
+        return sweep(directory, spec(n_trials=3, space=space), params)
     if place == "choices":
         space = {"choice": sw.Categorical(list(texts)), "other": sw.Categorical([*reversed(texts)])}
-        return _put(directory, spec(n_trials=len(texts), space=space), [{"choice": t, "other": t} for t in texts])
+        return sweep(directory, spec(n_trials=len(texts), space=space), [{"choice": t, "other": t} for t in texts])
     if place == "columns":
-        return _put(directory, spec(n_trials=3), few, names=texts)
+        return sweep(directory, spec(n_trials=3), few, names=texts)
     if place == "objectives":
         directions: Any = {text: ("minimize", "maximize")[i % 2] for i, text in enumerate(texts)}
-        return _put(directory, spec(n_trials=3, directions=directions, objective="".join(texts)), few)
+        return sweep(directory, spec(n_trials=3, directions=directions, objective="".join(texts)), few)
     params = [{"x": i / 100} for i in range(len(texts) + 2)]
-    _put(directory, spec(n_trials=len(params)), params, texts=texts)
+    sweep(directory, spec(n_trials=len(params)), params, texts=texts)
     for number, text in enumerate(texts):
         folder = directory / "trials" / str(number)
         folder.mkdir(parents=True)
@@ -42,7 +42,7 @@ def put(parent: Path, place: str, texts: Sequence[str]) -> Path:
     return directory
 
 
-def _put(
+def sweep(
     directory: Path,
     settings: sw.SweepSpec,
     params: Sequence[dict[str, Any]],

@@ -70,7 +70,9 @@ ELSEWHERE = (
 )
 ALL = RUNNING + ELSEWHERE
 # What charts have a language of their own for, in which there are links and styles.
-FOR_CHARTS = tuple(text for text in ALL if any(sign in text for sign in ("<a ", "<span ", "%{", "$\\", "javascript:window")))
+FOR_CHARTS = tuple(
+    text for text in ALL if any(sign in text for sign in ("<a ", "<span ", "%{", "$\\", "javascript:window"))
+)
 
 # Names that every JavaScript object has, or has a meaning for (promise S26).
 KEYS = (

@@ -93,15 +93,22 @@ IN_OTHER_PLACES = [
     ("Cookie", f"token={TOKEN}; asyncsweep.token.{TOKEN}"),
     ("X-Token", TOKEN),
 ]
-BROKEN = ["Sec-WebSocket-Key: ,\r\n", "Sec-WebSocket-Protocol: \x01\r\n", "no header\r\n", "Content-Length: 9\r\n"]
+BROKEN = [
+    "Sec-WebSocket-Key: ,\r\nSec-WebSocket-Protocol: {offered}\r\n",
+    "Sec-WebSocket-Protocol: {offered}, no word (\r\n",
+    "Sec-WebSocket-Protocol: {offered}\r\nSec-WebSocket-Protocol: \x01\r\n",
+    "Sec-WebSocket-Protocol: {offered}\r\nno header\r\n",
+    "Sec-WebSocket-Protocol: {offered}\r\nContent-Length: 9\r\n",
+    "Sec-WebSocket-Protocol: {offered}, " + "x" * 9000 + "\r\n",
+]
 
 
 async def test_what_carries_data_needs_the_token_and_nothing_repeats_it(
     kind: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("", "asyncsweep", "websockets", "websockets.server"):
-        caplog.set_level(logging.DEBUG, name or None)
     caplog.set_level(logging.INFO, "uvicorn.error")  # what it says below that has every header of an upgrade
+    for name in (None, "asyncsweep", "websockets", "websockets.server"):
+        caplog.set_level(logging.DEBUG, name)
     replies = []
     # Servers around ours log whole addresses, which is why a token belongs into none.
     queries = ["", f"?token={WRONG}", *([f"?token={TOKEN}&asyncsweep.token.{TOKEN}"] if kind == "serve" else [])]
@@ -122,13 +129,13 @@ async def test_what_carries_data_needs_the_token_and_nothing_repeats_it(
             assert reply.status == 101
             assert reply.headers["sec-websocket-protocol"] == JSON
             replies.append(reply)
-        for broken in BROKEN if kind == "serve" else BROKEN[:1]:  # to the rest uvicorn says nothing, and waits
+        # Uvicorn answers what is no request with nothing, and waits.
+        for broken in BROKEN if kind == "serve" else BROKEN[:1]:
             text = f"GET {door.base}stream HTTP/1.1\r\nHost: {door.host}\r\nOrigin: {door.origin}\r\nUpgrade: websocket\r\n"
+            text += f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n{broken}\r\n"
             offered = ", ".join(door.tokens(TOKEN, CONTROL))
-            text += (
-                f"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: {offered}\r\n{broken}\r\n"
-            )
-            replies.append(await door.exchange(text.encode("latin-1")))
+            replies.append(await door.exchange(text.replace("{offered}", offered).encode("latin-1")))
+            assert replies[-1].status in (400, 431)
         async with door.connected() as viewer:
             assert viewer.subprotocol == JSON
             assert CANARY in await everything(viewer)
@@ -255,9 +262,11 @@ async def test_a_name_that_is_not_known_gets_nothing_by_any_method(kind: str) ->
                     if not refused(kind, method, reply.status):
                         answered.append((method, path, host, reply.status))
                     assert b"import" not in reply.body
-            upgrade = await door.upgrade(door.tokens(), host=host)
-            if upgrade.status not in (400, 403):
-                answered.append(("upgrade", host, upgrade.status))
+            # What a name of somebody else's that leads here looks like: the Origin is right.
+            for origin in (door.origin, f"http://{host[0] if host else ''}"):
+                upgrade = await door.upgrade(door.tokens(), origin, host=host)
+                if upgrade.status not in (400, 403):
+                    answered.append(("upgrade", origin, host, upgrade.status))
         assert answered == []
 
 

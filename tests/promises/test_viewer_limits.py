@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import socket
 import struct
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from contextlib import suppress
 
 import anyio
 import anyio.lowlevel
+import psutil
 import pytest
 
 from asyncsweep.viewer import server, visits
@@ -113,7 +113,7 @@ HALVES = [b"", b"G", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost: localhost\
 async def test_2000_half_open_connections_keep_nobody_out(many_files: None, caplog: pytest.LogCaptureFixture) -> None:
     async with waiting() as run, opened("serve", run) as door, door.connected() as before:
         await before.recv()
-        n_before = n_sockets()
+        n_before = n_files()
         half_open = []
         try:
             for n in range(N_HALF_OPEN):
@@ -129,7 +129,7 @@ async def test_2000_half_open_connections_keep_nobody_out(many_files: None, capl
                 assert (await door.request("GET", "")).status == 200
                 await anyio.wait_all_tasks_blocked()
                 # The clients' ends are in this process too.
-                assert n_sockets() - n_before - len(half_open) <= server.MOST_WAITING + 1
+                assert n_files() - n_before - len(half_open) <= server.MOST_WAITING + 1
             assert (await before.ping()) is not None
         finally:
             for sock in half_open:
@@ -166,27 +166,27 @@ async def test_who_takes_no_answer_is_cut_off(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(server, "ANSWER_S", 0.5)
     monkeypatch.setattr(server, "CLOSE_S", 0.5)
     async with waiting() as run, opened("serve", run) as door:
-        n_before = n_sockets()
+        n_before = n_files()
         lazy = socket.socket()
         with lazy:
             lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             lazy.connect(("127.0.0.1", door.port))
             lazy.sendall(f"GET /assets/plotly.min.js HTTP/1.1\r\nHost: {door.host}\r\n\r\n".encode())
-            await until(lambda: n_sockets() == n_before + 2)
-            await until(lambda: n_sockets() == n_before + 1)
+            await until(lambda: n_files() == n_before + 2)
+            await until(lambda: n_files() == n_before + 1)
 
 
 async def test_answers_that_nobody_takes_have_a_bound_and_give_way(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "MOST_WAITING_BYTES", 12_000_000)  # two of plotly as it is
     async with waiting() as run, opened("serve", run) as door:
-        n_before = n_sockets()
+        n_before = n_files()
         lazy = [socket.socket() for _ in range(6)]
         try:
             for sock in lazy:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 sock.connect(("127.0.0.1", door.port))
                 sock.sendall(f"GET /assets/plotly.min.js HTTP/1.1\r\nHost: {door.host}\r\n\r\n".encode())
-            await until(lambda: n_sockets() <= n_before + len(lazy) + 2)
+            await until(lambda: n_files() <= n_before + len(lazy) + 2)
             assert (await door.request("GET", "")).status == 200
         finally:
             for sock in lazy:
@@ -210,7 +210,7 @@ async def test_there_are_at_most_so_many_viewers(monkeypatch: pytest.MonkeyPatch
 async def test_a_viewer_that_takes_nothing_is_cut_off_and_the_sweep_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(visits, "TAKE_S", 0.3)
     async with waiting() as run, opened("serve", run) as door:
-        n_before = n_sockets()
+        n_before = n_files()
         with socket.socket() as lazy:
             lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             lazy.connect(("127.0.0.1", door.port))
@@ -218,7 +218,7 @@ async def test_a_viewer_that_takes_nothing_is_cut_off_and_the_sweep_goes_on(monk
             lazy.sendall(frame(b'{"type": "open"}'))
             lazy.setblocking(False)
             ask = frame(json.dumps({"type": "ask", "id": 1, "what": "trial", "trial": 0}).encode())
-            await until(lambda: is_refused(lazy, ask * 20) or n_sockets() == n_before + 1)
+            await until(lambda: is_refused(lazy, ask * 20) or n_files() == n_before + 1)
         assert not run.is_over
 
 
@@ -250,15 +250,9 @@ def frame(data: bytes, opcode: int = 1) -> bytes:
     return bytes([0x80 | opcode]) + size + b"\0\0\0\0" + data
 
 
-def n_sockets() -> int:
-    """How many sockets this process has open."""
-    found = 0
-    for name in os.listdir("/proc/self/fd"):
-        try:
-            found += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
-        except FileNotFoundError:
-            continue
-    return found
+def n_files() -> int:
+    """How many files and sockets this process has open."""
+    return psutil.Process().num_fds()
 
 
 async def until(condition: Callable[[], bool]) -> None:

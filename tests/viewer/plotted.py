@@ -34,10 +34,12 @@ _PEEK = """() => {
     selected: numbers(state.rows_selected),
     isSettled: axes.every(({ id, brush }) => JSON.stringify(brush) === JSON.stringify(plot.marks.get(id)?.pixels ?? null)),
     isPartial: state.rows_selected.length < state.rows_filtered.length,
+    nShown: axes.length,
     order: axes.map(({ name }) => name),
     inverted: axes.filter(({ id }) => plot.state.invert.has(id)).map(({ name }) => name),
     ends: Object.fromEntries(axes.map(({ id, name }) => [name, plot.yscale[id].domain()])),
     types: Object.fromEntries(axes.map(({ id, name }) => [name, plot.yscale[id].hip_type])),
+    logarithmic: axes.filter(({ id }) => plot.yscale[id].hip_type === "numericlog").map(({ name }) => name),
     ticks: Object.fromEntries(axes.map(({ id, name }) => {
       const node = [...document.querySelectorAll(".parallel-plot .dimension")].find((one) => one.__data__ === id);
       return [name, [...node.querySelectorAll(".tick text")].map((text) => text.textContent)];

@@ -96,9 +96,8 @@ async def test_a_journal_that_grows_byte_by_byte_is_read_as_it_becomes_whole(dir
     ends = [start + sum(map(len, records(bench.journal[1:n]))) for n in range(1, len(bench.journal) + 1)]
     for place in range(whole, len(data)):
         append(directory, data[place : place + 1])
-        assert await source.look() == (
-            (size := path_of(directory).stat().st_size) in (*ends, start + len(data) - whole)
-        )
+        size = path_of(directory).stat().st_size
+        assert await source.look() == (size in (*ends, start + len(data) - whole))
         n_seen = sum(end <= size for end in ends)
         assert source._replayed.machine.seq == n_seen
         assert source.problem == "" and source.generation == 0

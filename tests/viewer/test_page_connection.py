@@ -86,12 +86,17 @@ def test_of_several_sweeps_the_chosen_one_is_shown_and_remembered(page_at: Pages
     scripted.greeting = [hello("first", "<second>")]
     page = page_at(scripted.url)
     scripted.wait_until_acknowledged(2)
-    late = [delta([row(9)], since=3, seq=4), status(COMPLETE=4)]  # of the first one, on the way already
-    scripted.opening = [*late, snapshot([row(0)], name="<second>", info=info("<second>")), status(COMPLETE=1)]
+    late = [delta([row(9)], since=3, seq=4), snapshot([row(k) for k in range(7)]), status(COMPLETE=7)]
+    scripted.opening = late  # of the first one, and on the way already
     page.locator("#sweeps").select_option("<second>")
     assert scripted.wait_for("open", count=2)["sweep"] == "<second>"
+    scripted.wait_until_acknowledged(5)
+    expect(page.locator("#shown")).to_have_text("3 of 3 shown")
+    scripted.opening = [snapshot([row(0)], name="<second>", info=info("<second>")), status(COMPLETE=1)]
+    scripted.send(*scripted.opening)
     expect(page.locator("#shown")).to_have_text("1 of 1 shown")
     expect(page.locator("h1")).to_have_text("<second>")
+    assert len([message for message in scripted.received if message["type"] == "open"]) == 2
     page.reload()
     assert scripted.wait_for("open", count=3)["sweep"] == "<second>"
 

@@ -179,3 +179,17 @@ def test_a_running_trial_can_be_cancelled_by_who_may(page_at: Pages, scripted: S
     assert scripted.asked("cancel") == []  # not without a question
     page.get_by_role("button", name="Cancel the trial").click()
     assert scripted.wait_for("ask", what="cancel")["trial"] == 3
+
+
+def test_what_could_not_be_read_for_a_loss_is_read_when_the_connection_is_back(
+    page_at: Pages, scripted: Scripted
+) -> None:
+    scripted.leave_charts_out()
+    page = page_at(scripted.url, expected=[r"WebSocket connection to .* failed"])
+    page.locator("tr[data-number='2']").click()
+    scripted.wait_for("ask", what="trial")
+    scripted.answers |= {"trial": lambda question: detail(2), "log": lambda question: log("")}
+    scripted.drop()
+    expect(page.locator("#detail")).to_contain_text("process-1")  # it can be read later
+    kinds = [message["type"] for message in scripted.received]
+    assert kinds.index("open", kinds.index("open") + 1) < len(kinds) - 1 - kinds[::-1].index("ask")

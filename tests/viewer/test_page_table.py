@@ -35,7 +35,6 @@ def test_a_click_on_a_column_sorts_by_it_and_what_has_nothing_comes_last(page_at
     header = page.get_by_role("columnheader", name="loss")
     header.get_by_role("button").click()
     expect(header).to_have_attribute("aria-sort", "ascending")
-    # A null was left to the builder's guess for trial 1 otherwise: it has none here.
     assert numbers(page) == [2, 6, 0, 4, 5, 1, 3]
     header.get_by_role("button").click()
     expect(header).to_have_attribute("aria-sort", "descending")
@@ -65,6 +64,17 @@ def test_updates_keep_sort_page_scroll_and_focus(page_at: Pages, scripted: Scrip
     expect(page.locator("tr[data-number='71']")).to_contain_text("Failed")
     assert numbers(page) == list(range(50, 100))
     assert page.evaluate("document.querySelector('.scroller').scrollTop") == 300
+    expect(focused).to_be_focused()
+
+
+def test_a_row_that_moves_keeps_the_focus(page_at: Pages, scripted: Scripted) -> None:
+    page = opened(page_at, scripted, [row(k, loss=k) for k in range(5)])
+    page.get_by_role("columnheader", name="loss").get_by_role("button").click()
+    focused = page.get_by_role("button", name="Trial 1: details")
+    focused.focus()
+    scripted.send(delta([row(1, loss=3.5)], since=5, seq=6))
+    expect(page.locator("#trials tbody tr").nth(3)).to_contain_text("3.5")
+    assert numbers(page) == [0, 2, 3, 1, 4]
     expect(focused).to_be_focused()
 
 

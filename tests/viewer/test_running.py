@@ -112,7 +112,7 @@ async def test_a_run_that_was_broken_off_is_interrupted_and_its_watchers_are_clo
 
 
 async def test_an_end_that_is_not_synced_yet_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stands = []
+    stands: list[Stand] = []
 
     def let_out(due: Due) -> None:
         if run._driver.machine.phase is Phase.FINISHED:

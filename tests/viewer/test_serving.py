@@ -70,7 +70,7 @@ async def test_the_link_opens_the_page_and_has_the_tokens_where_no_server_sees_t
 async def test_the_address_in_the_link_is_the_one_that_is_visited() -> None:
     async with waiting() as run:
         for options, base in (
-            ({"host": "localhost"}, "http://localhost:{}/"),
+            ({"host": "localhost"}, "http://127.0.0.1:{}/"),  # at the other one somebody else may listen
             ({"host": "::1"}, "http://[::1]:{}/"),
             ({"host": "0.0.0.0", "allow_remote": True, "hosts": ["127.0.0.1"]}, "http://127.0.0.1:{}/"),
             ({"host": "0.0.0.0", "allow_remote": True, "hosts": ["lab.example:80"]}, "http://lab.example:80/"),

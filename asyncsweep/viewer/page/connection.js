@@ -168,9 +168,9 @@ export class Connection {
     const name = message.sweeps.includes(this.sweep) ? this.sweep : message.sweeps[0];
     if (name !== this.sweep) this.epoch = this.seq = null;
     this.sweep = name ?? null;
+    if (name !== undefined) this.open(); // before anything that a view may ask for
     this.store.take(message);
     this.store.setLink("open", "live");
-    if (name !== undefined) this.open();
   }
 
   // From the beginning.

@@ -59,7 +59,7 @@ export function mountCurves(section, store, actions) {
     redraw();
   });
   store.on("points", () => chart.invalidate());
-  for (const event of ["columns", "chosen", "selection"]) store.on(event, redraw);
+  for (const event of ["columns", "filter", "selection", "chosen"]) store.on(event, redraw);
   return chart;
 }
 
@@ -72,9 +72,10 @@ function choose(store) {
   const selected = [];
   for (const row of store.rows.values()) {
     if (!store.states.has(row.state) || row.state === "WAITING") continue;
+    if (row.isFinal && row.step === null && row.value === null) continue; // there is no curve
     if (store.selection?.has(row.number)) selected.push(row.number);
     if (row.state === "RUNNING") running.push(row);
-    else if (store.selection === null && row.step !== null) latest.push(row);
+    else if (store.selection === null) latest.push(row);
     if (row.state !== "COMPLETE" || !objective || !store.isFeasible(row)) continue;
     const value = asNumber(row.cells[objective.place]);
     if (value === null || Number.isNaN(value)) continue;

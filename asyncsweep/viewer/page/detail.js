@@ -21,14 +21,15 @@ export function mountDetail(dialog, store, actions) {
   let follower = null;
   let opener = null;
 
-  const title = element("h2", { id: "detail-title", tabindex: "-1" });
+  const title = element("h2", { id: "detail-title", tabindex: "-1", autofocus: true });
   const before = button("‹", () => step(-1), { class: "icon", "aria-label": "Trial before, in the table's order" });
   const after = button("›", () => step(1), { class: "icon", "aria-label": "Next trial, in the table's order" });
   const cancel = button("Cancel trial", () => actions.cancel(shown), { class: "harm", hidden: true });
   const close = button("✕", () => store.choose(null), { class: "icon quiet", "aria-label": "Close the details" });
-  const facts = element("div");
+  const now = element("div"); // what changes with each report
+  const facts = element("div"); // what was read of the trial: nothing that is selected or focused there goes with a report
   const log = element("div");
-  const body = element("div", { class: "body", tabindex: "0", role: "group", "aria-label": "Details" }, facts, log);
+  const body = element("div", { class: "body", tabindex: "0", role: "group", "aria-label": "Details" }, now, facts, log);
   dialog.append(element("header", {}, title, element("span", { class: "spring" }), cancel, before, after, close), body);
 
   // -- opening and closing -----------------------------------------------------------------------------------------------
@@ -50,13 +51,13 @@ export function mountDetail(dialog, store, actions) {
       opener = document.activeElement;
       if (matchMedia(PHONE).matches) dialog.showModal();
       else dialog.show();
-      title.focus({ preventScroll: true });
     }
     if (!isNew) return;
     detail = null;
     body.scrollTop = 0;
     log.replaceChildren();
     draw();
+    drawFacts();
     read();
   }
 
@@ -87,9 +88,10 @@ export function mountDetail(dialog, store, actions) {
       if (mine !== turn) return;
       detail = answer.detail;
       draw();
-      followLog(mine);
+      drawFacts();
+      followLog();
     } catch (error) {
-      if (mine === turn) draw(error.message);
+      if (mine === turn) drawFacts(error.message);
     }
     if (mine !== turn) return;
     askTimer = setTimeout(() => {
@@ -100,20 +102,20 @@ export function mountDetail(dialog, store, actions) {
 
   function readAgain() {
     isDue = true;
-    if (askTimer === null && detail) read();
+    if (askTimer === null) read();
   }
 
-  function followLog(mine) {
+  function followLog() {
     if (!store.info?.has_logs || !detail.started_at) return;
     if (follower && follower.attempt === detail.attempt) return;
     follower?.stop();
     log.replaceChildren();
-    follower = new Follower(log, actions, detail.number, detail.attempt, () => mine === turn);
+    follower = new Follower(log, actions, detail.number, detail.attempt);
   }
 
   // -- drawing -----------------------------------------------------------------------------------------------------------
 
-  function draw(fault = "") {
+  function draw() {
     const row = store.rows.get(shown);
     const state = row?.state ?? detail?.state ?? "WAITING";
     const place = store.order.indexOf(shown);
@@ -121,21 +123,24 @@ export function mountDetail(dialog, store, actions) {
     before.disabled = place <= 0;
     after.disabled = place < 0 || place >= store.order.length - 1;
     cancel.hidden = !store.mayControl || !(state === "RUNNING" || state === "WAITING");
-    facts.replaceChildren(...(fault ? [element("p", { class: "fault" }, fault)] : []), ...parts(row, state));
+    now.replaceChildren(pairs(standing(row, state)));
+    if (row?.error && !detail?.error) now.append(heading("Error"), element("p", { class: "message", dir: "auto" }, row.error));
   }
 
-  function parts(row, state) {
-    const made = [pairs("", standing(row, state))];
-    if (row && row.error && !detail?.error) made.push(element("h3", {}, "Error"), element("p", { class: "message" }, row.error));
-    if (!detail) return made.concat(element("p", { class: "faint" }, "Reading …"));
+  function drawFacts(fault = "") {
+    facts.replaceChildren(...(fault ? [element("p", { class: "fault" }, fault)] : []), ...(detail ? parts() : fault ? [] : [element("p", { class: "faint" }, "Reading …")]));
+  }
+
+  function parts() {
+    const made = [];
     if (detail.error) made.push(...failure("Error", detail.error, true));
     made.push(heading("Parameters", detail.params.length ? button("Copy as JSON", copy, { class: "quiet" }) : null));
-    made.push(detail.params.length ? pairs("", detail.params.map(([name, , text]) => [name, text])) : element("p", { class: "faint" }, "none"));
-    if (detail.metrics.length) made.push(heading("Metrics"), pairs("", detail.metrics.map(([name, , text]) => [name, text])));
+    made.push(detail.params.length ? pairs(detail.params.map(([name, , text]) => [name, text])) : element("p", { class: "faint" }, "none"));
+    if (detail.metrics.length) made.push(heading("Metrics"), pairs(detail.metrics.map(([name, , text]) => [name, text])));
     const constraints = (detail.constraints ?? []).map((one, place) => (Array.isArray(one) ? [one[0], one[2] ?? one[1]] : [`constraint ${place}`, one]));
-    if (constraints.length) made.push(heading("Constraints"), pairs("", [...constraints, ["feasible", detail.feasible ? "yes" : "no"]]));
+    if (constraints.length) made.push(heading("Constraints"), pairs([...constraints, ["feasible", detail.feasible ? "yes" : "no"]]));
     const noted = entriesOf(detail.user_attrs);
-    if (noted.length) made.push(heading("Attributes"), pairs("", noted));
+    if (noted.length) made.push(heading("Attributes"), pairs(noted));
     (detail.failures ?? []).forEach((error, place) => made.push(...failure(`Attempt ${place + 1} failed`, error, false)));
     return made;
   }
@@ -177,8 +182,8 @@ export function mountDetail(dialog, store, actions) {
 
 // Shows the end of a log, and goes on while more can come.
 class Follower {
-  constructor(box, actions, trial, attempt, isWanted) {
-    Object.assign(this, { actions, trial, attempt, isWanted });
+  constructor(box, actions, trial, attempt) {
+    Object.assign(this, { actions, trial, attempt });
     this.screen = new Screen();
     this.offset = -TAIL_BYTES;
     this.timer = null;
@@ -203,11 +208,11 @@ class Follower {
         if (!this.isOver) this.told.textContent = error.message;
       }
     }
-    if (!this.isOver && this.isWanted()) this.timer = setTimeout(() => this.read(), FOLLOW_MS);
+    if (!this.isOver) this.timer = setTimeout(() => this.read(), FOLLOW_MS);
   }
 
   show(answer) {
-    if (this.isOver || !this.isWanted()) return;
+    if (this.isOver) return;
     const isAtEnd = this.pre.scrollTop + this.pre.clientHeight >= this.pre.scrollHeight - 8;
     const text = this.screen.add(answer.text);
     if (this.offset < 0) {
@@ -226,7 +231,7 @@ function heading(text, ...more) {
 }
 
 // A table of names and values, whatever their lengths.
-function pairs(caption, entries) {
+function pairs(entries) {
   return element(
     "table",
     {},

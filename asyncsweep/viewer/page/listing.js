@@ -38,8 +38,7 @@ function keyOf(store, column, row) {
   const cell = row.cells[column.place];
   if (cell === null || cell === undefined) return null;
   if (column.isText) return store.text(column.column, cell);
-  const value = asNumber(cell);
-  return Number.isNaN(value) ? null : value;
+  return asNumber(cell);
 }
 
 // The rows that are shown and selected, sorted; those with nothing in the column come last, in the order of their numbers.

@@ -8,7 +8,7 @@ const LONGEST = 50;
 // choice where it still is one.
 export class Choice {
   constructor(bar, label, changed) {
-    this.select = element("select", { onchange: () => changed(this.select.value) });
+    this.select = element("select", { "aria-label": label, onchange: () => changed(this.select.value) });
     this.label = element("label", { class: "chart-choice", hidden: true }, element("span", {}, label), this.select);
     this.known = "";
     bar.append(this.label);
