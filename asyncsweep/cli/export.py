@@ -12,6 +12,7 @@ import click
 
 from asyncsweep.cli import output as outputs
 from asyncsweep.cli.show import read
+from asyncsweep.errors import ConfigError
 from asyncsweep.progress.text import visible
 
 
@@ -81,6 +82,11 @@ def html_(directory: str, output: str, force: bool, plain: bool, rows: int | Non
     from asyncsweep.cli import export_html
 
     make = export_html.plain if plain else export_html.interactive
+    if output == outputs.STDOUT and not plain and sys.stdout.isatty():
+        name = Path(directory).absolute().name or "sweep"
+        raise ConfigError(
+            f"--output: name a file, such as --output {visible(name)}.html; the page has several megabytes"
+        )
     text = make(Path(directory), rows, title)
     outputs.write(output, lambda path: path.write_text(text, encoding="utf-8"), force=force)
 

@@ -114,15 +114,17 @@ class Column:
         place = self._places.get(key)
         if place is None:
             assert self._choices is not None
-            if len(self._choices) < self._most:
+            place = len(self._choices)
+            if place < self._most:
                 shown = values.text(str(values.cell(choice)))
                 self._choices.append(shown if shown not in self._choices else values.text(repr(choice)))
-                self._places[key] = place = len(self._choices) - 1
+                self._places[key] = place
+                self.grew = True
             else:
-                if len(self._choices) == self._most:
-                    self._choices.append(OTHERS)
                 place = self._most
-            self.grew = True
+                if len(self._choices) == place:
+                    self._choices.append(OTHERS)
+                    self.grew = True
         return place
 
 

@@ -71,8 +71,10 @@ async def dialled(address: Address, timeout_s: float) -> AsyncIterator[ClientCon
             raise Unreachable(f"{place}: the server answers {status}") from error
         said = visible(bytes(error.response.body or b"")[:200].decode(errors="replace").strip())
         raise ConfigError(f"{place}: {_why(status, address)}" + (f" (it says: {said})" if said else "")) from error
-    except (InvalidURI, InvalidProxy) as error:
-        raise ConfigError(f"{place}: {error}") from error
+    except InvalidURI:
+        raise ConfigError(f"{place}: no websocket has such an address") from None
+    except InvalidProxy:
+        raise ConfigError(f"{place}: the proxy that the environment names is none; see http_proxy, no_proxy") from None
     except InvalidMessage as error:
         if isinstance(error.__cause__, EOFError):
             raise Unreachable(f"{place}: the connection was closed at once") from error

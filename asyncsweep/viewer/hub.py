@@ -41,7 +41,7 @@ LONGEST_TICK_S = 2.0
 WORK_SHARE = 0.05
 # A step of the work: so many updates, or so many records.
 STEP_UPDATES = 2_000
-STEP_RECORDS = 1_000
+STEP_RECORDS = 500
 # What has changed of the status is told at once where it matters, else so often; and what the clock alone changes.
 STATUS_EVERY_S = 0.5
 CLOCK_EVERY_S = 5.0

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # What a server takes in one message, and so many questions may wait at it.
 MESSAGE_LIMIT_BYTES = 2**20
 MOST_QUESTIONS = 16
-_FIRST_DELAY_S, _LONGEST_DELAY_S = 0.05, 5.0
+FIRST_DELAY_S, LONGEST_DELAY_S = 0.05, 5.0
 _POLICY_VIOLATION = 1008
 
 
@@ -191,7 +191,7 @@ class Keeper:
     async def run(self) -> None:
         """Keep the connection, until cancelled or there is no hope; then `fault` tells why."""
         lost_at: float | None = None
-        delay_s = _FIRST_DELAY_S
+        delay_s = FIRST_DELAY_S
         try:
             while True:
                 try:
@@ -203,11 +203,11 @@ class Keeper:
                     raise ConfigError(why)
                 now = time.monotonic()
                 if lost_at is None or self._is_heard:
-                    lost_at, delay_s, self._is_heard = now, _FIRST_DELAY_S, False
+                    lost_at, delay_s, self._is_heard = now, FIRST_DELAY_S, False
                 if now - lost_at >= self._reconnect_s:
                     raise ConfigError(f"{why}; the connection was lost {now - lost_at:.0f} s ago")
                 await asyncio.sleep(delay_s * random.uniform(0.5, 1.0))
-                delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+                delay_s = min(2 * delay_s, LONGEST_DELAY_S)
         except Malformed as error:
             self.fault = ConfigError(f"{self._place}: the server said what is no message of the stream: {error}")
         except ConfigError as error:

@@ -107,7 +107,14 @@ class Rows:
         """A trial as the stream has it."""
         trial = self._table.open.get(number)
         if trial is not None:
-            fixed = [number, trial.state.value, trial.attempt, trial.started_at or None, None, trial.step]
+            fixed = [
+                number,
+                trial.state.value,
+                trial.attempt,
+                trial.started_at or None,
+                None,
+                values.number(trial.step),
+            ]
             row = [*fixed, values.number(trial.value), None, *self._columns.row(record, is_final=False)]
         else:
             step = value = error = None
@@ -149,5 +156,5 @@ class Rows:
 
 
 def _weight(piece: Piece) -> int:
-    """Its bytes, twice for the message that may be made of them, and what it costs beside."""
+    """About what it takes: the rows, the message that may be made of them once more, and what is beside."""
     return 2 * piece.size + 100 * len(piece.gone) + 1_000

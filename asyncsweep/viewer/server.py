@@ -54,6 +54,8 @@ REQUEST_S = 10.0
 ANSWER_S = 60.0
 PING_S = 20.0
 CLOSE_S = 2.0
+# How long a thread that reads a log for a viewer may hold up the end of the server.
+LEAVE_S = 10.0
 
 HEAD_LIMIT_BYTES = 2**16
 MOST_UNSENT_BYTES = 16 * 2**20
@@ -77,8 +79,8 @@ class Server:
         self._visits = visits
         self._server: WebsocketsServer | None = None
         # Those who are no viewers in the order in which they came, with the bytes of their answers; and those who are.
-        self._waiting: dict[_Connection, int] = {}
-        self._viewers: set[_Connection] = set()
+        self._waiting: dict[Connection, int] = {}
+        self._viewers: set[Connection] = set()
 
     async def start(self, sock: socket.socket) -> None:
         """Take connections. The socket is ours from now on."""
@@ -113,18 +115,19 @@ class Server:
             for connection in self._viewers:
                 connection.transport.abort()
             self._visits.end()
-            await server.wait_closed()
+            with anyio.move_on_after(LEAVE_S):
+                await server.wait_closed()
 
     # -- connections that are no viewers' yet -------------------------------------------------------------------------
 
-    def _connection(self, protocol: ServerProtocol, server: WebsocketsServer, **options: Any) -> _Connection:
-        return _Connection(self, protocol, server, **options)
+    def _connection(self, protocol: ServerProtocol, server: WebsocketsServer, **options: Any) -> Connection:
+        return Connection(self, protocol, server, **options)
 
-    def came(self, connection: _Connection) -> None:
+    def came(self, connection: Connection) -> None:
         self._waiting[connection] = 0
         self._make_room()
 
-    def went(self, connection: _Connection) -> None:
+    def went(self, connection: Connection) -> None:
         self._waiting.pop(connection, None)
         self._viewers.discard(connection)
 
@@ -136,7 +139,7 @@ class Server:
 
     async def _judge(self, connection: ServerConnection, request: Request) -> Response | None:
         """The answer to a request; None for the upgrade of a viewer that was let in."""
-        assert isinstance(connection, _Connection)
+        assert isinstance(connection, Connection)
         try:
             found = await self._answer(connection, request)
         except Exception as error:
@@ -144,15 +147,15 @@ class Server:
             found = refused(BROKEN)
         if isinstance(found, Admission):
             connection.admission = found
-            self._waiting.pop(connection, None)
-            self._viewers.add(connection)
+            if self._waiting.pop(connection, None) is not None:  # else it is gone already
+                self._viewers.add(connection)
             return None
         if connection in self._waiting:
             self._waiting[connection] = len(found.body)
             self._make_room()
         return _response(found, without_body=_method(request) == "HEAD")
 
-    async def _answer(self, connection: _Connection, request: Request) -> Answer | Admission:
+    async def _answer(self, connection: Connection, request: Request) -> Answer | Admission:
         headers = request.headers
         host = self._guard.host(headers.get_all("Host"))
         if host is None:
@@ -163,7 +166,7 @@ class Server:
         if path != f"/{STREAM}" or method not in ("GET", "HEAD"):
             fields = single(headers.raw_items())
             return await answer(self._assets, method, path[1:], fields, host=host, is_encrypted=False)
-        if "websocket" not in [item.lower() for item in headers.get_all("Upgrade")]:
+        if method != "GET" or "websocket" not in [item.lower() for item in headers.get_all("Upgrade")]:
             return refused(NO_UPGRADE)
         origins = headers.get_all("Origin")
         offered = offered_in(headers.get_all("Sec-WebSocket-Protocol"))
@@ -179,7 +182,7 @@ class Server:
     # -- viewers ------------------------------------------------------------------------------------------------------
 
     async def _talk(self, connection: ServerConnection) -> None:
-        assert isinstance(connection, _Connection) and connection.admission is not None
+        assert isinstance(connection, Connection) and connection.admission is not None
         channel = _Channel(connection, is_text=connection.admission.is_text)
         ending = await self._visits.visit(channel, may_control=connection.admission.may_control)
         try:
@@ -189,7 +192,7 @@ class Server:
             connection.transport.abort()
 
 
-class _Connection(ServerConnection):
+class Connection(ServerConnection):
     """One connection, from the moment it is made.
 
     Attributes:
@@ -261,7 +264,7 @@ class _Channel:
 
 
 def _admitted(connection: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    assert isinstance(connection, _Connection) and connection.admission is not None
+    assert isinstance(connection, Connection) and connection.admission is not None
     return Subprotocol(connection.admission.subprotocol)
 
 

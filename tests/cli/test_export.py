@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ from asyncsweep.testing.events import (
     suggested,
     worker_joined,
 )
+from asyncsweep.viewer import assets
 from tests.cli import made
 
 
@@ -72,16 +74,74 @@ def test_the_json_is_strict(directory: Path) -> None:
     assert document["trials"][0]["reports"] == [[0, 0.5], [1, "NaN"]]
 
 
+def recorded(page: str) -> dict[str, Any]:
+    """What a page that is a file has inside."""
+    found = re.search(r'<script type="application/json" id="recorded">([^<]*)</script>', page)
+    assert found is not None
+    document: dict[str, Any] = json.loads(found[1])
+    return document
+
+
 def test_the_page_has_the_trials_and_the_name_of_the_folder(directory: Path) -> None:
     page = export("html", str(directory)).stdout
+    hello, snapshot, status = recorded(page)["messages"]
+    assert "<title>d</title>" in page
+    assert (hello["sweeps"], snapshot["info"]["name"], status["state"]) == (["d"], "d", "INTERRUPTED")
+    assert sorted(row[:2] for row in snapshot["rows"]) == [
+        [0, "COMPLETE"],
+        [1, "PRUNED"],
+        [2, "FAILED"],
+        [3, "CANCELLED"],
+        [4, "RUNNING"],
+    ]
+
+
+def test_of_the_page_rows_are_a_sample_and_the_title_is_as_wanted(directory: Path) -> None:
+    page = export("html", str(directory), "--rows", "2", "--title", "<mine>").stdout
+    hello, snapshot, status = recorded(page)["messages"]
+    assert "<title>&lt;mine&gt;</title>" in page and hello["sweeps"] == ["<mine>"]
+    # Every second of those that have ended; what runs, and the best, are always there.
+    assert sorted(row[0] for row in snapshot["rows"]) == [0, 2, 4]
+    assert (status["stride"], status["total"]) == (2, 5)
+
+
+def test_the_plain_page_has_the_trials_and_no_script(directory: Path) -> None:
+    page = export("html", str(directory), "--plain").stdout
     assert "<title>d</title>" in page and "Not ended: it ran, or was interrupted." in page
     assert "ValueError: &lt;b&gt;bad&lt;/b&gt;\\x1b[31m" in page
     assert page.count("<tr><td") == 5
+    assert "<script" not in page
 
 
-def test_rows_and_title_of_the_page_are_as_wanted(directory: Path) -> None:
-    page = export("html", str(directory), "--rows", "2", "--title", "<mine>").stdout
+def test_rows_and_title_of_the_plain_page_are_as_wanted(directory: Path) -> None:
+    page = export("html", str(directory), "--plain", "--rows", "2", "--title", "<mine>").stdout
     assert "<title>&lt;mine&gt;</title>" in page and "2 of 5 trials shown" in page
+
+
+@pytest.mark.parametrize("missing", ["hiplot", "plotly"])
+def test_without_the_viewers_extra_the_plain_page_is_left(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    monkeypatch.setitem(sys.modules, missing, None)
+    assets._library.cache_clear()
+    answer = export("html", str(directory))
+    assert (answer.exit_code, answer.stderr) == (
+        2,
+        f'error: the viewer needs {missing}: pip install "asyncsweep[viewer]"; or --plain, for a page without scripts\n',
+    )
+    assert export("html", str(directory), "--plain").exit_code == 0
+
+
+def test_a_page_is_not_written_to_a_terminal(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    command.main(["export", "html", str(directory)], standalone_mode=False)
+    assert "--output: name a file, such as --output d.html" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["csv", "json", "html"])

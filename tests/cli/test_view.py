@@ -271,6 +271,17 @@ def test_a_damaged_sweep_is_served_up_to_the_damage(folder: Path, start: Start) 
     assert end(process)[0] == 130
 
 
+def test_a_journal_that_is_replaced_is_shown_anew(folder: Path, start: Start) -> None:
+    made.put(folder / "d", made.ended(5).journal)
+    process = start("view", "d")
+    with viewing(url_of(process)) as client:
+        client.until(lambda client: len(client.rows) == 5)
+        made.put(folder / "other", made.ended(2).journal)
+        os.replace(folder / "other" / "journal.asyncsweep", folder / "d" / "journal.asyncsweep")
+        client.until(lambda client: len(client.rows) == 2)
+    assert end(process)[0] == 130
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -160,7 +160,8 @@ LOOKS = [
         ["logs", "."],
         ["logs", ".", "0"],
     ),
-    *(["artifacts", "ls", "."], ["export", "csv", "."], ["export", "json", "."], ["export", "html", "."]),
+    *(["artifacts", "ls", "."], ["export", "csv", "."], ["export", "json", "."]),
+    *(["export", "html", "."], ["export", "html", ".", "--plain"]),
     *(["journal", "check", "."], ["journal", "dump", "."], ["journal", "repair", "--dry-run", "."]),
 ]
 # Refused, as it would run what the folder names.

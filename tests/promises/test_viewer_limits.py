@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -16,6 +18,7 @@ import pytest
 
 from asyncsweep.viewer import server, visits
 from tests.viewer.doors import KINDS, WAIT_S, opened
+from tests.viewer.floods import Flood, frame, give_small_buffers, has_data, until
 from tests.viewer.waiting_sweeps import waiting
 
 pytestmark = pytest.mark.anyio
@@ -138,6 +141,28 @@ async def test_2000_half_open_connections_keep_nobody_out(many_files: None, capl
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+async def test_a_connection_that_goes_while_it_is_judged_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    judge, is_gone = server.Server._answer, anyio.Event()
+
+    async def slowly(self: server.Server, connection: server.Connection, request: Any) -> Any:
+        found = await judge(self, connection, request)
+        await is_gone.wait()
+        return found
+
+    monkeypatch.setattr(server.Server, "_answer", slowly)
+    async with waiting() as run, opened("serve", run) as door:
+        n_before = n_files()
+        with socket.create_connection(("127.0.0.1", door.port)) as sock:
+            sock.sendall(door.upgrade_request())
+            await until(lambda: n_files() == n_before + 2)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await until(lambda: n_files() == n_before)
+        is_gone.set()
+        await anyio.wait_all_tasks_blocked()
+        gc.collect()
+        assert [found for found in gc.get_objects() if isinstance(found, server.Connection)] == []
+
+
 async def test_each_half_open_connection_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "REQUEST_S", 0.3)
     async with waiting() as run, opened("serve", run) as door:
@@ -186,7 +211,9 @@ async def test_answers_that_nobody_takes_have_a_bound_and_give_way(monkeypatch: 
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
                 sock.connect(("127.0.0.1", door.port))
                 sock.sendall(f"GET /assets/plotly.min.js HTTP/1.1\r\nHost: {door.host}\r\n\r\n".encode())
-            await until(lambda: n_files() <= n_before + len(lazy) + 2)
+                sock.setblocking(False)
+                await until(lambda sock=sock: has_data(sock))  # type: ignore[misc]
+            await until(lambda: n_files() == n_before + len(lazy) + 2)
             assert (await door.request("GET", "")).status == 200
         finally:
             for sock in lazy:
@@ -208,55 +235,25 @@ async def test_there_are_at_most_so_many_viewers(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_a_viewer_that_takes_nothing_is_cut_off_and_the_sweep_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    give_small_buffers(monkeypatch)
     monkeypatch.setattr(visits, "TAKE_S", 0.3)
     async with waiting() as run, opened("serve", run) as door:
-        n_before = n_files()
         with socket.socket() as lazy:
-            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            lazy.connect(("127.0.0.1", door.port))
-            lazy.sendall(door.upgrade_request())
-            lazy.sendall(frame(b'{"type": "open"}'))
-            lazy.setblocking(False)
-            ask = frame(json.dumps({"type": "ask", "id": 1, "what": "trial", "trial": 0}).encode())
-            await until(lambda: is_refused(lazy, ask * 20) or n_files() == n_before + 1)
+            flood = Flood(lazy, door)
+            await until(flood.is_refused)
         assert not run.is_over
 
 
 async def test_pings_without_end_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    give_small_buffers(monkeypatch)
     monkeypatch.setattr(server, "MOST_UNSENT_BYTES", 2**20)
     async with waiting() as run, opened("serve", run) as door:
         with socket.socket() as lazy:
-            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            lazy.connect(("127.0.0.1", door.port))
-            lazy.sendall(door.upgrade_request())
-            lazy.setblocking(False)
-            await until(lambda: is_refused(lazy, frame(b"x" * 125, opcode=9) * 500))
+            flood = Flood(lazy, door, frame(b"x" * 125, opcode=9) * 500)
+            await until(flood.is_refused)
         assert not run.is_over
-
-
-def is_refused(sock: socket.socket, data: bytes) -> bool:
-    """Send what goes, and tell whether the other end is gone."""
-    with suppress(BlockingIOError):
-        try:
-            sock.send(data)
-        except ConnectionError:
-            return True
-    return False
-
-
-def frame(data: bytes, opcode: int = 1) -> bytes:
-    """A masked frame of up to 65,535 bytes."""
-    size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack("!H", len(data))
-    return bytes([0x80 | opcode]) + size + b"\0\0\0\0" + data
 
 
 def n_files() -> int:
     """How many files and sockets this process has open."""
     return psutil.Process().num_fds()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what tells nobody that it has happened: the kernel's view of a connection."""
-    with anyio.fail_after(WAIT_S):
-        while not condition():  # noqa: ASYNC110
-            await anyio.sleep(0.005)

@@ -70,7 +70,7 @@ def shown(page_at: Pages, portal: BlockingPortal, tmp_path: Path) -> Iterator[Ca
         page = page_at("", init_script=options.pop("init_script", WATCH), **options)
         page.on("request", lambda request: requests.append(request))
         page.on("dialog", lambda dialog: dialogs.append(dialog.message))
-        page.goto(url)
+        page.goto(url, timeout=30_000)
         return page
 
     yield open_page

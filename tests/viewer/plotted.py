@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tests.viewer.browser import Sync
@@ -69,13 +70,13 @@ def peek(page: Sync) -> Any:
     return page.evaluate(_PEEK)
 
 
-def until(page: Sync, **wanted: Any) -> Any:
-    """What `peek` gives, as soon as it has these values."""
+def until(page: Sync, where: Callable[[Any], bool] = lambda seen: True, **wanted: Any) -> Any:
+    """What `peek` gives, as soon as it has these values, and `where` is true of it."""
     deadline = time.monotonic() + WAIT_S
     seen = None
     while time.monotonic() < deadline:
         seen = peek(page)
-        if seen is not None and all(seen[name] == value for name, value in wanted.items()):
+        if seen is not None and all(seen[name] == value for name, value in wanted.items()) and where(seen):
             return seen
         page.wait_for_timeout(30)
     got = None if seen is None else {name: seen[name] for name in wanted}

@@ -193,12 +193,13 @@ def test_few_far_values_are_cut_off_and_counted(lab: Lab) -> None:
             "No values yet: 2 trials are running.",
         ),
         ([row(0, "FAILED"), row(1, "FAILED")], COLUMNS, "No values: all 2 trials failed."),
+        ([row(0, "FAILED"), row(1, "WAITING")], COLUMNS, "No values yet."),
         ([row(0, "FAILED"), row(1, "CANCELLED")], COLUMNS, "No values: all 2 trials ended without one."),
         ([row(0, "CANCELLED")], COLUMNS, "No values: the only trial was cancelled."),
         (losses("NaN", "Infinity"), COLUMNS, "No value can be drawn: all 2 are NaN, infinite or beyond 1e300."),
         ([row(0, columns=[])], [], "No values yet, and no metric."),
     ],
-    ids=["none", "waiting", "running", "failed", "ended", "cancelled", "nan", "no-metric"],
+    ids=["none", "waiting", "running", "failed", "failed-and-waiting", "ended", "cancelled", "nan", "no-metric"],
 )
 def test_where_there_is_no_value_it_is_said_why(lab: Lab, rows: Any, columns: Any, words: str) -> None:
     lab.take(snapshot(rows, columns=columns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import socket
 from collections.abc import AsyncIterator
@@ -303,14 +304,16 @@ async def test_half_a_snapshot_is_never_seen() -> None:
         await peer.close()
 
     async def third(peer: Peer) -> None:
-        assert (await peer.open(snapshot(row(6), epoch="f"), status("ENDED")))["epoch"] == "e"
+        more = {"type": "delta", "from": 10, "seq": 11, "rows": [row(6)]}
+        assert (await peer.open(more, status("ENDED", counts={"COMPLETE": 2})))["epoch"] == "e"
         await peer.gone()
 
     seen = []
     async with connected(first, second, third) as stream:
         async for _ in stream:
             seen.append(list(stream.trials))
-    assert seen == [[0], [6]]
+    assert seen[0] == [0] and seen[-1] == [0, 6]
+    assert [5] not in seen
 
 
 async def test_what_is_lost_for_good_is_told_to_who_waits() -> None:
@@ -581,10 +584,14 @@ async def test_a_command_whose_answer_was_lost_is_not_given_again() -> None:
             await stream.pause()
 
 
-@pytest.mark.parametrize("value", [object(), 2**64, "x" * 2**20, "\ud800"], ids=["object", "int", "long", "surrogate"])
-async def test_what_cannot_be_sent_is_refused(value: Any) -> None:
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [(object(), "plain values"), (2**64, "plain values"), ("\ud800", "plain values"), ("x" * 2**20, "at most 1048576")],
+    ids=["object", "int", "surrogate", "long"],
+)
+async def test_what_cannot_be_sent_is_refused(value: Any, why: str) -> None:
     async with connected(saying(snapshot(), status(), control=True)) as stream:
-        with pytest.raises(sw.ConfigError, match=r"^enqueue: "):
+        with pytest.raises(sw.ConfigError, match=rf"^enqueue: .*{why}"):
             await stream.enqueue({"x": value})
 
 
@@ -606,6 +613,22 @@ async def test_the_tokens_travel_as_subprotocols_and_the_origin_is_the_servers()
     assert came[0].offered == ["asyncsweep.v1.msgpack", "asyncsweep.token.T0ken.x", "asyncsweep.control.C~1"]
     assert came[0].headers["Origin"] == base
     assert "Sec-WebSocket-Extensions" not in came[0].headers
+
+
+async def test_no_proxy_stands_before_this_computer(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "socks_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    async with connected(stay) as stream:
+        assert stream.is_connected
+
+
+async def test_no_token_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("websockets.server").setLevel(logging.WARNING)  # the scripted server's own log is not the matter
+    with caplog.at_level(logging.DEBUG):
+        async with connected(stay):
+            pass
+    assert "T0ken.x" not in caplog.text
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import asyncsweep as sw
+from asyncsweep.viewer import keeping
 from asyncsweep.viewer.client import Stream
 
 pytestmark = pytest.mark.anyio
@@ -206,7 +207,10 @@ async def follow(stream: Stream, mirror: dict[int, Any]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_a_client_whose_connection_is_cut_again_and_again_converges(seed: int) -> None:
+async def test_a_client_whose_connection_is_cut_again_and_again_converges(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "LONGEST_DELAY_S", 0.1)
     rng, mirror = random.Random(seed), dict[int, Any]()
     async with asyncio.timeout(40), sweep(n_trials=None).start() as run, sw.serve(run) as viewer:
         sizes = [20_000, *(rng.choice([300, 800, 2_000, 4_000]) + rng.randrange(300) for _ in range(8))]

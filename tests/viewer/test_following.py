@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import msgspec
 import pytest
 
 import asyncsweep as sw
@@ -25,8 +26,9 @@ from asyncsweep.journal import growing, journal, lock
 from asyncsweep.journal.compaction import compact
 from asyncsweep.journal.files import OsFile
 from asyncsweep.testing.events import Bench, failed, finished, spec, started, worker_joined
-from asyncsweep.viewer import replaying
+from asyncsweep.viewer import following, replaying
 from asyncsweep.viewer.following import JournalSource
+from asyncsweep.viewer.replaying import Replayed
 from asyncsweep.viewer.source import Stand
 from tests.cli.made import ended, open_still, put
 
@@ -307,17 +309,27 @@ async def test_what_is_no_journal_is_refused(directory: Path, what: str) -> None
         await JournalSource.open(directory)
 
 
-async def test_a_sweep_whose_process_is_there_is_waited_for_until_it_begins(directory: Path) -> None:
+async def test_a_sweep_whose_process_is_there_is_waited_for_until_it_begins(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begun = journal.create(directory)
     found: list[JournalSource] = []
+    looked, loaded = anyio.Event(), following._loaded
 
     async def open_it() -> None:
         found.append(await JournalSource.open(directory))
 
+    async def noted(path: Path) -> Replayed:
+        try:
+            return await loaded(path)
+        finally:
+            looked.set()
+
+    monkeypatch.setattr(following, "_loaded", noted)
     with anyio.fail_after(20):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(open_it)
-            await anyio.lowlevel.checkpoint()
+            await looked.wait()
             for event in open_still().journal:
                 begun.add(event)
             begun.commit()
@@ -345,7 +357,8 @@ def illegal() -> Iterator[tuple[str, bytes]]:
     yield "cannot follow those before it", stamped(ev.TrialCancelled(10**12))
     yield "is no event", framed(b"\xc0")
     yield "", framed(b"\x91" * 100_000 + b"\xc0")
-    yield "", framed(b"\x95\xa8Enqueued" + b"\x81\xa1x" * 50_000 + b"\xc0" * 4)
+    whole = msgspec.msgpack.encode(ev.Enqueued({"x": 1}))
+    yield "cannot be read (RecursionError)", framed(whole.replace(b"\x81\xa1x", b"\x81\xa1x" * 50_000))
 
 
 @pytest.mark.parametrize("place", range(7))

@@ -100,6 +100,16 @@ def test_the_log_of_a_running_trial_is_followed_until_the_details_are_closed(
     assert len(scripted.asked("log")) <= asked + 1
 
 
+def test_a_log_that_is_over_is_read_once(page_at: Pages, scripted: Scripted) -> None:
+    scripted.leave_charts_out()
+    scripted.answers |= {"trial": lambda question: detail(0), "log": lambda question: log("all\n")}
+    page = page_at(scripted.url, init_script="window.later = setTimeout; setTimeout = (f, ms) => later(f, ms / 20);")
+    page.locator("tr[data-number='0']").click()
+    expect(page.get_by_role("log")).to_have_text("all\n")
+    page.evaluate("new Promise(done => later(done, 300))")
+    assert len(scripted.asked("log")) == 1
+
+
 def test_a_trial_that_changes_is_read_again(page_at: Pages, scripted: Scripted) -> None:
     scripted.leave_charts_out()
     scripted.answers["trial"] = lambda question: detail(0, "RUNNING", metrics=[], finished_at=None)
@@ -189,6 +199,7 @@ def test_what_could_not_be_read_for_a_loss_is_read_when_the_connection_is_back(
     page.locator("tr[data-number='2']").click()
     scripted.wait_for("ask", what="trial")
     scripted.answers |= {"trial": lambda question: detail(2), "log": lambda question: log("")}
+    scripted.opening = [delta([], since=3, seq=3)]  # nothing has changed
     scripted.drop()
     expect(page.locator("#detail")).to_contain_text("process-1")  # it can be read later
     kinds = [message["type"] for message in scripted.received]

@@ -70,11 +70,11 @@ def test_updates_keep_sort_page_scroll_and_focus(page_at: Pages, scripted: Scrip
 def test_a_row_that_moves_keeps_the_focus(page_at: Pages, scripted: Scripted) -> None:
     page = opened(page_at, scripted, [row(k, loss=k) for k in range(5)])
     page.get_by_role("columnheader", name="loss").get_by_role("button").click()
-    focused = page.get_by_role("button", name="Trial 1: details")
+    focused = page.get_by_role("button", name="Trial 3: details")
     focused.focus()
-    scripted.send(delta([row(1, loss=3.5)], since=5, seq=6))
-    expect(page.locator("#trials tbody tr").nth(3)).to_contain_text("3.5")
-    assert numbers(page) == [0, 2, 3, 1, 4]
+    scripted.send(delta([row(3, loss=0.25)], since=5, seq=6))
+    expect(page.locator("tr[data-number='3']")).to_contain_text("0.25")
+    assert numbers(page) == [0, 3, 1, 2, 4]
     expect(focused).to_be_focused()
 
 

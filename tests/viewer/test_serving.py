@@ -21,6 +21,7 @@ from asyncsweep.viewer.running import RunSource
 from asyncsweep.viewer.serving import serve
 from tests.leaks import nothing_left
 from tests.viewer.doors import TOKEN, WAIT_S, Door, opened
+from tests.viewer.floods import Flood, give_small_buffers, until
 from tests.viewer.waiting_sweeps import waiting
 
 pytestmark = pytest.mark.anyio
@@ -198,7 +199,7 @@ async def test_several_sweeps_have_a_name_each(tmp_path: Path) -> None:
 
 
 async def busy(door: Door, tasks: anyio.abc.TaskGroup) -> list[socket.socket]:
-    """Have viewers of every kind: one that reads, one that does not acknowledge, half-open ones, and one that reads no answer."""
+    """Have viewers of every kind: that read, acknowledge nothing, read nothing; and half-open ones, and one that reads no answer."""
     ready = anyio.Event()
 
     async def view(*, acks: bool) -> None:
@@ -217,8 +218,9 @@ async def busy(door: Door, tasks: anyio.abc.TaskGroup) -> list[socket.socket]:
         sock.connect(("127.0.0.1", door.port))
         sock.send(data)
         found.append(sock)
-    await anyio.wait_all_tasks_blocked()
-    return found
+    lazy = socket.socket()
+    await until(Flood(lazy, door).is_stuck)
+    return [*found, lazy]
 
 
 class Mine(Exception):
@@ -226,7 +228,10 @@ class Mine(Exception):
 
 
 @pytest.mark.parametrize("way", ["normally", "by an exception", "by cancellation"])
-async def test_leaving_takes_a_bounded_time_and_leaves_nothing_behind(way: str) -> None:
+async def test_leaving_takes_a_bounded_time_and_leaves_nothing_behind(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_small_buffers(monkeypatch)
     async with waiting() as run, nothing_left():
         socks: list[socket.socket] = []
         with anyio.fail_after(server.CLOSE_S + WAIT_S):

@@ -14,6 +14,7 @@ const TAIL_BYTES = 32 * 1024;
 
 export function mountDetail(dialog, store, actions) {
   let shown = null; // the trial's number
+  let asked = null; // the turn whose answer is awaited
   let turn = 0; // grows with each trial that is opened: answers about an earlier one are dropped
   let detail = null;
   let askTimer = null;
@@ -81,7 +82,7 @@ export function mountDetail(dialog, store, actions) {
   // -- asking ------------------------------------------------------------------------------------------------------------
 
   async function read() {
-    const mine = turn;
+    const mine = (asked = turn);
     isDue = false;
     try {
       const answer = await actions.ask("trial", { trial: shown });
@@ -94,6 +95,7 @@ export function mountDetail(dialog, store, actions) {
       if (mine === turn) drawFacts(error.message);
     }
     if (mine !== turn) return;
+    asked = null;
     askTimer = setTimeout(() => {
       askTimer = null;
       if (isDue) read();
@@ -102,7 +104,7 @@ export function mountDetail(dialog, store, actions) {
 
   function readAgain() {
     isDue = true;
-    if (askTimer === null) read();
+    if (askTimer === null && asked !== turn) read();
   }
 
   function followLog() {

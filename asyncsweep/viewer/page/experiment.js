@@ -18,6 +18,7 @@ const LONGEST_TICK = 22;
 const DIGITS = 5; // of a choice's place
 const HUGEST = 1e300; // beyond it the differences of two values are no longer finite
 const MARGIN = 0.1;
+const MANY = 1e6;
 
 export const NOT_A_NUMBER = "NaN";
 const SPECIAL = new Map([
@@ -36,11 +37,12 @@ export function isSpecial(value) {
 //   isCategory   values are codes; an axis of mixed values becomes one when it meets a text
 //   choices      texts by the places that codes stand for
 //   isPinned     all choices are on the axis, met or not
+//   isWhole      of whole numbers
 //   low, high    where it ends; null where the values decide
 class Axis {
   constructor(id, kind, label) {
     Object.assign(this, { id, kind, label, isCategory: false, choices: [], isPinned: false });
-    Object.assign(this, { low: null, high: null, isLog: false, direction: null, read: () => undefined });
+    Object.assign(this, { low: null, high: null, isLog: false, isWhole: false, direction: null, read: () => undefined });
   }
 
   code(place) {
@@ -49,7 +51,7 @@ class Axis {
 
   // What stands beside a value on the axis.
   tick(value) {
-    if (!this.isCategory) return numberText(value, 6);
+    if (!this.isCategory) return Math.abs(value) >= MANY ? Number(value.toPrecision(3)).toExponential() : numberText(value, 6);
     const text = this.choices[Number(value)] ?? "?";
     return text === "" ? "(empty)" : shortened(text, LONGEST_TICK);
   }
@@ -67,7 +69,7 @@ export class Axes {
     this.ids = new Map(); // a column's key -> its axis's id, which it keeps whatever columns come
     this.list = [];
     this.byId = new Map();
-    this.hasTurned = false; // an axis became a category, and datapoints made before have numbers there
+    this.turned = []; // axes that became categories: datapoints made before have numbers there
   }
 
   // The columns of the store; an axis that was there already stays the same object.
@@ -99,11 +101,23 @@ export class Axes {
     return made;
   }
 
+  // All trials as HiPlot has them; what turned before is done with.
+  datapoints(rows) {
+    const made = rows.map((row) => this.datapoint(row));
+    if (this.turned.length === 0) return made;
+    for (const axis of this.turned) {
+      axis.places.clear();
+      axis.choices = [];
+    }
+    this.turned = [];
+    return rows.map((row) => this.datapoint(row));
+  }
+
   ofColumn(column, place) {
     if (!this.ids.has(column.key)) this.ids.set(column.key, `c${this.ids.size}`);
     const id = this.ids.get(column.key);
     const axis = this.byId.get(id) ?? new Axis(id, column.kind, column.key);
-    Object.assign(axis, { low: column.low, high: column.high, isLog: column.log, direction: column.direction });
+    Object.assign(axis, { low: column.low, high: column.high, isLog: column.log, direction: column.direction, isWhole: column.type === "int" });
     if (column.type === "category") {
       Object.assign(axis, { isCategory: true, isPinned: true, choices: column.choices });
       axis.read = (row) => (Number.isInteger(row.cells[place]) ? axis.code(row.cells[place]) : undefined);
@@ -120,7 +134,10 @@ export class Axes {
   mixed(axis, cell) {
     if (cell === null || cell === undefined) return undefined;
     if (!axis.isCategory && (typeof cell === "number" || SPECIAL.has(cell))) return numeric(cell);
-    if (!axis.isCategory) axis.isCategory = this.hasTurned = true;
+    if (!axis.isCategory) {
+      axis.isCategory = true;
+      this.turned.push(axis);
+    }
     const text = typeof cell === "string" ? cell : JSON.stringify(cell);
     if (!axis.places.has(text)) {
       axis.places.set(text, axis.choices.length);

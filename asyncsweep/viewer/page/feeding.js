@@ -82,9 +82,7 @@ export class Feeding {
     const rows = this.store.shown().filter((row) => this.isFor(row));
     this.sample = new Sample(this.store, this.axes.list.length);
     const chosen = this.sample.of(rows);
-    let datapoints = chosen.map((row) => this.axes.datapoint(row));
-    if (this.axes.hasTurned) datapoints = chosen.map((row) => this.axes.datapoint(row));
-    this.axes.hasTurned = false;
+    const datapoints = this.axes.datapoints(chosen);
     const values = new Values(this.axes, datapoints);
     const isWorth = (axis) => axis.kind !== "trial" && values.of(axis.id).seen.size > 0 && values.count(axis) > 1;
     this.why = datapoints.length < 2 ? NOTHING : this.axes.list.some(isWorth) ? "" : ALIKE;
@@ -123,7 +121,7 @@ export class Feeding {
     for (const [number, row] of this.waiting) {
       const isWanted = this.sample.wants(row);
       const datapoint = isWanted ? this.axes.datapoint(row) : null;
-      if (this.axes.hasTurned) this.isStale = true;
+      if (this.axes.turned.length) this.isStale = true;
       if (isWanted && (this.isStale || !this.hasPlace(datapoint))) continue;
       this.waiting.delete(number);
       if (isWanted) fitting.push(this.draw(number, row, datapoint));

@@ -18,6 +18,7 @@ const LOADED = 2;
 const BROKEN = 3;
 const HEIGHT = 400;
 const MOST_CHOICES = 5000;
+const MANY_RULES = 1000;
 
 let loading = null;
 
@@ -39,12 +40,16 @@ export function loadHiPlot() {
 
 // HiPlot's style sheets keep to its own elements, but for the looks of scroll bars.
 function takeBack() {
-  for (const style of document.head.querySelectorAll("style")) {
-    const { sheet } = style;
+  for (const { sheet } of document.head.querySelectorAll("style")) {
     for (let at = (sheet?.cssRules.length ?? 0) - 1; at >= 0; at--) {
       if (sheet.cssRules[at].selectorText?.startsWith("::-webkit-scrollbar")) sheet.deleteRule(at);
     }
   }
+}
+
+// Thousands of its rules are a framework's, for buttons and forms that are not shown here: a browser would look at them for every element.
+function putAway() {
+  for (const { sheet } of document.head.querySelectorAll("style")) if (sheet?.cssRules.length > MANY_RULES) sheet.disabled = true;
 }
 
 // The plot that lives on. `host` is who feeds it:
@@ -68,6 +73,7 @@ export class LivePlot {
     hiplot.render(element, { ...props, plugins: { [DISPLAY]: subclass(Base, this) } });
     this.hiplot = find(element);
     if (!isAsExpected(this.hiplot, Base)) throw new Error("HiPlot is not built as expected");
+    putAway();
     this.hiplot.createNewParamsDef = (datapoints) => host.define(datapoints);
     const menu = this.hiplot.contextMenuRef.current;
     menu.removeCallbacks(this.hiplot);

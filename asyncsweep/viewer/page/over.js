@@ -10,6 +10,7 @@ export class Over {
     this.running = new Map();
     this.live = null; // {plot: LivePlot, axes: () -> Axes}
     this.frame = null;
+    this.theme = this.colours = null;
   }
 
   take(changed, gone, reset) {
@@ -35,14 +36,22 @@ export class Over {
     if (!plot?.over || !plot.pplot) return;
     const context = plot.over.getContext("2d");
     plot.lines.clear(context);
-    const colour = (name) => getComputedStyle(plot.over).getPropertyValue(name);
+    this.look();
     const draw = (row, look) => plot.lines.mark(context, live.axes().datapoint(row), look);
     if (store.states.has("RUNNING")) {
-      const look = { colour: colour("--running"), width: 1.6, dash: dashOf("RUNNING") };
+      const look = { colour: this.colours.running, width: 1.6, dash: dashOf("RUNNING") };
       for (const row of [...this.running.values()].slice(-MOST_RUNNING)) if (this.passes(row)) draw(row, look);
     }
     const chosen = store.rows.get(store.chosen);
-    if (chosen) draw(chosen, { colour: colour("--ink"), width: 3.2 });
+    if (chosen) draw(chosen, { colour: this.colours.ink, width: 3.2 });
+  }
+
+  // Asked for once, for browsers work out all styles then.
+  look() {
+    if (this.theme === this.store.theme) return;
+    this.theme = this.store.theme;
+    const style = getComputedStyle(document.documentElement);
+    this.colours = { running: style.getPropertyValue("--running"), ink: style.getPropertyValue("--ink") };
   }
 
   passes(row) {

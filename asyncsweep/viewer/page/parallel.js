@@ -54,14 +54,14 @@ class ParallelPlot {
     this.keepButton = press("Keep", () => this.plot.cut(true), "Show the brushed trials alone");
     this.excludeButton = press("Exclude", () => this.plot.cut(false), "Hide the brushed trials");
     this.clearButton = press("Show all", () => this.plot.clear(), "Clear the brushes, and show again what was hidden");
-    this.buttons = element("span", { class: "parallel-buttons", role: "group", "aria-label": "Brushed trials" }, this.keepButton, this.excludeButton, this.clearButton);
-    bar.append(this.buttons);
+    bar.append(element("span", { class: "parallel-buttons", role: "group", "aria-label": "Brushed trials" }, this.keepButton, this.excludeButton, this.clearButton));
     this.menu = new AxisMenu(bar, this);
     this.legend = element("div", { class: "parallel-legend" });
     this.note = element("p", { class: "chart-note faint" });
     this.words = element("p", { class: "placeholder chart-words" });
     this.box = element("div", { class: "parallel-plot" });
     this.scroller = element("div", { class: "parallel-scroller" }, this.box);
+    this.tools = bar;
     this.shownParts = [bar, this.legend, this.scroller, this.note];
     section.append(element("div", { class: "chart-head" }, element("h2", {}, "Parallel plot"), bar), this.legend, this.words, this.scroller, this.note);
     this.say("Loading HiPlot.");
@@ -185,6 +185,9 @@ class ParallelPlot {
       console.warn(`The parallel plot is HiPlot's plain one: ${error.message}`);
       const box = element("div");
       this.box.replaceChildren(box);
+      this.box.classList.add("plain");
+      this.shownParts = [this.scroller, this.note];
+      for (const part of [this.legend, this.tools]) part.hidden = true;
       return new PlainPlot(box, this.hiplot, this);
     }
   }
@@ -345,13 +348,12 @@ class ParallelPlot {
       this.store.emit("drawn", this.store.drawn);
     }
     const { plot } = this;
-    this.buttons.hidden = plot?.isPlain === true;
     this.keepButton.disabled = this.excludeButton.disabled = !plot?.isBrushed;
     this.clearButton.disabled = !(plot?.isBrushed || plot?.isCut);
     const parts = [
       shown < of && `${count(shown)} of ${count(of)} trials drawn: the best ones, and a sample of the others`,
       plot?.isPlain && "This is not the HiPlot that this page was made for: brushes do not survive new trials",
-      "Drag along an axis to brush, drag its name to move it, click it to turn it upside down",
+      !plot?.isPlain && "Drag along an axis to brush, drag its name to move it, click it to turn it upside down",
     ];
     this.note.textContent = parts.filter(Boolean).join(" · ");
   }

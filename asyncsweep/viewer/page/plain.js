@@ -20,7 +20,10 @@ export class PlainPlot {
   }
 
   render(definitions) {
-    const known = (values) => Object.fromEntries(Object.entries(values).filter(([key]) => key !== "uid" && key !== "from_uid"));
+    const { list } = this.host.axes;
+    const shown = (axis, value) => (axis.isCategory ? `${Number(value)}: ${axis.tick(value)}` : value);
+    const known = (values) =>
+      Object.fromEntries(list.filter(({ id }) => values[id] !== undefined).map((axis) => [axis.id, shown(axis, values[axis.id])]));
     const given = ({ type, colormap, force_value_min, force_value_max, label_css, label_html }) => ({
       type, colormap, force_value_min, force_value_max, label_css, label_html, colors: null,
     });

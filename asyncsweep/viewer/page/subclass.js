@@ -120,9 +120,14 @@ export function subclass(Base, live) {
     createScale(id) {
       const scale = super.createScale(id);
       const axis = live.host.axes.byId.get(id);
-      if (scale === null || !axis?.isCategory) return scale;
-      scale.tickFormat = () => (code) => axis.tick(code);
-      scale.ticks = () => thinned(scale.domain(), MOST_TICKS);
+      if (scale !== null && axis?.isCategory) {
+        scale.tickFormat = () => (code) => axis.tick(code);
+        scale.ticks = () => thinned(scale.domain(), MOST_TICKS);
+      } else if (scale?.hip_type === "numeric" && axis?.isWhole && typeof scale.ticks === "function") {
+        const { ticks } = scale;
+        scale.tickFormat = () => (value) => axis.tick(value);
+        scale.ticks = (count) => ticks(count).filter(Number.isInteger);
+      }
       return scale;
     }
 
