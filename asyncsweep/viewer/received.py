@@ -92,7 +92,6 @@ class Curves:
     def __init__(self) -> None:
         self.watched: tuple[int, ...] = ()
         self.points: dict[int, list[tuple[int, Any]]] = {}
-        self._attempts: dict[int, int] = {}
 
     def watch(self, trials: tuple[int, ...]) -> None:
         """Watch these from now on; what is known of them already stays."""
@@ -110,13 +109,10 @@ class Curves:
             if curve.trial not in self.watched:
                 continue  # it was, when this was sent
             points = self.points.get(curve.trial, [])
-            if self._attempts.get(curve.trial) != curve.attempt:
-                points = []
             if len(curve.steps) != len(curve.values) or not 0 <= curve.begin <= len(points):
                 raise Malformed(f"points of trial {curve.trial} do not go on where those before end")
             new = zip(curve.steps, map(number, curve.values), strict=True)
             self.points[curve.trial] = [*points[: curve.begin], *new]
-            self._attempts[curve.trial] = curve.attempt
             changed.append(curve.trial)
         return changed
 

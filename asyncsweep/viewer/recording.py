@@ -135,8 +135,7 @@ async def _logs(source: Source, trials: Sequence[TrialRecord], room: int) -> lis
         except (AsyncSweepError, OSError):
             continue
         if log.total:
-            # Whatever else there may be, nothing comes after it here.
-            fields = {**log_fields(log, is_cut_at_start=True), "trial": trial.number, "is_over": True}
+            fields = {**log_fields(log, is_cut_at_start=True), "trial": trial.number}
             found.append((trial.number, JSON.encode(fields)))
             room -= len(found[-1][1])
     return found

@@ -212,7 +212,7 @@ def _n_open(data: bytes) -> int:
     """How many bytes at the end begin a character that goes on after them."""
     for n, byte in enumerate(reversed(data[-3:]), 1):
         if byte & 0xC0 != 0x80:
-            length = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+            length = 1 + (byte >= 0xC2) + (byte >= 0xE0) + (byte >= 0xF0) if byte <= 0xF4 else 1
             return n if length > n else 0
     return 0
 

@@ -36,6 +36,9 @@ globalThis.fresh = () => {
 fresh();
 """
 
+# Two frames are drawn meanwhile, and with them is what was to be drawn at once; observers of what is in sight have been called.
+FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+
 
 class Lab:
     """See the module.

@@ -11,7 +11,7 @@ from anyio.from_thread import BlockingPortal
 
 from asyncsweep.fronts import front
 from tests.viewer import browser
-from tests.viewer.laboratory import HTML, SCRIPT, Lab, curve, wait_until
+from tests.viewer.laboratory import FRAMES, HTML, SCRIPT, Lab, curve, wait_until
 from tests.viewer.scripted import COLUMNS, Message, Scripted, column, delta, row, snapshot, status
 
 TWO = [column("error", "metric", direction="minimize"), column("speed", "metric", direction="maximize")]
@@ -119,7 +119,11 @@ def test_a_zoom_survives_updates(lab: Lab) -> None:
     lab.page.mouse.down()
     lab.page.mouse.move(area["x"] + 200, area["y"] + 160, steps=4)
     # What comes during the drag waits for its end.
-    lab.evaluate("message => t.store.take(message)", delta([row(40, loss=0.6)], since=40, seq=41))
+    lab.evaluate(
+        "message => { t.history.drawnAt = -1e9; t.store.take(message) }", delta([row(40, loss=0.6)], since=40, seq=41)
+    )
+    lab.evaluate(FRAMES)
+    assert lab.evaluate("t.history.isDirty")
     lab.page.mouse.move(area["x"] + 260, area["y"] + 200, steps=4)
     lab.page.mouse.up()
     wait_until(lambda: lab.evaluate("t.history.host._fullLayout.xaxis.autorange === false"), "the zoom")

@@ -503,7 +503,7 @@ async def test_watched_curves_grow_and_are_watched_again_after_a_lost_connection
     async def first(peer: Peer) -> None:
         await peer.open()
         await peer.hear("watch")
-        await peer.say(points(curve))
+        await peer.say(points(curve, {**curve, "trial": 8}))
         while (await peer.hear("ack"))["received"] < 3:
             pass
         await peer.say(points(more))
@@ -522,6 +522,7 @@ async def test_watched_curves_grow_and_are_watched_again_after_a_lost_connection
         async for change in stream:
             if change.curves:
                 seen.append(list(stream.curves[3]))
+                assert list(stream.curves) == [3]
             if seen and seen[-1] == [(0, 9.0)]:
                 break
     assert seen[-2:] == [[(0, 5.0), (2, 3.0), (3, 2.0)], [(0, 9.0)]]
@@ -768,12 +769,13 @@ DEEP = b"\x91" * 5_000 + b"\xc0"
         {"type": "delta", "from": 1, "seq": 1, "rows": [[1, "FAILED", 1, 1, 1, 1, 1, None, 0.1, -1]]},
         {"type": "delta", "from": 1, "seq": 1, "rows": [[1, "FAILED", 1, 1, 1, 1, 1, None, 0.1, "__proto__"]]},
         {"type": "delta", "from": 1, "seq": 1, "columns": [{"key": "a", "name": "a", "kind": "x", "type": "float"}]},
+        msgpack.packb({"type": "delta", "from": 1, "seq": 1, "rows": [[1, "FAILED", 1, 1, 1, 1, 1, None, msgpack.ExtType(1, b"a")]]}),
         {"type": "status", "state": "DANCING"}, {"type": "status", "state": "ENDED", "counts": []},
         {**snapshot(part=1), "part": 1}, {"type": "snapshot", "part": 0},
         {"type": "points", "curves": [{"trial": 3, "attempt": 1, "from": 1, "of": 1, "steps": [], "values": []}]},
         {"type": "points", "curves": [{"trial": 3, "attempt": 1, "from": 0, "of": 1, "steps": [1], "values": []}]},
     ],
-    ids=range(24),
+    ids=range(25),
 )  # fmt: skip
 async def test_what_is_no_message_ends_it_with_an_error(said: Any) -> None:
     async def script(peer: Peer) -> None:

@@ -17,7 +17,7 @@ import asyncsweep as sw
 from asyncsweep.cli.export_html import interactive
 from asyncsweep.cli.show import read
 from asyncsweep.core import events as ev
-from asyncsweep.core.records import ErrorInfo
+from asyncsweep.core.records import Direction, ErrorInfo
 from asyncsweep.space import Constant
 from asyncsweep.testing.events import Bench, pruned, reported, spec, started, suggested, worker_joined
 from asyncsweep.viewer.assets import LIBRARIES, library
@@ -62,15 +62,14 @@ def sweep(directory: Path) -> Path:
         "optimizer": sw.Categorical(["sgd", "adam", "rmsprop"]),
         "epochs": Constant(30),
     }
-    settings = spec(
-        n_trials=N_TRIALS, space=space, directions={"loss": "minimize"}, concurrency=4, objective="train.py"
-    )
+    directions: dict[str, Direction] = {"loss": "minimize"}
+    settings = spec(n_trials=N_TRIALS, space=space, directions=directions, concurrency=4, objective="train.py")
     bench = Bench(settings, worker_joined(slots=4))
     for k in range(N_TRIALS):
         lr, depth, place = 10 ** (-5 + k * 7 % 41 / 10), 1 + k * 5 % 8, k * 11 % 3
         loss = 0.2 + abs(math.log10(lr) + 2.6) / 4 + 1 / (3 + depth) + place / 10
         params = {"lr": lr, "depth": depth, "optimizer": ["adam", "rmsprop", "sgd"][place], "epochs": 30}
-        bench.send(suggested(k, **params), started(k))
+        bench.send(suggested(k, **params), started(k), after_s=1 if k else 1.7638e9)
         n_steps = 3 if k % 5 == 4 and k > 8 else 12
         for step in range(n_steps):
             bench.send(reported(k, step, loss + 1.5 * math.exp(-step / 4)), after_s=2)
@@ -163,6 +162,7 @@ def opened(pages: Pages, exported: Path, **options: Any) -> tuple[Sync, list[str
 def test_a_file_shows_everything_without_asking_anybody(page_at: Pages, exported: Path) -> None:
     shown, requests = opened(page_at, exported)
     expect(shown.get_by_role("heading", level=1)).to_have_text("image-classifier")
+    expect(shown.locator("#link")).to_contain_text(re.compile(r"recorded \d"))
     expect(shown.locator("#shown")).to_have_text("60 of 60 shown")
     expect(shown.locator("#parallel .label-name")).to_have_count(6)
     screenshot(shown, "exported-light", full_page=True)

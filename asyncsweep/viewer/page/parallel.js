@@ -19,6 +19,7 @@ import { STATES } from "./store.js";
 import { Choice } from "./switches.js";
 
 const SOON_MS = 20;
+const STILL_MS = 200; // a brush that was not moved for so long selects, held or not: other views take their time
 const AXIS_PX = 58;
 const MOST_MENDED = 3;
 const MOST_HIGHLIGHTED = 300;
@@ -42,6 +43,7 @@ class ParallelPlot {
     this.name = store.info?.name;
     this.timer = null;
     this.isHeld = false; // by the pointer
+    this.brushedAt = -Infinity;
     this.isSelectionDue = this.isSelecting = this.hasSelected = false;
     this.nMended = 0;
     this.build(section);
@@ -151,10 +153,11 @@ class ParallelPlot {
     const begin = performance.now();
     const isAnew = this.feed(this.untilAnew(begin) === 0);
     if (this.plot?.isBroken) this.mend();
-    if (this.isSelectionDue) this.select();
+    if (this.isSelectionDue && !(this.isHeld && begin < this.brushedAt + STILL_MS)) this.select();
     this.tell();
     this.pace.worked(begin, performance.now(), isAnew);
     if (this.feeding.isBehind && !this.isHeld) this.timer = setTimeout(() => this.flush(), Math.max(SOON_MS, this.untilAnew(performance.now())));
+    else if (this.isSelectionDue) this.timer = setTimeout(() => this.flush(), STILL_MS);
   }
 
   untilAnew(now) {
@@ -265,6 +268,7 @@ class ParallelPlot {
   }
 
   brushed() {
+    this.brushedAt = performance.now();
     this.isSelectionDue = true;
     this.plan();
   }

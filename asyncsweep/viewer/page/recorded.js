@@ -3,7 +3,7 @@
 //   {"messages": [hello, snapshot, ..., status], "details": {"3": detail, ...}, "logs": {"3": answer, ...}, "curves": [curve, ...],
 //    "csv": {"head": line, "lines": {"3": line, ...}} or null}
 
-import { number as shown } from "./format.js";
+import { moment, number as shown } from "./format.js";
 
 export function recording(page) {
   const block = page.getElementById("recorded");
@@ -23,7 +23,7 @@ class Recording {
   start(store) {
     this.store = store;
     for (const message of this.messages) store.take(message);
-    store.setLink("closed", "recorded");
+    store.setLink("closed", `recorded ${moment(store.status?.now)}`.trim());
   }
 
   watch(numbers) {
