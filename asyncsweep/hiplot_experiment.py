@@ -178,16 +178,13 @@ class _Texts:
         self._n_long: dict[str, int] = {}
 
     def __call__(self, value: Any) -> Any:
-        if _is_number(value) and self._is_plain(value):
+        if _is_number(value):
             return _number(value)
         text = str(cell(value)) if self._cells is None else self._cells.text(value)
         if len(text) > LONGEST_TEXT:
             place = self._n_long.setdefault(text, len(self._n_long) + 1)
             text = f"{text[:LONGEST_TEXT]}\N{HORIZONTAL ELLIPSIS} ({place})"
         return _plain(text)
-
-    def _is_plain(self, value: Any) -> bool:
-        return self._cells is None or self._cells.text(value) == str(value)
 
 
 def _plain(text: str) -> str:

@@ -107,18 +107,19 @@ def test_long_choices_are_cut_and_still_told_apart() -> None:
 
 
 def test_domains_that_objectives_made_up_are_put_together() -> None:
-    first, second = (
-        trial(0, "COMPLETE", {"a": 0.5, "b": 1, "c": 2}, value=1.0),
-        trial(1, "FAILED", {"a": 5.0, "b": "x", "c": 3}),
-    )
-    first.domains = {"a": sw.Float(0.1, 1, log=True), "b": sw.Int(0, 3), "c": sw.Int(0, 3)}
-    second.domains = {"a": sw.Float(0, 9), "b": sw.Categorical(["x"]), "c": sw.Int(1, 8)}
-    made = result(first, second, space={"k": 1}).to_hiplot().validate().parameters_definition
+    first = trial(0, "COMPLETE", {"a": 0.5, "b": 1, "c": 2, "d": "1"}, value=1.0)
+    second = trial(1, "FAILED", {"a": 5.0, "b": "x", "c": 3, "d": 1})
+    same = sw.Categorical(["1", 1])
+    first.domains = {"a": sw.Float(0.1, 1, log=True), "b": sw.Int(0, 3), "c": sw.Int(0, 3), "d": same}
+    second.domains = {"a": sw.Float(0, 9), "b": sw.Categorical(["x"]), "c": sw.Int(1, 8), "d": same}
+    experiment = result(first, second, space={"k": 1}).to_hiplot().validate()
+    made = experiment.parameters_definition
     assert [(made[n].type, made[n].force_value_min, made[n].force_value_max) for n in "abc"] == [
         (ValueType.NUMERIC, 0, 9),
         (ValueType.CATEGORICAL, None, None),
         (ValueType.NUMERIC, 0, 8),
     ]
+    assert column(experiment, "d") == ['"1"', 1]
 
 
 HOSTILE = [

@@ -44,6 +44,7 @@ def test_the_best_trials_come_first_and_no_more_than_five() -> None:
         ["2", "2", "0.5"],
         ["0", "3", "0.5"],
     ]
+    assert rows(shown)[0] == ["trial", "value", "x", "time"]
     assert "<b>8 trials</b>" in shown and ">complete 7</span>" in shown and "n_trials reached" in shown
 
 

@@ -40,7 +40,7 @@ class Form:
         """
         try:
             return self._decode(data, type=kind)
-        except (RecursionError, ValueError, OverflowError) as error:
+        except (RecursionError, TypeError, ValueError, OverflowError) as error:
             if isinstance(error, msgspec.DecodeError):
                 raise
             raise msgspec.DecodeError(

@@ -147,7 +147,7 @@ def fields(ask: Ask, form: Form) -> Any:
 
 def _complaint(error: msgspec.DecodeError) -> str:
     """The field first, then what is wrong with it."""
-    what, _, path = str(error).partition(" - at `$")
+    what, _, path = str(error).replace("`None`", "`null`").partition(" - at `$")
     path = path.strip("`").lstrip(".")
     return f"{path}: {what[:1].lower()}{what[1:]}"[:300] if path else f"{what[:1].lower()}{what[1:]}"[:300]
 

@@ -250,11 +250,7 @@ class _Channel:
         self.is_text = is_text
 
     async def send(self, data: bytes) -> None:
-        try:
-            await taken(lambda: self._connection.send(data, text=self.is_text), ConnectionClosed)
-        except anyio.BrokenResourceError:
-            self._connection.transport.abort()  # or closing it would wait for what is not taken
-            raise
+        await taken(lambda: self._connection.send(data, text=self.is_text), ConnectionClosed)
 
     async def receive(self) -> str | bytes | None:
         try:

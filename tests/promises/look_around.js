@@ -53,7 +53,7 @@ async ({ hasLogs, mostTrials, mostChoices }) => {
     section.scrollIntoView();
     await until(`${section.id} is drawn`, () => section.querySelector(".main-svg, .chart-words:not([hidden])"));
     for (const select of section.querySelectorAll("select")) {
-      for (const option of [...select.options].slice(0, mostChoices)) {
+      for (const option of [...select.options].filter((one) => !one.selected).slice(0, mostChoices)) {
         select.value = option.value;
         select.dispatchEvent(new Event("change"));
         const drawing = () => section.querySelector(".js-plotly-plot")?.getAttribute("aria-label") ?? "";

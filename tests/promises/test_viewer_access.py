@@ -95,7 +95,7 @@ IN_OTHER_PLACES = [
 ]
 BROKEN = [
     "Sec-WebSocket-Key: ,\r\nSec-WebSocket-Protocol: {offered}\r\n",
-    "Sec-WebSocket-Protocol: {offered}, no word (\r\n",
+    "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Protocol: {offered}, no word (\r\n",
     "Sec-WebSocket-Protocol: {offered}\r\nSec-WebSocket-Protocol: \x01\r\n",
     "Sec-WebSocket-Protocol: {offered}\r\nno header\r\n",
     "Sec-WebSocket-Protocol: {offered}\r\nContent-Length: 9\r\n",

@@ -67,9 +67,7 @@ class Lab:
 
     def settle(self) -> None:
         """Until what is near is drawn."""
-        self.evaluate(
-            "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
-        )
+        self.evaluate(FRAMES)
         done = "['history', 'curves', 'pareto'].every((name) => !t[name].isDrawing && (!t[name].isDirty || !t[name].isNear))"
         wait_until(lambda: self.evaluate(done), "the drawing of the charts")
 

@@ -329,7 +329,7 @@ def test_a_curve_grows_and_begins_anew_with_a_new_attempt(lab: Lab) -> None:
     lab.take_curves(curve(0, [5, 4, "NaN", 3]), curve(1, [6, 7]))
     assert lab.trace("curves", "curve-0")["y"] == [5, 4, None, 3]
     assert [lab.trace("curves", f"curve-{k}")["line"]["dash"] for k in (0, 1)] == ["solid", "dash"]
-    assert lab.note("curves") == "2 curves · 1 reports NaN, infinite or beyond 1e300"
+    assert lab.note("curves") == "2 curves · 1 report NaN, infinite or beyond 1e300"
     lab.take_curves(curve(0, [2], steps=[4], **{"from": 4}))
     assert lab.trace("curves", "curve-0")["y"] == [5, 4, None, 3, 2]
     assert lab.trace("curves", "heads")["y"] == [2]

@@ -39,8 +39,8 @@ def complete(source: BenchSource, count: int) -> None:
 def many(n: int, **changes: Any) -> tuple[BenchSource, Hub]:
     source = opened(on.spec(n_trials=None, **changes), on.worker_joined())
     complete(source, n)
-    hub = Hub(source)
     source.publish()
+    hub = Hub(source)
     looked(hub)
     return source, hub
 

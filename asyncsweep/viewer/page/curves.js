@@ -148,7 +148,7 @@ function compose(store, { roles, selected }, hues, switches, colour, isNarrow) {
     `${count(lines.length)} ${lines.length === 1 ? "curve" : "curves"}`,
     selected > chosen && `${count(chosen)} of the ${count(selected)} selected trials`,
     isOutlined && "long ones in outline",
-    gaps && `${count(gaps)} reports NaN, infinite or beyond 1e300`,
+    gaps && `${count(gaps)} ${gaps === 1 ? "report" : "reports"} NaN, infinite or beyond 1e300`,
     isLogY && lower > 0 && `${count(lower)} not above 0`,
   ];
   // The ones that matter are drawn last, on top.

@@ -5,7 +5,9 @@
 
 import { Axes, Values, definitions, fits } from "./experiment.js";
 import { Sample } from "./sample.js";
+import { STATES } from "./store.js";
 
+const ENDED = STATES.filter((state) => state !== "RUNNING" && state !== "WAITING");
 const MOST_SHOWN = { param: 10, metric: 4, constraint: 2, trial: 0 }; // of each kind of axis, at first
 const NOTHING = "Trials that have ended are drawn here as lines across their parameters and metrics, from the second one on.";
 const ALIKE = "There is nothing to compare yet: these trials have the same parameters, and no metric that differs.";
@@ -56,10 +58,11 @@ export class Feeding {
     return this.isStale || this.isRescaled || this.waiting.size > 0;
   }
 
+  // How many trials are drawn, of how many that have ended and are in states that are shown; the server counts.
   get count() {
-    let of = 0;
-    for (const row of this.store.rows.values()) if (this.isFor(row)) of += 1;
-    return { shown: this.drawn.size, of };
+    const counts = Object.entries(this.store.status?.counts ?? {});
+    const of = counts.reduce((sum, [state, n]) => sum + (ENDED.includes(state) && this.store.states.has(state) ? n : 0), 0);
+    return { shown: this.drawn.size, of: Math.max(of, this.drawn.size + this.waiting.size) };
   }
 
   definition(id) {

@@ -1,13 +1,17 @@
-// The lines of the parallel plot, painted on HiPlot's canvas a few milliseconds at a time.
+// The lines of the parallel plot, painted on HiPlot's canvas some at a time: as many as leave the page at hand. What a line costs shows
+// only when the browser puts the frame on the screen, so that it is frames that are timed; and one of the width of a pixel costs a
+// seventh of a wider one.
 //
 // HiPlot starts from an empty canvas whenever a trial comes. Here new trials are painted onto what is there, and when all has to be
 // painted anew (an axis grew, trials changed), that happens on a canvas nobody sees, which then takes the place of the other: nothing
 // flickers. What the user does (a brush, another order) is shown at once as far as it is painted.
 
-const QUIET_MS = 4; // of each frame, for what nobody waits for
-const DIRECT_MS = 10; // and for what the user waits for
-const AT_A_TIME = 8;
-const MOST_DASHED = 3000;
+// Lines for each frame: at first, at most; and the milliseconds between frames that are too many, and few.
+const DIRECT = { first: 200, most: 1500, slow: 45, fast: 30 }; // the user waits for it
+const QUIET = { first: 60, most: 300, slow: 26, fast: 19 };
+const LEAST = 20;
+const MOST_DASHED = 1500;
+const MOST_WIDE = 200;
 const DASHES = { COMPLETE: [], PRUNED: [7, 4], FAILED: [2, 4], CANCELLED: [2, 4], RUNNING: [8, 4] };
 
 export class Lines {
@@ -18,9 +22,11 @@ export class Lines {
     this.queue = [];
     this.at = 0;
     this.nAtStart = 0;
+    this.pixel = 1;
     this.frame = null;
     this.hidden = null; // the canvas nobody sees, while it is painted
-    this.spentMs = 0;
+    this.speeds = new Map([[DIRECT, DIRECT.first], [QUIET, QUIET.first]]);
+    this.frameAt = null; // when the frame before was painted
   }
 
   get context() {
@@ -37,6 +43,7 @@ export class Lines {
     this.queue = spread(datapoints);
     this.at = 0;
     this.nAtStart = datapoints.length;
+    this.pixel = 1 / this.context.getTransform().a;
     this.hidden = isQuiet && datapoints.length > 0 ? this.otherCanvas() : null;
     if (this.hidden === null) this.clear(this.context);
     this.goOn();
@@ -53,7 +60,7 @@ export class Lines {
 
   stop() {
     if (this.frame !== null) cancelAnimationFrame(this.frame);
-    Object.assign(this, { frame: null, queue: [], at: 0, hidden: null });
+    Object.assign(this, { frame: null, queue: [], at: 0, hidden: null, frameAt: null });
   }
 
   goOn() {
@@ -63,15 +70,10 @@ export class Lines {
   slice() {
     this.frame = null;
     const context = this.hidden ?? this.context;
-    const begin = performance.now();
-    const end = begin + (this.hidden === null ? DIRECT_MS : QUIET_MS);
-    do {
-      const until = Math.min(this.at + AT_A_TIME, this.queue.length);
-      while (this.at < until) this.line(context, this.queue[this.at++]);
-    } while (this.at < this.queue.length && performance.now() < end);
-    this.spentMs += performance.now() - begin;
+    const until = Math.min(this.at + this.speed(this.hidden === null ? DIRECT : QUIET), this.queue.length);
+    while (this.at < until) this.line(context, this.queue[this.at++]);
     if (this.at < this.queue.length) return this.goOn();
-    Object.assign(this, { queue: [], at: 0 });
+    Object.assign(this, { queue: [], at: 0, frameAt: null });
     if (this.hidden === null) return;
     this.clear(this.context);
     this.context.save();
@@ -80,6 +82,19 @@ export class Lines {
     this.context.drawImage(this.hidden.canvas, 0, 0);
     this.context.restore();
     this.hidden = null;
+  }
+
+  // How many lines this frame may have.
+  speed(pace) {
+    const now = performance.now();
+    const passed = this.frameAt === null ? null : now - this.frameAt;
+    let speed = this.speeds.get(pace);
+    if (passed > pace.slow) speed *= 0.6;
+    else if (passed !== null && passed < pace.fast) speed *= 1.4;
+    speed = Math.max(LEAST, Math.min(pace.most, Math.round(speed)));
+    this.speeds.set(pace, speed);
+    this.frameAt = now;
+    return speed;
   }
 
   clear(context) {
@@ -103,7 +118,7 @@ export class Lines {
     const state = this.paint.stateOf(datapoint);
     const n = this.nAtStart;
     context.globalAlpha = Math.max(0.07, Math.min(0.85, 3 / n ** 0.38)) * (state === "COMPLETE" ? 1 : 0.75);
-    context.lineWidth = n > 200 ? 1.1 : 1.6;
+    context.lineWidth = n > MOST_WIDE ? this.pixel : 1.6;
     context.setLineDash(n > MOST_DASHED ? [] : DASHES[state]);
     context.strokeStyle = this.paint.colours.of(datapoint);
     this.stroke(context, datapoint);

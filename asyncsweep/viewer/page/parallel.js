@@ -76,6 +76,7 @@ class ParallelPlot {
     store.on("info", (info) => info && info.name !== this.name && this.begin(info.name));
     store.on("filter", () => this.anew(true));
     store.on("selection", (numbers) => this.selected(numbers));
+    store.on("status", () => this.tell());
     store.on("chosen", () => this.over.drawSoon());
     store.on("theme", () => this.themed());
     this.box.addEventListener("pointerdown", () => (this.isHeld = true), { capture: true });
