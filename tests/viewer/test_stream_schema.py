@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import anyio
 import jsonschema
 import pytest
 
@@ -87,8 +88,6 @@ QUESTIONS: list[dict[str, Any]] = [
 
 async def said(is_text: bool) -> list[dict[str, Any]]:
     """All that a viewer is told who asks for everything."""
-    import anyio
-
     source = odd_sweep()
     source.commands = Steered()
     line = Line(is_text=is_text)
@@ -103,7 +102,7 @@ async def said(is_text: bool) -> list[dict[str, Any]]:
         for number, question in enumerate(QUESTIONS):
             line.say(type="ask", id=number, **question)
         await line.until(lambda: len(line.client.answers) == len(QUESTIONS) and "delta" in line.kinds())
-        line.say(type="open", epoch=line.client.epoch, since=0)
+        line.say(type="open", epoch=line.client.epoch, since=line.client.seq)
         n_before = len(line.messages)
         await line.until(lambda: "delta" in line.kinds()[n_before:])
         line.close()
