@@ -66,7 +66,7 @@ class Hub:
         columns: Their columns.
         rows: Their rows, in pieces.
         status_seq: When the status changed last.
-        turn: Held by who makes a message, so that nobody waits for more than one.
+        turn: Held by who makes a message. To get it takes a turn of the loop, so that nobody waits for more than one message.
     """
 
     _scan: int | None

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import anyio
-import anyio.lowlevel
 
 from asyncsweep import __version__
 from asyncsweep.viewer import incoming
@@ -30,8 +29,6 @@ MOST_ASKED_BYTES = 2 * 2**20
 # What sending a message costs beside making it, roughly: frames, system calls, the acknowledgement. Counted, because it can
 # not be measured from here.
 SENDING_S = 0.0002
-# Others have their turn after so much work for one message.
-LONG_S = 0.001
 
 
 class Channel(Protocol):
@@ -197,8 +194,6 @@ class Session:
             work_s = time.perf_counter() - began
             if message is not None and is_news:
                 hub.charge(SENDING_S + work_s)
-            if work_s > LONG_S:
-                await anyio.lowlevel.checkpoint()
         return message, seq
 
     async def _wait(self, hub: Hub | None, seq: int) -> None:

@@ -20,7 +20,8 @@ def text(value: str, most: int = CELL_CHARS) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return value.encode(errors="backslashreplace").decode()
+        # Half of a pair of surrogates says nothing; it becomes one character, so that the text is no longer than it was.
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value
 
 

@@ -101,10 +101,10 @@ def test_nothing_in_a_sweep_is_executed(place: str, edition: str, shown: At, tmp
     many = len(texts) if place == "trials" else 4
     choices = 4 if place in ("columns", "objectives") else 1
     found = page.evaluate(LOOK_AROUND, {"hasLogs": place == "trials", "mostTrials": many, "mostChoices": choices})
-    for chart in ("#history", "#curves"):
-        points = page.locator(f"{chart} .points path")
-        if points.count():
-            points.first.hover(force=True)
+    history = page.locator("#history")
+    history.locator(".points path").first.hover(force=True)
+    expect(history.locator(".chart-tip")).to_contain_text("Trial")
+    assert history.locator(".chart-tip :not(strong, dl, dt, dd)").count() == 0
     assert found["become"] == []
     assert page.evaluate("[window.__ran, window.__refused]") == [0, []]
     assert name[:40] in found["texts"]

@@ -53,6 +53,15 @@ def test_all_trials_that_change_again_and_again_do_not_either() -> None:
     assert len(log) <= 2 * 1_000 + 2 * changes.SEGMENT
 
 
+def test_segments_that_become_empty_or_small_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(changes, "SEGMENT", 16)
+    log, random = Changes(), Random(1)
+    for _ in range(20):
+        for trial in random.sample(range(500), 400):
+            log.touch(trial)
+    assert len(log._segments) <= 4 * 500 / 16
+
+
 def test_the_first_few_are_had_without_looking_at_the_rest() -> None:
     log = Changes()
     for trial in range(10_000):

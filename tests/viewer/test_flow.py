@@ -243,6 +243,14 @@ def test_opening_again_begins_anew_and_counts_on() -> None:
     assert flow.sent == before + 2
 
 
+def test_opening_ends_the_watching() -> None:
+    _, hub, flow, _ = reporting(3)
+    flow.open("bench", hub, None, None)
+    assert "points" not in kinds(sent(flow))
+    flow.watch([0])
+    assert "points" in kinds(sent(flow))
+
+
 # -- sharing -------------------------------------------------------------------------------------------------------------
 
 
@@ -257,8 +265,8 @@ def test_all_who_are_up_to_date_get_the_very_same_bytes() -> None:
     assert first is not None and all(other is first for other in others)
 
 
-def test_rows_of_a_snapshot_are_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    _, hub = many(30)
+def test_rows_of_a_snapshot_are_encoded_once_though_the_sweep_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, hub = many(30)
     monkeypatch.setattr(rows_module, "PIECE_ROWS", 4)
     made = 0
     make = hub.rows._made
@@ -271,9 +279,13 @@ def test_rows_of_a_snapshot_are_encoded_once(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(hub.rows, "_made", counted)
     sent(viewer(hub))
     before = made
-    sent(viewer(hub))
+    complete(source, 1)
+    shown(source, hub)
+    client = Client()
+    get(viewer(hub), client)
+    assert len(client.rows) == 31
     assert before >= 8
-    assert made - before <= 1  # the last, which is not full
+    assert made - before <= 1  # the last, which was not full
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -189,7 +189,7 @@ async def test_others_have_their_turn_while_a_large_table_is_read(monkeypatch: p
         tasks.start_soon(count)
         tasks.start_soon(hub.catch_up)
         tasks.start_soon(hub.catch_up)
-    assert len(set(turns)) >= 15
+    assert len(set(turns)) >= 8
     assert hub.table.total == 20
 
 
@@ -363,6 +363,7 @@ async def test_a_problem_without_an_update_is_heard_of(monkeypatch: pytest.Monke
 
 @pytest.mark.anyio
 async def test_a_watcher_that_is_closed_makes_nobody_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "TICK_S", 0.001)
     source = many(1)
     hub = Hub(source)
     await hub.catch_up()

@@ -13,7 +13,24 @@ from tests.viewer.plotted import brush, ink, peek, until
 from tests.viewer.scripted import ASSETS, COLUMNS, Scripted, column, delta, info, row, snapshot, status
 
 LOSS = column("loss", "metric", direction="minimize")
-ODD_NAMES = ["<img src=x onerror=alrt(1)>", "__proto__", "constructor", "uid", "from_uid", "🦄 <b>", "", "x" * 10_000, "a\u202eb", "c0"]
+ODD_NAMES = [
+    "<img src=x onerror=alrt(1)>",
+    "__proto__",
+    "constructor",
+    "uid",
+    "from_uid",
+    "🦄 <b>",
+    "",
+    "x" * 10_000,
+    "a\u202eb",
+    "c0",
+]
+
+
+@pytest.fixture(autouse=True)
+def no_charts(scripted: Scripted) -> None:
+    """Nothing else is drawn meanwhile."""
+    scripted.replaced["/assets/plotly.min.js"] = b""
 
 
 def table(columns: list[Any], *cells: list[Any], state: str = "COMPLETE") -> list[list[Any]]:
@@ -44,7 +61,12 @@ def test_nothing_is_drawn_until_there_is_something_to_compare(page_at: Pages, sc
         expect(words(page)).to_contain_text(two, timeout=TIMEOUT_MS)
     # Two that are the same in everything.
     same = table([LOSS], [0.5], [0.5])
-    show(scripted, "same", [column("epochs", type="constant", choices=["3"]), LOSS], [[*one[:8], None, one[8]] for one in same])
+    show(
+        scripted,
+        "same",
+        [column("epochs", type="constant", choices=["3"]), LOSS],
+        [[*one[:8], None, one[8]] for one in same],
+    )
     expect(words(page)).to_contain_text("nothing to compare yet", timeout=TIMEOUT_MS)
     show(scripted, "one parameter", [column("lr", low=0, high=1)], table([], [0.1], [0.9], state="FAILED"))
     assert until(page, rows=2)["order"] == ["lr"]
@@ -58,10 +80,15 @@ def test_nothing_is_drawn_until_there_is_something_to_compare(page_at: Pages, sc
 
 
 def test_values_that_are_no_numbers_have_a_place_of_their_own(page_at: Pages, scripted: Scripted) -> None:
-    columns = [column("lr", low=0, high=1), column("mixed", type="any"), column("big", type="int", low=1, high=2**60), LOSS]
+    columns = [
+        column("lr", low=0, high=1),
+        column("mixed", type="any"),
+        column("big", type="int", low=1, high=2**60),
+        LOSS,
+    ]
     given = table(
         columns,
-        [0.1, 3, 1, "NaN"],
+        [0.1, "Infinity", 1, "NaN"],
         [0.2, 4, "1152921504606846976", "Infinity"],
         [0.3, 5, 7, 0.5],
         [0.4, None, 8, "-Infinity"],
@@ -76,15 +103,20 @@ def test_values_that_are_no_numbers_have_a_place_of_their_own(page_at: Pages, sc
     assert seen["ticks"]["loss"][-1] == "nan/inf/null"
     assert ink(page) > 0
     # A text among the numbers makes choices of all of them.
-    more = [[6, "COMPLETE", 1, None, 1.0, None, None, None, 0.7, "adam", 9, 0.7], [7, "COMPLETE", 1, None, 1.0, None, None, None, 0.7, True, 9, 0.7]]
+    more = [
+        [6, "COMPLETE", 1, None, 1.0, None, None, None, 0.7, "adam", 9, 0.7],
+        [7, "COMPLETE", 1, None, 1.0, None, None, None, 0.7, True, 9, 0.7],
+    ]
     scripted.send(delta(more, since=6, seq=8))
-    until(page, lambda seen: seen["ticks"]["mixed"] == ["3", "4", "5", "6", "adam", "true"], rows=8)
+    until(page, lambda seen: seen["ticks"]["mixed"] == ["Infinity", "4", "5", "6", "adam", "true"], rows=8)
     # All of them NaN.
     show(scripted, "nan", [column("lr", low=0, high=1), LOSS], table([], [0.1, "NaN"], [0.5, "NaN"], [0.9, "NaN"]))
     assert until(page, rows=3, isPainting=False)["order"] == ["lr"]
 
 
-def test_names_and_values_are_shown_as_they_are_and_nothing_else_is_made_of_them(page_at: Pages, scripted: Scripted) -> None:
+def test_names_and_values_are_shown_as_they_are_and_nothing_else_is_made_of_them(
+    page_at: Pages, scripted: Scripted
+) -> None:
     for at in (0, 6):
         names = ODD_NAMES[at : at + 6]
         columns = [column(name, type="category", choices=[f"{name}!", *ODD_NAMES]) for name in names]
@@ -108,7 +140,11 @@ def test_names_and_values_are_shown_as_they_are_and_nothing_else_is_made_of_them
 
 
 def test_two_hundred_parameters_and_a_thousand_choices(page_at: Pages, scripted: Scripted) -> None:
-    columns = [*(column(f"p{n}", low=0, high=1) for n in range(200)), column("word", type="category", choices=[f"w{n}" for n in range(1000)]), LOSS]
+    columns = [
+        *(column(f"p{n}", low=0, high=1) for n in range(200)),
+        column("word", type="category", choices=[f"w{n}" for n in range(1000)]),
+        LOSS,
+    ]
     given = table(columns, *[[*((n * 7 + k) % 13 / 13 for k in range(200)), n * 19 % 1000, n / 60] for n in range(60)])
     scripted.opening = sweep("many", columns, given)
     page = page_at(scripted.url, viewport=PHONE)
@@ -129,7 +165,10 @@ def test_two_hundred_parameters_and_a_thousand_choices(page_at: Pages, scripted:
 
 
 def test_of_very_many_trials_a_sample_is_drawn_with_the_best(page_at: Pages, scripted: Scripted) -> None:
-    scripted.opening = [snapshot([row(n, loss=0.001 if n == 12_345 else 0.5 + n % 7 / 10) for n in range(24_000)]), status(COMPLETE=24_000)]
+    scripted.opening = [
+        snapshot([row(n, loss=0.001 if n == 12_345 else 0.5 + n % 7 / 10) for n in range(24_000)]),
+        status(COMPLETE=24_000),
+    ]
     page = page_at(scripted.url)
     expect(page.locator("#parallel .chart-note")).to_contain_text("of 24,000 trials drawn", timeout=TIMEOUT_MS)
     before = peek(page)
@@ -146,9 +185,11 @@ def test_another_build_of_hiplot_is_drawn_plainly_and_a_missing_one_is_told(page
     page = page_at(scripted.url, expected=["404"])
     expect(words(page)).to_contain_text('pip install "asyncsweep[viewer]"', timeout=TIMEOUT_MS)
     scripted.missing = set()
-    scripted.replaced = {"/assets/hiplot.bundle.js": _renamed()}
+    scripted.replaced["/assets/hiplot.bundle.js"] = _renamed()
     page = page_at(scripted.url)
-    expect(page.locator("#parallel .chart-note")).to_contain_text("not the HiPlot that this page was made for", timeout=TIMEOUT_MS)
+    expect(page.locator("#parallel .chart-note")).to_contain_text(
+        "not the HiPlot that this page was made for", timeout=TIMEOUT_MS
+    )
     expect(page.locator(".parallel-plot .label-name")).to_have_count(5)
     scripted.send(delta([row(3), row(4)], since=3, seq=5))
     page.wait_for_function("() => document.querySelector('.parallel-plot').textContent.includes('/5')")
@@ -178,3 +219,20 @@ def test_the_styles_of_hiplot_and_of_the_page_leave_each_other_alone(page_at: Pa
     loose = """() => [...document.styleSheets].filter((sheet) => !sheet.href).flatMap((sheet) => [...sheet.cssRules])
       .map((rule) => rule.selectorText ?? "").filter((text) => text && !/^[^,]*(\\.|#)/.test(text) && !text.startsWith("0%"))"""
     assert page.evaluate(loose) == []
+
+
+def test_a_plot_that_fails_begins_again_with_what_it_was_given(page_at: Pages, scripted: Scripted) -> None:
+    page = page_at(scripted.url, expected=["planted", "A part of the page"])
+    until(page, rows=3)
+    page.evaluate(_BREAK)
+    scripted.send(delta([row(3, loss=77.0)], since=3, seq=4))
+    again = until(page, rows=4, isPainting=False)
+    assert again["ends"]["loss"][1] >= 77.0
+    assert ink(page) > 0
+
+
+_BREAK = """() => {
+  let fiber = document.querySelector(".parallel-plot")._reactRootContainer._internalRoot.current;
+  while (typeof fiber.stateNode?.createNewParamsDef !== "function") fiber = fiber.child;
+  fiber.stateNode.plugins_ref.PARALLEL_PLOT.current.createScale = () => { throw new Error("planted"); };
+}"""

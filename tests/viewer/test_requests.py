@@ -191,6 +191,14 @@ async def test_a_piece_from_nowhere_is_refused(offset: int) -> None:
     assert answer == {"error": f"csv: offset: {offset} is not where the piece before ended; begin again with 0"}
 
 
+async def test_a_piece_that_was_read_is_not_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests_module, "CSV_CHARS", 20)
+    asker = Asker(finished_sweep())
+    offset = (await asker.ask("csv"))["next_offset"]
+    assert (await asker.ask("csv", offset=offset))["next_offset"] == offset + 20
+    assert "begin again" in (await asker.ask("csv", offset=offset))["error"]
+
+
 async def test_a_table_of_an_earlier_epoch_is_not_gone_on_with(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requests_module, "CSV_CHARS", 20)
     asker = Asker(finished_sweep())

@@ -20,7 +20,7 @@ const HUGEST = 1e300; // beyond it the differences of two values are no longer f
 const MARGIN = 0.1;
 const MANY = 1e6;
 
-export const NOT_A_NUMBER = "NaN";
+const NOT_A_NUMBER = "NaN";
 const SPECIAL = new Map([
   ["NaN", NOT_A_NUMBER],
   ["Infinity", "inf"],
@@ -28,7 +28,7 @@ const SPECIAL = new Map([
 ]);
 const specials = new Set(SPECIAL.values());
 
-export function isSpecial(value) {
+function isSpecial(value) {
   return specials.has(value);
 }
 

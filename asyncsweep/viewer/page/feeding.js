@@ -65,6 +65,12 @@ export class Feeding {
     return { shown: this.drawn.size, of: Math.max(of, this.drawn.size + this.waiting.size) };
   }
 
+  // The states of what is drawn.
+  get states() {
+    const { code } = this.axes.byId.get("state");
+    return ENDED.filter((state) => this.all.values.of("state").seen.has(code(STATES.indexOf(state))));
+  }
+
   definition(id) {
     return (this.cut ?? this.all)?.definitions?.[id];
   }

@@ -22,20 +22,24 @@ const MANY_RULES = 1000;
 
 let loading = null;
 
-// HiPlot itself; a page that has it already is not asked again.
+// HiPlot itself; a page that has it already is not asked for it.
 export function loadHiPlot() {
-  loading ??= new Promise((resolve, reject) => {
-    if (window.hiplot) return resolve(window.hiplot);
-    const script = document.createElement("script");
-    script.src = BUNDLE;
-    script.addEventListener("load", () => (window.hiplot ? resolve(window.hiplot) : reject(new Error(`${BUNDLE} is not HiPlot`))));
-    script.addEventListener("error", () => reject(new Error(`${BUNDLE} could not be loaded`)));
-    document.head.append(script);
-  }).then((found) => {
+  loading ??= (window.hiplot ? Promise.resolve() : loaded(BUNDLE)).then(() => {
+    if (!window.hiplot) throw new Error(`${BUNDLE} is not HiPlot`);
     takeBack();
-    return found;
+    return window.hiplot;
   });
   return loading;
+}
+
+function loaded(source) {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = source;
+    script.addEventListener("load", () => resolve());
+    script.addEventListener("error", () => reject(new Error(`${source} could not be loaded`)));
+    document.head.append(script);
+  });
 }
 
 // HiPlot's style sheets keep to its own elements, but for the looks of scroll bars.

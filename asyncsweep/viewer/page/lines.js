@@ -10,7 +10,7 @@
 const DIRECT = { first: 200, most: 1500, slow: 45, fast: 30 }; // the user waits for it
 const QUIET = { first: 60, most: 300, slow: 26, fast: 19 };
 const LEAST = 20;
-const MOST_DASHED = 1500;
+export const MOST_DASHED = 1500;
 const MOST_WIDE = 200;
 const DASHES = { COMPLETE: [], PRUNED: [7, 4], FAILED: [2, 4], CANCELLED: [2, 4], RUNNING: [8, 4] };
 
@@ -142,7 +142,7 @@ export class Lines {
     context.beginPath();
     for (const id of plot.state.dimensions) {
       const value = datapoint[id];
-      const y = value === undefined ? NaN : plot.yscale[id](value);
+      const y = value === undefined ? NaN : Number(plot.yscale[id](value));
       const x = plot.xscale(id);
       if (Number.isNaN(y0)) {
         if (!Number.isNaN(y)) {

@@ -6,24 +6,21 @@
 //
 // While the pointer holds something in the plot, only what leaves the axes as they are goes in.
 
-import { AxisMenu, fillLegend, fillMenu } from "./axis-menu.js";
+import { fillMenu } from "./axis-menu.js";
 import { Colours } from "./colours.js";
-import { button, element } from "./elements.js";
 import { Feeding } from "./feeding.js";
-import { count } from "./format.js";
 import { LivePlot, loadHiPlot } from "./hiplot.js";
+import { MOST_DASHED } from "./lines.js";
 import { Over } from "./over.js";
 import { Pace } from "./pace.js";
+import { Frame } from "./parallel-frame.js";
 import { PlainPlot } from "./plain.js";
+import { Selecting } from "./selecting.js";
 import { STATES } from "./store.js";
-import { Choice } from "./switches.js";
 
 const SOON_MS = 20;
-const STILL_MS = 200; // a brush that was not moved for so long selects, held or not: other views take their time
 const AXIS_PX = 58;
 const MOST_MENDED = 3;
-const MOST_HIGHLIGHTED = 300;
-const ENDED = STATES.filter((state) => state !== "RUNNING" && state !== "WAITING");
 
 export function mountParallel(section, store) {
   new ParallelPlot(section, store).start();
@@ -43,30 +40,11 @@ class ParallelPlot {
     this.name = store.info?.name;
     this.timer = null;
     this.isHeld = false; // by the pointer
-    this.brushedAt = -Infinity;
-    this.isSelectionDue = this.isSelecting = this.hasSelected = false;
+    this.selecting = new Selecting(store, this);
     this.nMended = 0;
-    this.build(section);
-  }
-
-  build(section) {
-    const bar = element("div", { class: "chart-bar" });
-    this.colourChoice = new Choice(bar, "Colour", (id) => this.chooseColour(id));
-    const press = (text, what, title) => button(text, what, { class: "quiet", title, disabled: true });
-    this.keepButton = press("Keep", () => this.plot.cut(true), "Show the brushed trials alone");
-    this.excludeButton = press("Exclude", () => this.plot.cut(false), "Hide the brushed trials");
-    this.clearButton = press("Show all", () => this.plot.clear(), "Clear the brushes, and show again what was hidden");
-    bar.append(element("span", { class: "parallel-buttons", role: "group", "aria-label": "Brushed trials" }, this.keepButton, this.excludeButton, this.clearButton));
-    this.menu = new AxisMenu(bar, this);
-    this.legend = element("div", { class: "parallel-legend" });
-    this.note = element("p", { class: "chart-note faint" });
-    this.words = element("p", { class: "placeholder chart-words" });
-    this.box = element("div", { class: "parallel-plot" });
-    this.scroller = element("div", { class: "parallel-scroller" }, this.box);
-    this.tools = bar;
-    this.shownParts = [bar, this.legend, this.scroller, this.note];
-    section.append(element("div", { class: "chart-head" }, element("h2", {}, "Parallel plot"), bar), this.legend, this.words, this.scroller, this.note);
-    this.say("Loading HiPlot.");
+    this.frame = new Frame(section, this);
+    this.box = this.frame.box;
+    this.frame.say("Loading HiPlot.");
   }
 
   start() {
@@ -75,12 +53,16 @@ class ParallelPlot {
     store.on("columns", () => this.anew());
     store.on("info", (info) => info && info.name !== this.name && this.begin(info.name));
     store.on("filter", () => this.anew(true));
-    store.on("selection", (numbers) => this.selected(numbers));
+    store.on("selection", (numbers) => {
+      this.over.drawSoon();
+      if (this.plot) this.selecting.changed(numbers);
+    });
     store.on("status", () => this.tell());
     store.on("chosen", () => this.over.drawSoon());
     store.on("theme", () => this.themed());
     this.box.addEventListener("pointerdown", () => (this.isHeld = true), { capture: true });
-    for (const event of ["pointerup", "pointercancel", "blur"]) addEventListener(event, () => this.release(), { capture: true });
+    for (const event of ["pointerup", "pointercancel"]) addEventListener(event, () => this.release(), { capture: true });
+    addEventListener("blur", () => this.release()); // the window's
     new ResizeObserver(() => this.box.offsetWidth > 0 && this.plot?.resize()).observe(this.box);
     this.over.take([...store.rows.values()], [], true);
     loadHiPlot().then(
@@ -88,7 +70,7 @@ class ParallelPlot {
         this.hiplot = hiplot;
         this.plan();
       },
-      (error) => this.say(`The parallel plot needs HiPlot, and ${error.message}. It comes with pip install "asyncsweep[viewer]".`),
+      (error) => this.frame.say(`The parallel plot needs HiPlot, and ${error.message}. It comes with pip install "asyncsweep[viewer]".`),
     );
   }
 
@@ -99,14 +81,14 @@ class ParallelPlot {
     this.over.take(changed, gone, reset);
     if (reset) this.feeding.isStale = true;
     this.feeding.take(changed, gone);
-    this.isSelectionDue ||= this.hasSelected;
+    this.selecting.again();
     this.plan();
   }
 
   // Everything is to be drawn anew.
   anew(isUsers = false) {
     this.feeding.isStale = true;
-    this.isSelectionDue ||= this.hasSelected;
+    this.selecting.again();
     this.over.drawSoon();
     if (isUsers) this.hurry();
     else this.plan();
@@ -115,7 +97,7 @@ class ParallelPlot {
   // Another sweep: nothing of the one before is left.
   begin(name) {
     this.name = name;
-    this.hasSelected = false;
+    this.selecting.forget();
     this.types.clear();
     this.chosenColour = null;
     this.plot?.reset();
@@ -154,11 +136,11 @@ class ParallelPlot {
     const begin = performance.now();
     const isAnew = this.feed(this.untilAnew(begin) === 0);
     if (this.plot?.isBroken) this.mend();
-    if (this.isSelectionDue && !(this.isHeld && begin < this.brushedAt + STILL_MS)) this.select();
+    this.selecting.settle(begin, this.isHeld);
     this.tell();
     this.pace.worked(begin, performance.now(), isAnew);
     if (this.feeding.isBehind && !this.isHeld) this.timer = setTimeout(() => this.flush(), Math.max(SOON_MS, this.untilAnew(performance.now())));
-    else if (this.isSelectionDue) this.timer = setTimeout(() => this.flush(), STILL_MS);
+    else if (this.selecting.isDue) this.timer = setTimeout(() => this.flush(), SOON_MS);
   }
 
   untilAnew(now) {
@@ -171,7 +153,7 @@ class ParallelPlot {
     if (!feeding.isStale && feeding.append()) return false;
     if (!mayRenew) return false;
     if (feeding.isStale) feeding.renew();
-    this.say(feeding.why);
+    this.frame.say(feeding.why);
     if (feeding.why === "") {
       this.plot ??= this.made();
       feeding.widen(this.plot);
@@ -187,12 +169,7 @@ class ParallelPlot {
       return plot;
     } catch (error) {
       console.warn(`The parallel plot is HiPlot's plain one: ${error.message}`);
-      const box = element("div");
-      this.box.replaceChildren(box);
-      this.box.classList.add("plain");
-      this.shownParts = [this.scroller, this.note];
-      for (const part of [this.legend, this.tools]) part.hidden = true;
-      return new PlainPlot(box, this.hiplot, this);
+      return new PlainPlot(this.frame.plainBox(), this.hiplot, this);
     }
   }
 
@@ -202,48 +179,6 @@ class ParallelPlot {
     if (this.nMended > MOST_MENDED) throw new Error(`HiPlot failed: ${this.plot.state.error}`);
     this.plot.reset();
     this.feeding.isStale = true;
-  }
-
-  // -- what is selected ------------------------------------------------------------------------------------------------
-
-  // The trials that pass what was brushed, kept and excluded, as the selection of the page.
-  select() {
-    this.isSelectionDue = false;
-    const { plot, store } = this;
-    if (!plot || !(plot.isBrushed || plot.isCut)) {
-      if (this.hasSelected) this.hand(null);
-      return;
-    }
-    const numbers = [];
-    for (const row of store.rows.values()) {
-      if (store.states.has(row.state) && plot.isChosen((id) => this.axes.byId.get(id)?.read(row))) numbers.push(row.number);
-    }
-    const isSame = this.hasSelected && store.selection?.size === numbers.length && numbers.every((number) => store.selection.has(number));
-    if (!isSame) this.hand(numbers);
-  }
-
-  hand(numbers) {
-    this.hasSelected = numbers !== null;
-    this.isSelecting = true;
-    this.store.select(numbers);
-    this.isSelecting = false;
-  }
-
-  // Somebody selected; another part of the page unless `isSelecting`.
-  selected(numbers) {
-    this.over.drawSoon();
-    if (!this.plot) return;
-    if (!this.isSelecting) {
-      this.hasSelected = false;
-      if (this.plot.isBrushed || this.plot.isCut) this.plot.clear();
-    }
-    this.highlight(this.isSelecting ? null : numbers);
-  }
-
-  highlight(numbers) {
-    const drawn = numbers === null ? [] : [...numbers].map((number) => this.feeding.drawn.get(number)?.datapoint).filter(Boolean);
-    if (drawn.length || this.isHighlighting) this.plot.highlight(drawn.slice(0, MOST_HIGHLIGHTED));
-    this.isHighlighting = drawn.length > 0;
   }
 
   // -- what the plot asks for (`LivePlot`) and tells -------------------------------------------------------------------
@@ -269,15 +204,14 @@ class ParallelPlot {
   }
 
   brushed() {
-    this.brushedAt = performance.now();
-    this.isSelectionDue = true;
+    this.selecting.brushed(performance.now());
     this.plan();
   }
 
   arranged() {
     const { shown } = this.plot;
     this.box.style.minWidth = `${shown.length * AXIS_PX + 60}px`;
-    this.menu.refresh();
+    this.frame.menu.refresh();
     const came = shown.filter((id) => !this.shown.includes(id)).map((id) => this.axes.byId.get(id));
     this.shown = shown;
     if (!came.every((axis) => this.feeding.isUpToDate(axis))) this.again();
@@ -287,7 +221,7 @@ class ParallelPlot {
     this.over.drawSoon();
   }
 
-  // -- colours and words -----------------------------------------------------------------------------------------------
+  // -- colours and scales ----------------------------------------------------------------------------------------------
 
   definition(id) {
     return this.feeding.definition(id);
@@ -326,23 +260,8 @@ class ParallelPlot {
     const axis = this.axes.byId.get(this.colourId);
     this.feeding.colourId = axis.id;
     this.paint.colours = new Colours(axis, this.definition(axis.id), this.store.theme);
-    const options = this.axes.list.filter((one) => this.isWorthShowing(one)).map(({ id, label }) => [id, label]);
-    this.colourChoice.put(options, axis.id);
-    this.colourChoice.choose(axis.id);
-    this.menu.refresh();
-    this.tellStates();
-  }
-
-  tellStates() {
-    const { seen } = this.feeding.all.values.of("state");
-    const states = ENDED.filter((state) => seen.has(this.axes.byId.get("state").code(STATES.indexOf(state))));
-    fillLegend(this.legend, this.paint.colours, [...states, ...(this.over.running.size ? ["RUNNING"] : [])]);
-  }
-
-  say(words) {
-    this.words.textContent = words;
-    this.words.hidden = words === "";
-    for (const part of this.shownParts) part.hidden = words !== "";
+    const dashed = this.feeding.drawn.size > MOST_DASHED ? [] : this.feeding.states;
+    this.frame.colour(this.paint.colours, [...dashed, ...(this.over.running.size ? ["RUNNING"] : [])]);
   }
 
   tell() {
@@ -352,14 +271,6 @@ class ParallelPlot {
       this.store.drawn = { shown, of };
       this.store.emit("drawn", this.store.drawn);
     }
-    const { plot } = this;
-    this.keepButton.disabled = this.excludeButton.disabled = !plot?.isBrushed;
-    this.clearButton.disabled = !(plot?.isBrushed || plot?.isCut);
-    const parts = [
-      shown < of && `${count(shown)} of ${count(of)} trials drawn: the best ones, and a sample of the others`,
-      plot?.isPlain && "This is not the HiPlot that this page was made for: brushes do not survive new trials",
-      !plot?.isPlain && "Drag along an axis to brush, drag its name to move it, click it to turn it upside down",
-    ];
-    this.note.textContent = parts.filter(Boolean).join(" · ");
+    this.frame.tell({ shown, of });
   }
 }
