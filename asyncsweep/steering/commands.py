@@ -4,13 +4,14 @@
     {"command": "stop", "reason": "enough", "now": true}
     {"command": "pause"}    {"command": "unpause"}
     {"command": "cancel", "trial": 3}
-    {"command": "enqueue", "params": {"lr": 0.001}}
+    {"command": "enqueue", "params": {"lr": 0.001}, "choices": {"opt": 2}}
     {"command": "log", "trial": 3, "attempt": 1, "offset": 0}
     {"command": "log", "trial": null, "follow": true}
 
 Each may have `"directory": [device, inode]`, the sweep that is meant. Answers are `{"ok": true, ...}` or `{"error": "..."}`. A
 `log` that is followed has many answers, the last of which has nothing but `"is_over": true`; it is the last request of its
-connection. Each command may be given again: what is so already stays so.
+connection. Each command may be given again: what is so already stays so. `choices` are places among the choices of the space: of these
+JSON cannot carry all.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from asyncsweep.errors import ConfigError
 from asyncsweep.hooks.nearest import did_you_mean, listed
 from asyncsweep.logs import Log
 from asyncsweep.run import SweepRun
+from asyncsweep.space import Categorical, Constant
+from asyncsweep.space.values import shown
 
 # An answer fits into memory many times over, whatever trials hold.
 _MOST_RUNNING_SHOWN = 1000
@@ -143,14 +146,31 @@ class Commands:
         self._run.cancel_trial(trial)
         return {"trial": trial, "state": self._run.trials[trial].state.value}
 
-    async def _enqueue(self, params: Any) -> Answer:
-        self._run.enqueue(params)
+    async def _enqueue(self, params: Any, choices: Any = None) -> Answer:
+        self._run.enqueue(params if choices is None else self._with_choices(params, choices))
         return self._standing()
 
     async def _log(self, trial: Any = None, attempt: Any = None, offset: Any = 0) -> Answer:
         if trial is None:
             raise ConfigError("log: it needs 'trial'; those of all trials can only be followed")
         return piece(trial, await self._run.log(trial, attempt, offset=offset))
+
+    def _with_choices(self, params: Any, choices: Any) -> dict[str, Any]:
+        if not isinstance(params, dict) or not isinstance(choices, dict):
+            raise ConfigError("enqueue: `params` and `choices` are JSON objects with the parameters' names")
+        chosen = {}
+        for name, place in choices.items():
+            if name in params:
+                raise ConfigError(f"enqueue: {name!r} is in `params` and in `choices`; leave one out")
+            domain = self._run._plan.spec.space.get(name)
+            known = domain.choices if isinstance(domain, Categorical) else ()
+            known = (domain.value,) if isinstance(domain, Constant) else known
+            if not known:
+                raise ConfigError(f"enqueue: {name[:80]!r} has no choices")
+            if type(place) is not int or not 0 <= place < len(known):
+                raise ConfigError(f"enqueue: {name!r}: {shown(place)} is no place among its {len(known)} choices")
+            chosen[name] = known[place]
+        return {**params, **chosen}
 
     def _standing(self) -> Answer:
         run = self._run

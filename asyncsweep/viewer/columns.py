@@ -16,6 +16,7 @@ from typing import Any
 from asyncsweep import columns as naming
 from asyncsweep.cells import Cells
 from asyncsweep.core.records import Direction, TrialRecord
+from asyncsweep.errors import ConfigError
 from asyncsweep.space import Categorical, Constant, Domain, Float, Int
 from asyncsweep.space.values import identity
 from asyncsweep.viewer import values
@@ -51,6 +52,7 @@ class Column:
         self._log = False
         self._choices: list[str] | None = None
         self._places: dict[Any, int] = {}
+        self._values: list[Any] = []  # the choices themselves
         self._most = MOST_CHOICES
         self.has_domain = False
         self.grew = False
@@ -69,6 +71,23 @@ class Column:
             "choices": None if self._choices is None else self._choices[:],
             "direction": self._direction,
         }
+
+    @property
+    def type(self) -> str:
+        """As the stream has it."""
+        return self._type
+
+    def choice(self, place: int) -> Any:
+        """The choice at a place.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        if self._type != "category":
+            raise ConfigError(f"enqueue: {self.name!r} has no choices")
+        if not 0 <= place < len(self._values):
+            raise ConfigError(f"enqueue: {self.name!r}: {place} is no place among its {len(self._values)} choices")
+        return self._values[place]
 
     def take(self, domain: Domain, *, is_fixed: bool = False) -> None:
         """Values of this domain are (also) to be shown; `is_fixed` when there is no other."""
@@ -97,6 +116,7 @@ class Column:
         else:  # a constant under a condition is there, or is not
             self._type, self.cell = "category", self._place
             self._places = {identity(choice): place for place, choice in enumerate(choices)}
+            self._values = list(choices)
             self._most = len(choices) + MOST_CHOICES
 
     def _widen(self, domain: Float | Int) -> None:
@@ -119,6 +139,7 @@ class Column:
                 shown = values.text(str(values.cell(choice)))
                 self._choices.append(shown if shown not in self._choices else values.text(repr(choice)))
                 self._places[key] = place
+                self._values.append(choice)
                 self.grew = True
             else:
                 place = self._most
@@ -179,16 +200,36 @@ class TableColumns:
         if record.constraints:
             self._see(self._constraints, "constraint", tuple(record.constraints))
 
-    def row(self, record: TrialRecord, *, is_final: bool) -> list[Any]:
-        """A trial's cells; those of metrics and constraints when it is final."""
+    def row(self, record: TrialRecord, n_params: int | None = None) -> list[Any]:
+        """A trial's cells: of one that is final, else those of its first parameters alone."""
         cells: list[Any] = [None] * len(self._columns)
-        if record.param_names is not None:
-            self._fill(cells, self._params, record.param_names, record.param_values)
-        if is_final:
+        names = record.param_names
+        if names is not None:
+            if n_params is None or n_params == len(names):
+                self._fill(cells, self._params, names, record.param_values)
+            else:  # it has asked for more, which was not published yet
+                self._fill(cells, self._params, names[:n_params], record.param_values[:n_params])
+        if n_params is None:
             self._fill(cells, self._metrics, record.metric_names, record.metric_values)
             if record.constraints:
                 self._fill(cells, self._constraints, tuple(record.constraints), record.constraints.values())
         return cells
+
+    def type_of(self, param: str) -> str:
+        """The type of a parameter's column; "" where there is none."""
+        place = self._params.get(param)
+        return "" if place is None else self._columns[place].type
+
+    def choice(self, param: str, place: int) -> Any:
+        """A parameter's choice, by its place in the column.
+
+        Raises:
+            ConfigError: There is none.
+        """
+        column = self._params.get(param)
+        if column is None:
+            raise ConfigError(f"enqueue: {param!r} has no choices")
+        return self._columns[column].choice(place)
 
     def fields(self) -> list[dict[str, Any]]:
         """The columns as the stream has them."""

@@ -27,17 +27,17 @@ class _Sent:
         attempt: Of which attempt.
         n_reports: How many reports that had.
         stride: Every how many-th was sent.
+        is_told: Whether anything was said of it since it is watched.
     """
 
-    __slots__ = ("attempt", "n_reports", "record", "stride")
+    __slots__ = ("attempt", "is_told", "n_reports", "record", "stride")
 
-    def __init__(
-        self, record: TrialRecord | None = None, attempt: int = 0, n_reports: int = 0, stride: int = 1
-    ) -> None:
-        self.record = record
-        self.attempt = attempt
-        self.n_reports = n_reports
-        self.stride = stride
+    def __init__(self) -> None:
+        self.record: TrialRecord | None = None
+        self.attempt = 0
+        self.n_reports = 0
+        self.stride = 1
+        self.is_told = False
 
 
 class Curves:
@@ -62,7 +62,7 @@ class Curves:
             if points >= MESSAGE_POINTS:
                 break
             if table.state(number) is None or number >= len(records):
-                curve = _ended(number, sent)
+                curve = _ended(number, sent) if 0 <= number < table.end else None
             else:
                 curve = _grown(number, sent, table, records[number])
             if curve is not None:
@@ -81,10 +81,14 @@ def _grown(number: int, sent: _Sent, table: Table, record: TrialRecord) -> dict[
     if is_same and sent.n_reports == n:
         return None
     if not n and not sent.n_reports:
-        return None
+        started_at = record.started_at if trial is None else trial.started_at
+        if attempt < 1 or (attempt == 1 and started_at):
+            return (
+                None  # there never was a curve; after a retry, the viewer may have the one before from an earlier watch
+            )
     stride = stride_of(n)
     start = -(-sent.n_reports // stride) if is_same and sent.stride == stride else 0
-    sent.record, sent.attempt, sent.n_reports, sent.stride = record, attempt, n, stride
+    sent.record, sent.attempt, sent.n_reports, sent.stride, sent.is_told = record, attempt, n, stride, True
     shown_steps = list(steps[start * stride : n : stride])
     shown = list(reported[start * stride : n : stride])
     if n and (n - 1) % stride:
@@ -101,10 +105,10 @@ def _grown(number: int, sent: _Sent, table: Table, record: TrialRecord) -> dict[
 
 
 def _ended(number: int, sent: _Sent) -> dict[str, Any] | None:
-    """There is no such trial any more, so its curve is empty; None where it was."""
-    if not sent.n_reports:
+    """There is no such trial any more, so its curve is empty; None where that was said."""
+    if sent.is_told and not sent.n_reports:
         return None
-    sent.record, sent.n_reports = None, 0
+    sent.record, sent.n_reports, sent.is_told = None, 0, True
     return {"trial": number, "attempt": sent.attempt, "from": 0, "of": 0, "steps": [], "values": []}
 
 

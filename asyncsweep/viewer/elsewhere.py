@@ -26,7 +26,7 @@ ANSWER_S = 5.0
 
 _COMMANDS: dict[str, tuple[str, ...]] = {
     "cancel": ("trial",),
-    "enqueue": ("params",),
+    "enqueue": ("choices", "params"),
     "pause": (),
     "status": (),
     "stop": ("now", "reason"),

@@ -127,6 +127,10 @@ class JournalSource:
         return self._replayed.machine.best
 
     @property
+    def n_enqueued(self) -> int:
+        return len(self._replayed.machine.life.enqueued)
+
+    @property
     def stand(self) -> Stand:
         machine = self._replayed.machine
         finish = ending(machine)

@@ -202,7 +202,7 @@ class Hub:
         self._owes_status_at: float | None = None
         self._status_at = 0.0
         self._status_messages: dict[str, tuple[int, bytes]] = {}
-        self._told_seq = 0
+        self._told_seq = self._told_enqueued = 0
         self.status_seq = 0
         self.table = Table()
         self.columns = TableColumns(source.spec.space, source.spec.directions)
@@ -316,12 +316,14 @@ class Hub:
         spec, now = self.source.spec, self._clock()
         stand = self.source.stand
         facts = (stand, self._problem(), self.best, spec.n_trials, spec.concurrency, self.epoch)
-        has_rows = self._changes.seq > self._told_seq
+        n_enqueued = self.source.n_enqueued
+        has_rows = self._changes.seq > self._told_seq or n_enqueued != self._told_enqueued
         is_due = now >= self._status_at + (STATUS_EVERY_S if has_rows else CLOCK_EVERY_S)
         if facts != self._facts or (is_due and (has_rows or stand.state == "RUNNING")):
             self._facts, self._status_at, self._owes_status_at = facts, now, None
             self._changes.skip()
             self.status_seq = self._told_seq = self._changes.seq
+            self._told_enqueued = n_enqueued
         elif has_rows:
             self._owes_status_at = self._status_at + STATUS_EVERY_S
 

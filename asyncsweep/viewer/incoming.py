@@ -85,6 +85,7 @@ class Stop(msgspec.Struct, frozen=True):
 
 class Enqueue(msgspec.Struct, frozen=True):
     params: dict[str, Any]
+    choices: dict[str, int] | None = None
 
 
 CONTROL: dict[str, type[msgspec.Struct]] = {

@@ -16,10 +16,10 @@ from asyncsweep.core.records import ErrorInfo, TrialRecord
 from asyncsweep.csv_table import CsvTable
 from asyncsweep.errors import AsyncSweepError, ConfigError
 from asyncsweep.logs import PIECE_BYTES, Log
-from asyncsweep.viewer import incoming, values
+from asyncsweep.viewer import enqueuing, incoming, values
 from asyncsweep.viewer.forms import Form
 from asyncsweep.viewer.hub import Hub
-from asyncsweep.viewer.incoming import Ask, OfCsv, OfLog, OfTrial
+from asyncsweep.viewer.incoming import Ask, Enqueue, OfCsv, OfLog, OfTrial
 
 # A character is at most 4 bytes.
 CSV_CHARS = 64 * 1024
@@ -79,8 +79,10 @@ class Answers:
             )
         commands = hub.source.commands
         if commands is None:
-            raise ConfigError(f"{command}: the sweep {hub.source.name!r} cannot be steered: it has ended, or nothing listens")
-        given = msgspec.structs.asdict(fields)
+            raise ConfigError(
+                f"{command}: the sweep {hub.source.name!r} cannot be steered: it has ended, or nothing listens"
+            )
+        given = enqueuing.command(fields, hub) if isinstance(fields, Enqueue) else msgspec.structs.asdict(fields)
         commands.check(command, given)
         return await commands.answer(command, given)
 

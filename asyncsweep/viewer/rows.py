@@ -115,7 +115,7 @@ class Rows:
                 None,
                 values.number(trial.step),
             ]
-            row = [*fixed, values.number(trial.value), None, *self._columns.row(record, is_final=False)]
+            row = [*fixed, values.number(trial.value), None, *self._columns.row(record, trial.n_params)]
         else:
             step = value = error = None
             if record.steps and record.reported:
@@ -123,7 +123,7 @@ class Rows:
             if record.error is not None:
                 error = values.text(str(record.error), ERROR_CHARS)
             fixed = [number, record.state.value, record.attempt, record.started_at or None, record.duration_s, step]
-            row = [*fixed, value, error, *self._columns.row(record, is_final=True)]
+            row = [*fixed, value, error, *self._columns.row(record)]
         while row[-1] is None:
             row.pop()
         return row

@@ -59,6 +59,10 @@ class RunSource:
         return self._driver.machine.best
 
     @property
+    def n_enqueued(self) -> int:
+        return len(self._driver.machine.life.enqueued)
+
+    @property
     def stand(self) -> Stand:
         driver, machine = self._driver, self._driver.machine
         if driver.fault is not None:

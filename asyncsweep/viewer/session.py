@@ -165,6 +165,7 @@ class Session:
                 message, seq = await self._made(hub)
                 if message is not None:
                     await self._channel.send(message)
+                    del message  # who waits for long holds none
                     continue
             await self._wait(hub, seq)
 

@@ -86,6 +86,7 @@ class Status(msgspec.Struct, frozen=True):
         n_trials: How many there will be; None for no limit.
         concurrency: How many run at a time.
         total: How many there are.
+        enqueued: How many parameters of the user's wait to be tried.
         stride: Of very large sweeps every so many-th final trial is sent alone; 1 for all.
         best: The best trial; None before the first, and with several directions.
         rate_per_s: Trials ended per second of late; None where unknown.
@@ -109,6 +110,7 @@ class Status(msgspec.Struct, frozen=True):
     started_at: float | None = None
     now: float | None = None
     problem: str = ""
+    enqueued: int = 0
 
     @property
     def is_over(self) -> bool:

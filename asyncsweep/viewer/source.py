@@ -84,6 +84,10 @@ class Source(Protocol):
         """The best trial of a sweep with one direction."""
 
     @property
+    def n_enqueued(self) -> int:
+        """How many parameters wait to be tried."""
+
+    @property
     def stand(self) -> Stand:
         """How the sweep stands."""
 

@@ -76,6 +76,7 @@ def status(
         "counts": {state.value: count for state, count in table.counts.items()},
         "n_trials": spec.n_trials,
         "concurrency": spec.concurrency,
+        "enqueued": source.n_enqueued,
         "total": table.total,
         "stride": stride,
         "best": None if record is None else {"number": record.number, "value": values.number(record.value)},

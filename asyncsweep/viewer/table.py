@@ -28,17 +28,19 @@ class Open:
         state: WAITING or RUNNING.
         attempt: The last attempt that began.
         started_at: When it began, in seconds since the epoch; 0.0 while none runs.
+        n_params: How many parameters it has; an objective that asks for more adds them at the end.
         n_reports: How many reports it has made.
         step: That of the last report; None when there is none.
         value: The value of the last report.
     """
 
-    __slots__ = ("attempt", "n_reports", "started_at", "state", "step", "value")
+    __slots__ = ("attempt", "n_params", "n_reports", "started_at", "state", "step", "value")
 
     def __init__(self) -> None:
         self.state = _WAITING
         self.attempt = 0
         self.started_at = 0.0
+        self.n_params = 0
         self.start_anew()
 
     def start_anew(self) -> None:
@@ -49,7 +51,7 @@ class Open:
 
     def facts(self) -> tuple[object, ...]:
         value = None if self.value is None else repr(self.value)  # NaN is not equal to itself
-        return self.state, self.attempt, self.started_at, self.n_reports, self.step, value
+        return self.state, self.attempt, self.started_at, self.n_params, self.n_reports, self.step, value
 
 
 class Table:
@@ -89,7 +91,7 @@ class Table:
 
     def suggested(self, update: ef.TrialSuggested) -> None:
         if not self.is_final(update.trial):
-            self._opened(update.trial)
+            self._opened(update.trial).n_params = len(update.params)
 
     def started(self, update: ef.TrialStarted) -> None:
         if not self.is_final(update.trial):
@@ -145,7 +147,7 @@ class Table:
         trial.state = record.state
         # A launched attempt counts when it has started; of one whose launch was taken back the record does not tell.
         trial.attempt = record.attempt - (record.state is _WAITING and record.worker is not None)
-        trial.started_at = record.started_at
+        trial.started_at, trial.n_params = record.started_at, len(record.param_names)
         trial.start_anew()
         if record.steps and record.reported:
             trial.n_reports = len(record.steps)
@@ -161,6 +163,9 @@ class Table:
             return record
         shown = copy.copy(record)
         shown.state, shown.attempt, shown.started_at = trial.state, trial.attempt, trial.started_at
+        if record.param_names is not None:
+            n_params = trial.n_params
+            shown.param_names, shown.param_values = record.param_names[:n_params], record.param_values[:n_params]
         shown.metric_names, shown.metric_values, shown.finished_at = (), (), 0.0
         shown.error = shown.constraints = shown.attrs = None
         if shown.steps is not None and shown.reported is not None:

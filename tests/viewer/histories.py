@@ -67,6 +67,10 @@ class BenchSource:
         return self._machine.best
 
     @property
+    def n_enqueued(self) -> int:
+        return len(self._machine.life.enqueued)
+
+    @property
     def stand(self) -> Stand:
         if self._machine.phase is Phase.FINISHED:
             return Stand("ENDED", self._machine.course.stop_reason)

@@ -342,6 +342,7 @@ def status(state: str = "RUNNING", *, best: Any = (0, 0.5), **fields: Any) -> Me
         "counts": counts,
         "n_trials": 100,
         "concurrency": 2,
+        "enqueued": 0,
         "total": sum(counts.values()),
         "stride": 1,
         "best": None if best is None else {"number": best[0], "value": best[1]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,6 +59,8 @@ def test_each_state_has_its_marks_and_the_best_so_far_its_line(lab: Lab) -> None
                 row(5, "RUNNING", value=0.25),
                 row(6, "WAITING", value=None),
                 row(7, "PRUNED", value=None),
+                row(8, "CANCELLED", value=0.35),
+                row(9, "CANCELLED", value=None),
             ]
         )
     )
@@ -67,11 +70,23 @@ def test_each_state_has_its_marks_and_the_best_so_far_its_line(lab: Lab) -> None
         "PRUNED": [(2, 0.2)],
         "RUNNING": [(5, 0.25)],
         "FAILED-axis": [(1, 0.02)],
+        "CANCELLED": [(8, 0.35)],
         "PRUNED-axis": [(7, 0.02)],
-        "best": [(0, 0.5), (4, 0.3), (7, 0.3)],
+        "CANCELLED-axis": [(9, 0.02)],
+        "best": [(0, 0.5), (4, 0.3), (9, 0.3)],
     }
+    assert lab.page.locator("#history .chart-legend li").all_inner_texts() == [
+        "Complete",
+        "Pruned, last report",
+        "Cancelled, last report",
+        "Running, last report",
+        "Pruned, no value",
+        "Failed, no value",
+        "Cancelled, no value",
+        "Best so far",
+    ]
     label = lab.page.locator("#history .chart-plot").get_attribute("aria-label")
-    assert "loss, to minimize. 3 complete, 2 pruned, 1 running, 1 failed." in label
+    assert "loss, to minimize. 3 complete, 2 pruned, 1 running, 2 cancelled, 1 failed." in label
     assert label.endswith("The best so far is 0.3, of trial 4.")
 
 
@@ -149,21 +164,50 @@ def test_selection_filter_and_choice_are_followed(lab: Lab) -> None:
     assert lab.words("history") == lab.words("curves") == "No trial is in one of the states that are shown."
 
 
-def test_of_very_many_trials_a_share_is_drawn_with_the_best_and_the_chosen(lab: Lab) -> None:
-    lab.evaluate(
-        "message => { const rows = Array.from({ length: 12000 }, (_, k) => [k, 'COMPLETE', 1, null, null, 1, 1, null, null, null, null, null, 2 + (k % 100)]);"
-        "rows[7][12] = 1.5; rows[5000][12] = 1; t.store.choose(3); t.store.take({ ...message, rows }) }",
-        snapshot([]),
-    )
+MANY = (
+    "(message, n, cells) => { const rows = Array.from({ length: n }, (_, k) => [k, 'COMPLETE', 1, null, null, 1, 1, null, ...cells(k)]);"
+    "t.store.take({ ...message, rows }) }"
+)
+
+
+def by_thousands(numbers: Any) -> list[int]:
+    counts = Counter(number // 1000 for number in numbers)
+    return [counts[k] for k in range(max(counts) + 1)]
+
+
+def test_of_very_many_trials_an_even_share_is_drawn_with_the_best_and_the_chosen(lab: Lab) -> None:
+    cells = "(k) => [null, null, null, null, { 7: 1.5, 5000: 1 }[k] ?? 2 + (k % 100)]"
+    lab.evaluate(f"message => {{ t.store.choose(3); ({MANY})(message, 12000, {cells}) }}", snapshot([]))
     lab.settle()
     drawn = lab.trace("history", "COMPLETE")["numbers"]
     assert {0, 3, 7, 5000, 11_999} <= set(drawn)
     assert 1000 < len(drawn) <= 5000
+    # Neither those that came last nor all of the worst are a crowd.
+    assert max(by_thousands(drawn)) - min(by_thousands(drawn)) <= 6
+    assert lab.trace("history", "COMPLETE")["y"].count(101) < 60
     assert lab.note("history") == f"{len(drawn):,} of 12,000 drawn"
     assert lab.page.locator("#history .points path").count() == len(drawn) + 1
     # The same ones again.
     lab.take(delta([row(12_000, loss=3)], since=1, seq=2))
-    assert set(drawn) - set(lab.trace("history", "COMPLETE")["numbers"]) <= set(range(11_000, 12_000))
+    assert set(drawn) - set(lab.trace("history", "COMPLETE")["numbers"]) <= {11_999}
+    # And of too many selected ones an even share too.
+    lab.evaluate("t.store.select(Array.from({ length: 6000 }, (_, k) => 2 * k))")
+    lab.settle()
+    selected = [k for k in lab.trace("history", "COMPLETE")["numbers"] if k % 2 == 0]
+    assert 1000 < len(selected) <= 3000
+    assert max(by_thousands(selected)[:12]) - min(by_thousands(selected)[:12]) <= 12
+
+
+def test_of_very_many_trials_the_trade_off_has_the_front_and_an_even_share(lab: Lab) -> None:
+    # The selected are half of all, and all from 5,000 to 5,999 are on the front.
+    cells = "(k) => (k >= 5000 && k < 6000 ? [k, k] : [9000 + (k % 50), k % 70])"
+    lab.evaluate(f"message => ({MANY})(message, 12000, {cells})", snapshot([], columns=TWO))
+    lab.evaluate("t.store.select(Array.from({ length: 6000 }, (_, k) => 2 * k))")
+    lab.settle()
+    assert lab.trace("pareto", "FRONT")["numbers"] == list(range(5000, 6000))
+    others = by_thousands(lab.trace("pareto", "COMPLETE")["numbers"])
+    assert others[5] == 0
+    assert 50 < min(others[:5] + others[6:]) + 12 >= max(others)
 
 
 def test_values_over_many_decades_are_drawn_on_a_logarithmic_axis_until_the_user_says_otherwise(lab: Lab) -> None:
@@ -198,8 +242,8 @@ def test_few_far_values_are_cut_off_and_counted(lab: Lab) -> None:
         ),
         ([row(0, "FAILED"), row(1, "FAILED")], COLUMNS, "No values: all 2 trials failed."),
         ([row(0, "FAILED"), row(1, "WAITING")], COLUMNS, "No values yet."),
-        ([row(0, "FAILED"), row(1, "CANCELLED")], COLUMNS, "No values: all 2 trials ended without one."),
-        ([row(0, "CANCELLED")], COLUMNS, "No values: the only trial was cancelled."),
+        ([row(0, "FAILED"), row(1, "CANCELLED", value=None)], COLUMNS, "No values: all 2 trials ended without one."),
+        ([row(0, "CANCELLED", value=None)], COLUMNS, "No values: the only trial was cancelled."),
         (losses("NaN", "Infinity"), COLUMNS, "No value can be drawn: all 2 are NaN, infinite or beyond 1e300."),
         ([row(0, columns=[])], [], "No values yet, and no metric."),
     ],
@@ -336,6 +380,53 @@ def test_a_curve_grows_and_begins_anew_with_a_new_attempt(lab: Lab) -> None:
     lab.take_curves(curve(0, [9, 8], steps=[5, 1], attempt=2))
     assert lab.trace("curves", "curve-0")["x"] == [5, 1]
     assert lab.trace("curves", "curve-0")["y"] == [9, 8]
+
+
+def test_curves_are_told_apart_by_their_colours(lab: Lab) -> None:
+    lab.take(snapshot([*(row(k, loss=k) for k in range(80)), *(row(k, "RUNNING") for k in range(80, 84))]))
+    wait_until(lambda: lab.evaluate("t.watched.length"), "the watch")
+    before = lab.evaluate("t.watched.at(-1)")
+    lab.take_curves(*[curve(k, [k, k]) for k in before])
+    colours = {uid: trace["line"]["color"] for uid, trace in lab.traces("curves").items() if uid.startswith("curve-")}
+    lab.evaluate("t.store.select(Array.from({ length: 60 }, (_, k) => 10 + k))")
+    wait_until(lambda: lab.evaluate("t.watched.length") == 2, "another watch")
+    lab.take_curves(*[curve(k, [k, k]) for k in lab.evaluate("t.watched.at(-1)")])
+    after = {uid: trace["line"]["color"] for uid, trace in lab.traces("curves").items() if uid.startswith("curve-")}
+    assert {uid for uid in after if uid in colours} == {f"curve-{k}" for k in [0, 1, 2, 3, 4, 80, 81, 82, 83]}
+    assert all(colours.get(uid, colour) == colour for uid, colour in after.items())
+    used = Counter(after[f"curve-{k}"] for k in range(10, 65))
+    assert len(used) == 10 and max(used.values()) - min(used.values()) <= 1
+    named = "[...document.querySelectorAll('#curves .chart-legend path')].map((path) => path.getAttribute('stroke'))"
+    assert len(set(lab.evaluate(named))) == len(lab.evaluate(named)) == 10
+    # Whichever is chosen keeps its colour, and the best ones another.
+    for number in (20, 21, 4, 0):
+        uid = f"curve-{number}"
+        colour = lab.trace("curves", uid)["line"]["color"]
+        lab.evaluate("number => t.store.choose(number)", number)
+        wait_until(lambda uid=uid: lab.trace("curves", uid)["line"]["width"] == 3.6, "the choice")
+        lab.settle()
+        assert lab.trace("curves", uid)["line"]["color"] == colour
+        assert len(set(lab.evaluate(named))) == len(lab.evaluate(named)) >= 9
+
+
+def test_a_value_between_gaps_is_a_mark(lab: Lab) -> None:
+    lab.take(snapshot([row(k) for k in range(4)]))
+    lab.take_curves(
+        curve(0, ["NaN", 3, "Infinity"]),
+        curve(1, ["NaN", 1, "NaN", 2, 4, "NaN", 5]),
+        curve(2, [7]),
+        curve(3, [1, 2]),
+    )
+    marks = lab.trace("curves", "marks")
+    assert sorted(zip(marks["numbers"], marks["x"], marks["y"], strict=True)) == [
+        (0, 1, 3),
+        (1, 1, 1),
+        (1, 6, 5),
+        (2, 0, 7),
+    ]
+    own = [lab.trace("curves", f"curve-{k}")["line"]["color"] for k in marks["numbers"]]
+    assert marks["marker"]["color"] == own
+    assert lab.page.locator("#curves .points path").count() == 4
 
 
 def test_long_curves_are_drawn_in_outline(lab: Lab) -> None:

@@ -35,7 +35,7 @@ def trial(
 def seen(columns: TableColumns, record: TrialRecord) -> list[Any]:
     columns.see_params(record)
     columns.see_results(record)
-    cells = columns.row(record, is_final=True)
+    cells = columns.row(record)
     columns.see_growth()
     return cells
 
@@ -166,7 +166,7 @@ def test_long_names_are_cut_and_stay_different() -> None:
 
 def test_a_name_that_was_not_published_yet_has_no_cell() -> None:
     columns = TableColumns({}, {"loss": "minimize"})
-    assert columns.row(trial({"later": 1}), is_final=False) == [None]
+    assert columns.row(trial({"later": 1}), 1) == [None]
 
 
 # -- values --------------------------------------------------------------------------------------------------------------

@@ -388,6 +388,43 @@ def test_a_retry_empties_the_curve_and_begins_anew() -> None:
     assert client.curves == {0: (2, [7, 8], [3.5, 4.0])}
 
 
+def test_who_watches_again_after_a_retry_is_told_that_there_are_no_points_any_more() -> None:
+    source, hub, flow, client = reporting(3, retries=1)
+    flow.watch([])
+    source.bench.send(on.failed(0))
+    shown(source, hub)
+    get(flow, client)
+    assert len(client.curves[0][1]) == 3
+    flow.watch([0])
+    get(flow, client)
+    assert client.curves == {0: (1, [], [])}
+    assert "points" not in kinds(sent(flow))
+
+
+def test_who_watches_again_after_a_drop_is_told_too() -> None:
+    _, hub, flow, client = reporting(3)
+    flow.watch([])
+    hub.table.drop(0)
+    hub._changes.touch(0)
+    get(flow, client)
+    flow.watch([0])
+    get(flow, client)
+    assert client.curves[0][1:] == ([], [])
+    assert "points" not in kinds(sent(flow))
+
+
+def test_nothing_is_said_of_a_curve_that_never_was() -> None:
+    source = opened(on.spec(), on.worker_joined(), on.suggested(0), on.started(0))
+    hub = Hub(source)
+    looked(hub)
+    flow = viewer(hub)
+    flow.watch([-1, 0, 1, 2, 10**15])
+    assert "points" not in kinds(sent(flow))
+    source.bench.send(on.finished(0))
+    shown(source, hub)
+    assert "points" not in kinds(sent(flow))
+
+
 def test_a_trial_that_is_dropped_has_an_empty_curve() -> None:
     source = opened(on.spec(reproducible=1, n_trials=3, target=0.5), on.worker_joined())
     source.bench.send(on.suggested(0), on.started(0))

@@ -130,7 +130,23 @@ def test_reports_that_were_missed_are_read_from_the_record() -> None:
         source.bench.send(on.reported(0, step, step / 10))
     source.publish()
     looked(hub)
-    assert hub.table.open[0].facts() == (State.RUNNING, 1, 0.0, 7, 6, "0.6")
+    assert hub.table.open[0].facts() == (State.RUNNING, 1, 0.0, 1, 7, 6, "0.6")
+
+
+def test_a_parameter_that_was_missed_is_read_from_the_record() -> None:
+    source = opened(on.spec(), on.worker_joined(), on.suggested(0), on.started(0), buffered=1)
+    source.publish()
+    hub = looked(Hub(source))
+    seq = hub.seq
+    source.bench.send(on.param_asked(0, "y"), on.param_suggested(0, "y", 0.25))
+    assert hub.rows.row(0, source.trials[0])[8:] == [0.5]
+    detail = hub.published(0)
+    assert detail is not None and detail.params == {"x": 0.5}
+    source.publish()
+    source._watchers.put([ef.SweepPaused(at=1.0)])  # pushes the parameter out
+    looked(hub)
+    assert hub.rows.row(0, source.trials[0])[8:] == [0.5, None, 0.25]
+    assert bytes(hub.rows.piece(seq, JSON, may_be_older=False).rows).count(b"RUNNING") == 1
 
 
 # -- steps ---------------------------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ GOOD: list[dict[str, Any]] = [
     {"type": "ask", "id": 4, "what": "log", "trial": 3, "attempt": None, "offset": -65536},
     {"type": "ask", "id": 4, "what": "csv", "trials": [1, 2], "offset": 0},
     {"type": "ask", "id": 4, "what": "enqueue", "params": {"lr": 0.1, "opt": ["a", {"b": None}]}},
+    {"type": "ask", "id": 4, "what": "enqueue", "params": {}, "choices": {"opt": 2}},
     {"type": "ask", "id": 4, "what": "stop", "reason": "enough", "now": True},
 ]
 

@@ -57,6 +57,29 @@ def test_when_the_network_is_back_a_server_that_was_started_anew_is_found_at_onc
     expect(page.locator("#notice")).to_be_hidden()
 
 
+def test_a_loss_is_seen_wherever_the_page_is_scrolled_to(page_at: Pages, scripted: Scripted) -> None:
+    scripted.leave_charts_out()
+    scripted.opening = [snapshot([row(k) for k in range(60)]), status(COMPLETE=60)]
+    page = page_at(scripted.url, expected=[LOST], viewport={"width": 900, "height": 400})
+    expect(page.locator("#lost")).to_be_hidden()
+    page.locator(".foot").scroll_into_view_if_needed()
+    expect(page.locator("#link")).not_to_be_in_viewport()
+    scripted.stop()
+    expect(page.locator("#lost")).to_be_in_viewport()
+    expect(page.locator("#lost")).to_contain_text("connection lost")
+    scripted.start()
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator("#lost")).to_be_hidden()
+
+
+def test_a_sweep_that_is_not_there_is_told_and_leaves_the_address(page_at: Pages, scripted: Scripted) -> None:
+    scripted.leave_charts_out()
+    page = page_at(f"{scripted.base}?sweep=<b>gone</b>#token=secret")
+    assert scripted.wait_for("open")["sweep"] == "first"
+    expect(page.locator("#notice")).to_have_text('There is no sweep "<b>gone</b>" here. This is "first".')
+    assert page.url == scripted.base
+
+
 def test_a_refused_token_is_told_from_a_server_that_is_away(page_at: Pages, scripted: Scripted) -> None:
     scripted.leave_charts_out()
     scripted.refuses = True

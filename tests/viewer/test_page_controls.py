@@ -61,8 +61,12 @@ def test_a_trial_is_enqueued_with_what_was_filled_in(page: Sync, scripted: Scrip
     form.get_by_label("__proto__").fill('{"a": 1}')
     form.get_by_label("big").fill("123456789012345678901")
     form.get_by_role("button", name="Enqueue").click()
-    params = scripted.wait_for("ask", what="enqueue")["params"]
-    assert params == {"lr": 0.001, "opt": "adam", "__proto__": {"a": 1}, "big": "123456789012345678901"}
+    asked = scripted.wait_for("ask", what="enqueue")
+    assert asked["params"] == {"lr": 0.001, "__proto__": {"a": 1}, "big": "123456789012345678901"}
+    assert asked["choices"] == {"opt": 1}
+    expect(page.locator("#notice")).to_have_text("A trial was enqueued. It appears as soon as it begins.")
+    scripted.send(status(COMPLETE=1, enqueued=1))
+    expect(page.locator("#facts")).to_contain_text("Enqueued1")
 
 
 def test_a_value_outside_the_domain_is_told_before_it_is_sent(page: Sync, scripted: Scripted) -> None:
@@ -73,6 +77,22 @@ def test_a_value_outside_the_domain_is_told_before_it_is_sent(page: Sync, script
         page.keyboard.press("Enter")
         expect(page.locator("#question .answer")).to_contain_text(f"{label}: {text} is no ")
     assert scripted.asked("enqueue") == []
+
+
+def test_the_focus_stays_near_when_what_had_it_can_do_no_more(page: Sync, scripted: Scripted) -> None:
+    pause = page.get_by_role("button", name="Pause")
+    pause.press("Enter")
+    scripted.wait_for("ask", what="pause")
+    expect(pause).to_be_focused()
+    scripted.send(status("STOPPING", COMPLETE=1))
+    expect(page.get_by_role("button", name="Stop …")).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Stop the sweep").click()
+    scripted.wait_for("ask", what="stop")
+    expect(page.locator("#question")).to_be_hidden()
+    expect(page.get_by_role("button", name="Stop …")).to_be_focused()
+    scripted.send(status("ENDED", COMPLETE=1))
+    expect(page.get_by_role("button", name="Dark colours")).to_be_focused()
 
 
 def test_a_sweep_that_has_ended_cannot_be_steered(page: Sync, scripted: Scripted) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from tests.viewer.browser import PHONE, Pages, expect
@@ -189,6 +190,45 @@ def test_a_running_trial_can_be_cancelled_by_who_may(page_at: Pages, scripted: S
     assert scripted.asked("cancel") == []  # not without a question
     page.get_by_role("button", name="Cancel the trial").click()
     assert scripted.wait_for("ask", what="cancel")["trial"] == 3
+    expect(page.get_by_role("button", name="Cancel trial")).to_be_focused()
+    scripted.send(delta([row(3, "CANCELLED")], since=2, seq=3), status(COMPLETE=1, CANCELLED=1))
+    expect(page.get_by_role("heading", name="Trial 3")).to_be_focused()  # there is nothing to cancel any more
+
+
+EDGES = """[...document.querySelectorAll('header.top, .tools, .panel, .panel *, .foot')].filter((e) => e.checkVisibility()
+&& !e.closest('.scroller *, [aria-hidden=true], .hidden, svg *')).reduce((most, e) => Math.max(most, e.getBoundingClientRect().right), 0)"""
+
+
+def test_the_page_makes_room_for_the_details(page_at: Pages, scripted: Scripted) -> None:
+    scripted.answers |= {"trial": lambda question: detail(question["trial"]), "log": lambda question: log("")}
+    scripted.opening = [snapshot([row(k) for k in range(60)]), status(COMPLETE=60)]
+    page = page_at(scripted.url)
+    page.locator("tr[data-number='57']").click()
+    edge = page.evaluate("document.querySelector('#detail').getBoundingClientRect().left")
+    assert edge < 900
+    deadline = time.monotonic() + 10
+    while page.evaluate(EDGES) > edge:  # charts are fitted in the next frames
+        assert time.monotonic() < deadline, "something is behind the details"
+    page.set_viewport_size({"width": 900, "height": 900})  # there is no room
+    expect(page.locator("#detail:modal")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 900})
+    expect(page.locator("#detail:modal")).to_be_hidden()
+    expect(page.locator("#detail")).to_be_visible()
+
+
+def test_escape_closes_the_details_wherever_the_focus_is(page_at: Pages, scripted: Scripted) -> None:
+    scripted.leave_charts_out()
+    scripted.greeting = [hello(control=True)]
+    scripted.answers |= {"trial": lambda question: detail(question["trial"]), "log": lambda question: log("")}
+    page = page_at(scripted.url)
+    page.get_by_role("button", name="Trial 2: details").click()
+    page.get_by_role("button", name="Stop …").click()
+    page.keyboard.press("Escape")  # the question alone
+    expect(page.locator("#question")).to_be_hidden()
+    expect(page.locator("#detail")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#detail")).to_be_hidden()
+    expect(page.get_by_role("button", name="Trial 2: details")).to_be_focused()
 
 
 def test_what_could_not_be_read_for_a_loss_is_read_when_the_connection_is_back(

@@ -73,6 +73,24 @@ def test_the_page_fits_a_phone(page_at: Pages, scripted: Scripted) -> None:
     screenshot(page, "page-phone-details")
 
 
+def test_what_is_printed_is_light_and_has_no_drawer(page_at: Pages, scripted: Scripted) -> None:
+    served(scripted)
+    page = page_at(scripted.url, color_scheme="dark")
+    page.locator("tr[data-number='57']").click()
+    expect(page.get_by_role("log")).to_contain_text("epoch 1")
+    page.emulate_media(media="print")
+    ground = "getComputedStyle(document.body)"
+    assert page.evaluate(f"[{ground}.backgroundColor, {ground}.color, {ground}.paddingRight]") == [
+        "rgb(243, 245, 248)",
+        "rgb(26, 31, 38)",
+        "0px",
+    ]
+    expect(page.locator("#detail")).to_be_hidden()
+    expect(page.locator("#shown")).to_be_visible()
+    expect(page.locator("#chips")).to_be_hidden()
+    screenshot(page, "page-print", full_page=True)
+
+
 def test_everything_is_reached_by_the_keyboard_in_order(page_at: Pages, scripted: Scripted) -> None:
     served(scripted)
     page = page_at(scripted.url)

@@ -42,6 +42,27 @@ def test_a_click_on_a_column_sorts_by_it_and_what_has_nothing_comes_last(page_at
     expect(header.get_by_role("button")).to_be_focused()
 
 
+def test_numbers_times_and_names_are_what_they_say(page_at: Pages, scripted: Scripted) -> None:
+    columns = [
+        column("x", type="int", key="param:x"),
+        column("x", "metric", key="metric:x"),
+        column("huge", "metric"),
+    ]
+    rows = [
+        [0, "COMPLETE", 1, None, 0.00004, 0, 2.69255e17, None, 4503599627370497, 0.5, 2.69255e17],
+        [1, "COMPLETE", 1, None, 0.0251, 0, 1.0, None, "9007199254740993", "Infinity", 123456789],
+    ]
+    page = opened(page_at, scripted, rows, columns=columns)
+    texts = "tr => [...document.querySelectorAll(tr)].map((cell) => cell.textContent)"
+    assert page.evaluate(texts, "#trials th")[2:5] == ["param:x", "metric:x", "huge"]
+    assert page.evaluate(texts, "tr[data-number='0'] td")[2:8] == [
+        *("4503599627370497", "0.5", "2.69255e+17", "2.6925e+17", "0", "< 1 ms"),
+    ]
+    assert page.evaluate(texts, "tr[data-number='1'] td")[2:8] == [
+        *("9007199254740993", "Infinity", "123456789", "1", "0", "25 ms"),
+    ]
+
+
 def test_categories_are_sorted_by_their_names(page_at: Pages, scripted: Scripted) -> None:
     columns = [column("opt", type="category", choices=["sgd", "adam", "rms"])]
     page = opened(page_at, scripted, [row(k, columns=columns, opt=k) for k in range(3)], columns=columns)

@@ -4,6 +4,7 @@
 // longer. It then says how far it had come (`epoch`, `since`), and gets what is missing. A server that answers requests but not the upgrade
 // does not know the token: that is said, and tried again rarely.
 
+import { shortened } from "./elements.js";
 import { takeTokens } from "./tokens.js";
 
 const SUBPROTOCOL = "asyncsweep.v1.json";
@@ -62,9 +63,7 @@ export class Connection {
   // Show another sweep of the server.
   choose(name) {
     this.sweep = name;
-    const address = new URL(location.href);
-    address.searchParams.set("sweep", name);
-    history.replaceState(history.state, "", address);
+    this.address(name);
     this.watched = [];
     this.store.choose(null);
     this.store.select(null);
@@ -165,12 +164,25 @@ export class Connection {
     clearTimeout(this.timer);
     this.timer = null;
     this.isGreeted = true;
-    const name = message.sweeps.includes(this.sweep) ? this.sweep : message.sweeps[0];
-    if (name !== this.sweep) this.epoch = this.seq = null;
+    const wanted = this.sweep;
+    const name = message.sweeps.includes(wanted) ? wanted : message.sweeps[0];
+    if (name !== wanted) this.epoch = this.seq = null;
     this.sweep = name ?? null;
     if (name !== undefined) this.open(); // before anything that a view may ask for
     this.store.take(message);
     this.store.setLink("open", "live");
+    if (wanted !== null && name !== wanted) {
+      this.address(null);
+      if (name !== undefined) this.store.tell(`There is no sweep "${shortened(wanted, 80)}" here. This is "${shortened(name, 80)}".`);
+    }
+  }
+
+  // Which sweep it is, in the address bar.
+  address(name) {
+    const address = new URL(location.href);
+    if (name === null) address.searchParams.delete("sweep");
+    else address.searchParams.set("sweep", name);
+    history.replaceState(history.state, "", address);
   }
 
   // From the beginning.

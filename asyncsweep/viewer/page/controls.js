@@ -1,6 +1,6 @@
 // Buttons that steer the sweep, for who has the second token: pause, stop, cancel a trial, enqueue one.
 
-import { NAMELESS, element, button, isolated } from "./elements.js";
+import { NAMELESS, element, button, focusOn, isolated } from "./elements.js";
 import { number } from "./format.js";
 import { question } from "./question.js";
 
@@ -14,16 +14,19 @@ export function mountControls(page, store, ask) {
   const enqueue = button("Enqueue …", askForTrial, { title: "Have parameters of your choice tried next" });
   const stop = button("Stop …", askForStop, { class: "harm" });
   box.append(told, pause, enqueue, stop);
+  const others = () => [stop, pause, enqueue, page.getElementById("theme")];
+  let isTelling = false; // the button stays as it is meanwhile: a disabled one would lose the focus
 
   async function tell(what) {
+    if (isTelling) return;
+    isTelling = true;
     told.textContent = "";
-    pause.disabled = true;
     try {
       await ask(what);
     } catch (error) {
       told.textContent = error.message;
     }
-    draw();
+    isTelling = false;
   }
 
   function askForStop() {
@@ -41,6 +44,7 @@ export function mountControls(page, store, ask) {
       does: "Stop the sweep",
       isHarmful: true,
       act: () => ask("stop", { reason: reason.value || "stopped from the page", now: now.checked }),
+      others,
     });
   }
 
@@ -52,10 +56,15 @@ export function mountControls(page, store, ask) {
       text: "It is tried next. What is left empty is up to the sampler.",
       fields: params.map((column) => element("label", {}, element("span", {}, isolated(column.name || NAMELESS, 200), element("span", { class: "faint" }, ` ${domainOf(column)}`)), inputs.get(column))),
       does: "Enqueue",
-      act: () => {
-        const given = [...inputs].filter(([, input]) => input.value !== "").map(([column, input]) => [column.name, valueOf(column, input)]);
-        return ask("enqueue", { params: Object.fromEntries(given) });
+      act: async () => {
+        const given = [...inputs].filter(([, input]) => input.value !== "");
+        const isChoice = ([{ type }]) => type === "category";
+        const params = given.filter((one) => !isChoice(one)).map(([column, input]) => [column.name, valueOf(column, input)]);
+        const choices = given.filter(isChoice).map(([{ name }, { value }]) => [name, Number(value)]);
+        await ask("enqueue", { params: Object.fromEntries(params), choices: Object.fromEntries(choices) });
+        store.tell("A trial was enqueued. It appears as soon as it begins.");
       },
+      others,
     });
   }
 
@@ -64,10 +73,12 @@ export function mountControls(page, store, ask) {
     box.hidden = !store.mayControl || !status;
     if (!status) return;
     const isOver = OVER.has(status.state);
+    const focused = box.contains(document.activeElement) ? document.activeElement : null;
     pause.textContent = status.state === "PAUSED" ? "Go on" : "Pause";
     pause.disabled = isOver || status.state === "STOPPING" || store.link.state !== "open";
     enqueue.disabled = pause.disabled;
     stop.disabled = isOver || store.link.state !== "open";
+    if (focused?.disabled) focusOn(...others());
   }
 
   for (const event of ["status", "link", "info"]) store.on(event, draw);
@@ -81,6 +92,7 @@ export function mountControls(page, store, ask) {
         does: "Cancel the trial",
         isHarmful: true,
         act: () => ask("cancel", { trial }),
+        others: () => [page.getElementById("detail-title")],
       });
     },
   };
@@ -100,10 +112,9 @@ function domainOf({ type, low, high, log }) {
   return low === null ? kind : `${kind} from ${number(low)} to ${number(high)}${log ? ", logarithmic" : ""}`;
 }
 
-// What was typed, as the server wants it: categories by their text, whole numbers too large for JavaScript as they were written.
+// What was typed, as the server wants it: whole numbers too large for JavaScript as they were written.
 function valueOf(column, input) {
   const text = input.value.trim();
-  if (column.type === "category") return column.choices[Number(text)];
   if (column.type === "any") {
     try {
       return JSON.parse(text);

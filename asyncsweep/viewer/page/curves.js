@@ -1,8 +1,9 @@
 // Learning curves: what trials report, step by step. The server sends the curves of at most 64 trials, and this view decides of which:
 // the one that is chosen, those that run, the best few, and then those that the user selected, or else those that ended last.
 //
-// A curve keeps its colour for as long as it is watched. Those of pruned and failed trials are dashed, the best and the chosen one are
-// bolder, and who runs has a mark at the head of its curve. NaN and infinity are gaps.
+// A curve keeps its colour for as long as it is watched, but for one that becomes one of the best and would be taken for another of them.
+// Those of pruned and failed trials are dashed, the best and the chosen one are bolder, and who runs has a mark at the head of its curve.
+// NaN and infinity are gaps, and a value between two of them is a mark.
 
 import { Chart } from "./chart.js";
 import { shortened } from "./elements.js";
@@ -95,17 +96,26 @@ function choose(store) {
   return { numbers: [...roles.keys()], roles, selected: selected.length };
 }
 
-// Each of the trials gets the colour that is least in use, by trials that are named above all.
+// Each of the trials gets the colour that is least in use by those of its own kind, of such the one that is least in use by those that
+// are named first, and by all. The chosen one and the best have all different ones: of two with the same, who came later gets another.
 function paint(roles, hues) {
   for (const number of hues.keys()) if (!roles.has(number)) hues.delete(number);
-  const used = SERIES.map(() => 0);
-  const weigh = (number) => (roles.get(number) === "latest" || roles.get(number) === "selected" ? 1 : 100);
-  for (const [number, hue] of hues) used[hue] += weigh(number);
-  for (const number of roles.keys()) {
+  const isTop = (number) => roles.get(number) === "chosen" || roles.get(number) === "best";
+  const tops = [...roles.keys()].filter(isTop);
+  const known = [...hues.keys()];
+  const taken = new Set();
+  for (const number of tops.sort((a, b) => (roles.get(b) === "chosen") - (roles.get(a) === "chosen") || known.indexOf(a) - known.indexOf(b))) {
+    if (taken.has(hues.get(number))) hues.delete(number);
+    else if (hues.has(number)) taken.add(hues.get(number));
+  }
+  for (const [number, role] of roles) {
     if (hues.has(number)) continue;
-    const hue = used.indexOf(Math.min(...used));
-    hues.set(number, hue);
-    used[hue] += weigh(number);
+    const used = SERIES.map(() => 0);
+    for (const [other, hue] of hues) {
+      const isOwn = isTop(number) ? isTop(other) : roles.get(other) === role;
+      used[hue] += (isOwn ? 1e6 : 0) + (isTop(other) || roles.get(other) === "running" ? 1e3 : 0) + 1;
+    }
+    hues.set(number, used.indexOf(Math.min(...used)));
   }
 }
 
@@ -155,7 +165,7 @@ function compose(store, { roles, selected }, hues, switches, colour, isNarrow) {
   const order = ["latest", "selected", "running", "best", "chosen"];
   lines.sort((a, b) => order.indexOf(a.role) - order.indexOf(b.role) || b.number - a.number);
   return {
-    traces: [...draw(lines, store.selection), ...heads(lines, colour)],
+    traces: [...draw(lines, store.selection), ...marks(lines, store.selection), ...heads(lines, colour)],
     x: { title: "step", isLog: isLogX, isWhole: true },
     y: { title: objective, isLog: isLogY },
     key: JSON.stringify([store.info?.name, isLogX, isLogY]),
@@ -175,10 +185,12 @@ function objectiveName(store) {
   return objectives.length === 1 ? objectives[0].column.name : "reported value";
 }
 
-// The points of a curve that are drawn, with gaps where something cannot be.
+// The points of a curve that are drawn, with gaps where something cannot be; `alone` are those that no line leads to.
 function path({ number, steps, curve }, most, isDrawn) {
   const points = outline(curve.values, most).map((at) => ({ x: steps[at], y: isDrawn({ steps, curve }, at) ? curve.values[at] : null, number }));
-  return { points, head: points.findLast((point) => point.y !== null) };
+  const isGap = (at) => (points[at]?.y ?? null) === null;
+  const alone = points.filter((_, at) => !isGap(at) && isGap(at - 1) && isGap(at + 1));
+  return { points, alone, head: points.findLast((point) => point.y !== null) };
 }
 
 function whyEmpty(store, roles, curves, drawable) {
@@ -202,28 +214,37 @@ function whyEmpty(store, roles, curves, drawable) {
 const WIDTHS = { chosen: 3.6, best: 2.4, running: 1.8, selected: 1.6, latest: 1.2 };
 
 function draw(lines, selection) {
-  const isPlain = lines.every(({ role }) => role === "latest");
-  return lines.map(({ number, role, row, color, points }) => {
-    const isFaint = selection === null ? role === "latest" && !isPlain : role !== "chosen" && !selection.has(number);
-    return trace(points, {
-      uid: `curve-${number}`,
-      // A curve of one point is a mark.
-      mode: points.length < 2 ? "markers" : "lines",
-      opacity: isFaint ? 0.35 : 1,
-      line: { color, width: WIDTHS[role], dash: isDashed(row) ? "dash" : "solid" },
-      marker: { color, size: 7 },
-    });
+  const opacity = opacities(lines, selection);
+  return lines.map((one, at) => {
+    const line = { color: one.color, width: WIDTHS[one.role], dash: isDashed(one.row) ? "dash" : "solid" };
+    return trace(one.points, { uid: `curve-${one.number}`, mode: "lines", opacity: opacity[at], line });
   });
+}
+
+// The values that no line leads to.
+function marks(lines, selection) {
+  const opacity = opacities(lines, selection);
+  const points = lines.flatMap(({ alone, color }, at) => alone.map((point) => ({ ...point, color, opacity: opacity[at] })));
+  const size = points.length > 300 ? 4 : 7;
+  const marker = { size, color: points.map(({ color }) => color), opacity: points.map((point) => point.opacity), line: { width: 0 } };
+  return [trace(points, { uid: "marks", mode: "markers", marker })];
+}
+
+function opacities(lines, selection) {
+  const isPlain = lines.every(({ role }) => role === "latest");
+  const isFaint = ({ number, role }) => (selection === null ? role === "latest" && !isPlain : role !== "chosen" && !selection.has(number));
+  return lines.map((line) => (isFaint(line) ? 0.35 : 1));
 }
 
 function isDashed({ state }) {
   return state === "PRUNED" || state === "FAILED" || state === "CANCELLED";
 }
 
-// Those that matter most, by their roles; to press one chooses the trial.
+// Those that matter most, by their roles, each of another colour; to press one chooses the trial.
 function legend(lines, most) {
-  const named = lines.filter(({ role }) => role !== "latest").slice(-most).reverse();
-  return named.map(({ number, role, row, color }) => ({
+  const named = new Map();
+  for (const line of [...lines].reverse()) if (line.role !== "latest" && !named.has(line.color)) named.set(line.color, line);
+  return [...named.values()].slice(0, most).map(({ number, role, row, color }) => ({
     number,
     text: `${number} ${role === "best" || role === "running" ? role : label(row.state).toLowerCase()}`,
     line: { color, width: WIDTHS[role], dash: isDashed(row) },

@@ -1,13 +1,14 @@
-// One trial in full, in a drawer beside the page (on a phone: over it): parameters, metrics, attempts, errors, the end of its log.
+// One trial in full, in a drawer beside the page, which makes room (where there is none: over it): parameters, metrics, attempts, errors, the end of its log.
 //
 // It is asked for when it is opened, and again while it changes; the log of a running trial is followed while anybody can see it.
 
-import { NAMELESS, element, button, isolated, shortened } from "./elements.js";
+import { NAMELESS, element, button, focusOn, isolated, shortened } from "./elements.js";
 import { number, count, duration, moment } from "./format.js";
 import { Screen } from "./logs.js";
 import { label, mark } from "./states.js";
 
-const PHONE = "(max-width: 620px)";
+const NARROW = "(max-width: 999px)"; // as in style.css
+const OPEN = "dialog[open], .axis-menu[open], .context-menu";
 const FOLLOW_MS = 2000;
 const AGAIN_MS = 1000;
 const TAIL_BYTES = 32 * 1024;
@@ -37,6 +38,7 @@ export function mountDetail(dialog, store, actions) {
 
   function open(chosen) {
     const isNew = chosen !== shown;
+    const last = shown;
     turn += 1;
     shown = chosen;
     clearTimeout(askTimer);
@@ -45,13 +47,12 @@ export function mountDetail(dialog, store, actions) {
     follower = null;
     if (chosen === null) {
       if (dialog.open) dialog.close();
-      if (opener?.isConnected) opener.focus({ preventScroll: true });
+      focusOn(opener, document.querySelector(`#trials tr[data-number="${last}"] button`), document.getElementById("trials"));
       return;
     }
     if (!dialog.open) {
       opener = document.activeElement;
-      if (matchMedia(PHONE).matches) dialog.showModal();
-      else dialog.show();
+      show();
     }
     if (!isNew) return;
     detail = null;
@@ -62,16 +63,29 @@ export function mountDetail(dialog, store, actions) {
     read();
   }
 
+  // Where the page cannot make room, nothing behind the drawer can be reached.
+  const narrow = matchMedia(NARROW);
+  function show() {
+    if (narrow.matches) dialog.showModal();
+    else dialog.show();
+  }
+  narrow.addEventListener("change", () => {
+    if (!dialog.open) return;
+    dialog.close();
+    show();
+  });
+
   function step(by) {
     const place = store.order.indexOf(shown);
     const to = place < 0 ? store.order[0] : store.order[place + by];
     if (to !== undefined) store.choose(to);
   }
 
-  dialog.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
+  // Wherever the focus is, unless something is open that Escape closes first.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || event.defaultPrevented || shown === null) return;
+    if ([...document.querySelectorAll(OPEN)].some((open) => open !== dialog && open.checkVisibility())) return;
     event.preventDefault();
-    event.stopPropagation();
     store.choose(null);
   });
   dialog.addEventListener("cancel", (event) => {
@@ -124,7 +138,9 @@ export function mountDetail(dialog, store, actions) {
     title.replaceChildren(mark(state), `Trial ${shown}`);
     before.disabled = place <= 0;
     after.disabled = place < 0 || place >= store.order.length - 1;
+    const isAtCancel = document.activeElement === cancel;
     cancel.hidden = !store.mayControl || !(state === "RUNNING" || state === "WAITING");
+    if (isAtCancel && cancel.hidden) title.focus();
     now.replaceChildren(pairs(standing(row, state)));
     if (row?.error && !detail?.error) now.append(heading("Error"), element("p", { class: "message", dir: "auto" }, row.error));
   }

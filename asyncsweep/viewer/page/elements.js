@@ -15,6 +15,12 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+// Focus the first of these that can have it: what somebody came from may be gone, hidden or disabled.
+export function focusOn(...targets) {
+  const found = targets.find((target) => target?.isConnected && !target.disabled && target.checkVisibility());
+  found?.focus({ preventScroll: true });
+}
+
 export function button(text, onclick, attributes = {}) {
   return element("button", { type: "button", onclick, ...attributes }, text);
 }

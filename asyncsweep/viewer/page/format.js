@@ -1,22 +1,25 @@
 // Numbers and times for readers.
 
 const SMALL = 1e-4;
+const LARGE = 1e15; // of more digits the last ones would be made up
 
 export function number(value, digits = 5) {
   if (value === null || value === undefined) return "";
   if (typeof value === "string") return value;
-  if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
+  if (Number.isInteger(value) && Math.abs(value) < LARGE) return String(value);
   const rounded = Number(value.toPrecision(digits));
-  return rounded !== 0 && Math.abs(rounded) < SMALL ? rounded.toExponential() : String(rounded);
+  const size = Math.abs(rounded);
+  return size !== 0 && Number.isFinite(size) && (size < SMALL || size >= LARGE) ? rounded.toExponential() : String(rounded);
 }
 
 export function count(value) {
   return value.toLocaleString("en-US");
 }
 
-// "0.4 s", "42 s", "3 min 05 s", "2 h 07 min", "3 d 4 h"
+// "< 1 ms", "25 ms", "0.4 s", "42 s", "3 min 05 s", "2 h 07 min", "3 d 4 h"
 export function duration(seconds) {
   if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "";
+  if (seconds > 0 && seconds < 0.1) return seconds < 0.001 ? "< 1 ms" : `${Number((1000 * seconds).toPrecision(2))} ms`;
   if (seconds < 9.95) return `${Number(seconds.toPrecision(2))} s`;
   const whole = Math.round(seconds);
   const padded = (value) => String(value).padStart(2, "0");

@@ -1,18 +1,19 @@
 // How the sweep went: each trial's value over its number or over the time at which it ended, and the best so far.
 //
-// Pruned and running trials stand at their last report, which is one of the objective, if there is only one; failed and cancelled ones
-// have no value, and stand on the axis. The line of the best is one of all complete, feasible trials, whatever is selected.
+// Pruned, cancelled and running trials stand at their last report, which is one of the objective, if there is only one; those that ended
+// without one, and those that failed, have no value, and stand on the axis. The line of the best is one of all complete, feasible trials,
+// whatever is selected.
 
 import { Chart } from "./chart.js";
 import { shortened } from "./elements.js";
 import { count, number as numeral } from "./format.js";
 import { look, trace } from "./plot.js";
-import { MOST_POINTS, extent, fence, isBetter, isDrawable, isOnAxis, isWide, records, thin } from "./series.js";
+import { MOST_POINTS, extent, extremes, fence, isBetter, isDrawable, isOnAxis, isWide, records, thin } from "./series.js";
 import { asNumber } from "./store.js";
 import { label } from "./states.js";
 import { Choice, Toggle, offerLog } from "./switches.js";
 
-const RECENT = 400;
+const MOST_RUNNING = 100;
 const UNITS = [
   [86400 * 2, 86400, "days"],
   [3600 * 2, 3600, "hours"],
@@ -64,13 +65,13 @@ function compose(store, switches, colour) {
   const best = metric.column.direction ? records(points.filter((point) => point.group === "COMPLETE"), metric.column.direction) : [];
 
   const { selection, chosen } = store;
-  const ends = extent(points.map((point) => point.y));
-  const crucial = new Set(best.map((point) => point.number));
-  points.slice(-RECENT).forEach((point) => crucial.add(point.number));
-  const isKept = (point) => crucial.has(point.number) || point.number === chosen || selection?.has(point.number) || ends.includes(point.y);
+  const running = points.filter((point) => point.group === "RUNNING");
+  const crucial = new Set([...best, ...extremes(points, "x"), ...extremes(points, "y"), ...(running.length > MOST_RUNNING ? [] : running)]);
+  const isChosen = (point) => point.number === chosen;
+  const isSelected = (point) => selection?.has(point.number);
   const most = MOST_POINTS - Math.min(MOST_POINTS / 4, best.length + found.ended.length);
-  const drawn = thin(points, most, isKept);
-  const ended = thin(found.ended, MOST_POINTS / 8, (point) => point.number === chosen || selection?.has(point.number));
+  const drawn = thin(points, most, (point) => crucial.has(point) || isChosen(point), isSelected);
+  const ended = thin(found.ended, MOST_POINTS / 8, isChosen, isSelected);
 
   const unit = isOverTime ? unitOf(extent([...points, ...found.ended].map((point) => point.x))[1]) : null;
   const scaled = unit ? (list) => list.map((point) => ({ ...point, x: point.x / unit.seconds })) : (list) => list;
@@ -119,7 +120,7 @@ function collect(store, metric, isOverTime) {
     const isFailed = row.state === "FAILED" || row.state === "CANCELLED";
     const x = isOverTime ? elapsed(store, row, began) : row.number;
     let y = metric && !isFailed ? asNumber(row.cells[metric.place]) : null;
-    if (y === null && isReported && (row.state === "PRUNED" || row.state === "RUNNING")) y = row.value;
+    if (y === null && isReported && hasLastReport(row.state)) y = row.value;
     if (row.state === "RUNNING") found.running += 1;
     const isInfeasible = row.state === "COMPLETE" && !store.isFeasible(row);
     if (row.state === "COMPLETE" && !isInfeasible && isBest(metric, y, found.best)) found.best = { y, number: row.number };
@@ -129,6 +130,10 @@ function collect(store, metric, isOverTime) {
     else if (y !== null) found.points.push({ x, y, number: row.number, group: isInfeasible ? "INFEASIBLE" : row.state });
   }
   return found;
+}
+
+function hasLastReport(state) {
+  return state === "PRUNED" || state === "CANCELLED" || state === "RUNNING";
 }
 
 function isBest(metric, y, best) {
@@ -175,7 +180,7 @@ function whyEmpty(store, metric, { points, nonfinite, running, waiting, ended, t
 
 // -- traces ------------------------------------------------------------------------------------------------------------
 
-const GROUPS = ["INFEASIBLE", "PRUNED", "COMPLETE", "RUNNING"]; // as they are drawn, the last on top
+const GROUPS = ["INFEASIBLE", "PRUNED", "CANCELLED", "COMPLETE", "RUNNING"]; // as they are drawn, the last on top
 
 function marks(points, colour, selection) {
   const size = points.length > 2000 ? 4.5 : points.length > 300 ? 6 : 8;
@@ -214,10 +219,10 @@ function legend(points, ended, best, colour) {
   const others = new Set(ended.map(({ group }) => group));
   const entry = (group) => {
     if (group === "INFEASIBLE") return { ring: colour.COMPLETE, text: "Infeasible" };
-    return { state: group, text: label(group) + (group === "PRUNED" || group === "RUNNING" ? ", last report" : "") };
+    return { state: group, text: label(group) + (hasLastReport(group) ? ", last report" : "") };
   };
   return [
-    ...["COMPLETE", "INFEASIBLE", "PRUNED", "RUNNING"].filter((group) => groups.has(group)).map(entry),
+    ...["COMPLETE", "INFEASIBLE", "PRUNED", "CANCELLED", "RUNNING"].filter((group) => groups.has(group)).map(entry),
     ...["PRUNED", "FAILED", "CANCELLED"].filter((group) => others.has(group)).map((group) => ({ state: group, text: `${label(group)}, no value` })),
     ...(best.length ? [{ line: { color: colour.ink, width: 2, dash: false }, text: "Best so far" }] : []),
   ];

@@ -4,7 +4,7 @@ import { STATES, asNumber } from "./store.js";
 
 // What can be shown of every trial, beside its cells: {key, title, kind, place, column, key of sorting}.
 export function columnsOf(store) {
-  const cells = store.columns.map((column, place) => ({ id: `cell:${column.key}`, title: column.name, kind: "cell", place, column, isText: column.type === "category" || column.type === "any" || column.type === "constant" }));
+  const cells = store.columns.map((column, place) => ({ id: `cell:${column.key}`, title: column.key, kind: "cell", place, column, isText: column.type === "category" || column.type === "any" || column.type === "constant" }));
   const isObjective = ({ column }) => Boolean(column.direction);
   return [
     { id: "number", title: "Trial", kind: "number", isText: false },

@@ -4,6 +4,7 @@ import { element, button, shortened } from "./elements.js";
 import { clock } from "./format.js";
 
 const BLIP_MS = 1500;
+const TOLD_MS = 8000;
 
 export function mountNotices(page, store, choose) {
   const box = page.getElementById("notice");
@@ -11,6 +12,7 @@ export function mountNotices(page, store, choose) {
   let lostAt = null;
   let lateTimer = null;
   let lastFailed = null;
+  const once = new Set(); // what was told: lines that go after a while
 
   // The notices that hold now, as {kind, lines, trial}. A "big" one stands in place of the views.
   function current() {
@@ -29,6 +31,7 @@ export function mountNotices(page, store, choose) {
     } else if (link.state === "waiting" && isLate()) {
       told.push(line("warn", `No connection to the sweep since ${since()}: ${link.text}. What is shown is from then.`));
     }
+    told.push(...once);
     if (!status) return told;
     if (status.error) told.push(line("bad", `The sweep failed: ${status.error}`));
     if (status.state === "INTERRUPTED") told.push(line("warn", "The process that ran this sweep has ended in the middle. `asyncsweep resume` continues it."));
@@ -84,6 +87,15 @@ export function mountNotices(page, store, choose) {
   });
   store.on("info", draw);
   store.on("status", draw);
+  store.on("told", (text) => {
+    const entry = line("", text);
+    once.add(entry);
+    setTimeout(() => {
+      once.delete(entry);
+      draw();
+    }, TOLD_MS);
+    draw();
+  });
   lostAt = Date.now();
   lateTimer = setTimeout(draw, BLIP_MS + 10);
   draw();

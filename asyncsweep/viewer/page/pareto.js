@@ -5,7 +5,7 @@ import { Chart } from "./chart.js";
 import { shortened } from "./elements.js";
 import { count } from "./format.js";
 import { look, trace } from "./plot.js";
-import { MOST_POINTS, fence, front, isDrawable, isOnAxis, isWide, thin } from "./series.js";
+import { MOST_POINTS, extremes, fence, front, isDrawable, isOnAxis, isWide, thin } from "./series.js";
 import { asNumber } from "./store.js";
 import { Choice, Toggle, offerLog } from "./switches.js";
 
@@ -64,7 +64,8 @@ function compose(store, switches, colour, isNarrow) {
   if (!points.length) return { words: whyEmpty(store, found, all, finite) };
 
   const { selection, chosen } = store;
-  const drawn = thin(points, MOST_POINTS, (point) => point.isBest || point.number === chosen || selection?.has(point.number));
+  const ends = new Set([...extremes(points, "x"), ...extremes(points, "y")]);
+  const drawn = thin(points, MOST_POINTS, (point) => point.isBest || point.number === chosen || ends.has(point), (point) => selection?.has(point.number));
   const best = points.filter((point) => point.isBest);
   const [x, y] = [objectives[across].column, objectives[up].column];
   const left = [

@@ -1,10 +1,10 @@
 // A dialog that asks before something is done, and stays open with the answer where that was refused.
 
-import { element, button } from "./elements.js";
+import { element, button, focusOn } from "./elements.js";
 
 // `act(form)` does it and rejects with what is wrong; `isHarmful` for what cannot be undone. Resolves when the dialog is closed, to whether
-// it was done.
-export function question(dialog, { title, text = "", fields = [], does, isHarmful = false, act }) {
+// it was done. The focus goes back to where it came from, or to the first of `others()` that can have it.
+export function question(dialog, { title, text = "", fields = [], does, isHarmful = false, act, others = () => [] }) {
   return new Promise((resolve) => {
     const opener = document.activeElement;
     const answer = element("p", { class: "answer", role: "alert" });
@@ -37,7 +37,7 @@ export function question(dialog, { title, text = "", fields = [], does, isHarmfu
       "close",
       () => {
         dialog.replaceChildren();
-        if (opener?.isConnected) opener.focus({ preventScroll: true });
+        focusOn(opener, ...others());
         resolve(isDone);
       },
       { once: true },

@@ -1,8 +1,8 @@
 // Numbers for the charts: which can be drawn, which of very many are, and which are best. Nothing here touches the document.
 //
 // A point is an object with x, y and the number of its trial. A browser draws some thousands of SVG marks at ease, so that more are
-// thinned: what matters is always kept, and of the rest a share that depends on the trials' numbers alone. So it is the same points
-// again at the next drawing, and a chart does not flicker while the sweep grows.
+// thinned: the few that matter are kept, and of the rest a share that depends on the trials' numbers alone and is spread over them evenly.
+// So a crowd that is seen is there, it is the same points again at the next drawing, and a chart does not flicker while the sweep grows.
 
 export const MOST_POINTS = 5000;
 const THINNED = 3000;
@@ -51,18 +51,36 @@ export function fence(values, direction = null) {
   return high > low && most - least > 4 * (high - low) ? [low, high] : null;
 }
 
-// The points, if they are at most `limit`, else fewer, in their order: those that `isKept`, and of the others what the numbers decide.
-export function thin(points, limit, isKept) {
+// The first of the smallest and of the largest by `axis`, "x" or "y".
+export function extremes(points, axis) {
+  const ends = extent(points.map((point) => point[axis]));
+  return ends === null ? [] : ends.map((end) => points.find((point) => point[axis] === end));
+}
+
+// The points, if they are at most `limit`, else fewer, in their order: those that matter, which should be few, then those that are
+// `preferred`, and of the others an even share. Each of the first two has at most half of the room that there is, and an even share of itself.
+export function thin(points, limit, matters, preferred = () => false) {
   if (points.length <= limit) return points;
   const most = Math.min(limit, THINNED);
-  const kept = points.filter(isKept);
-  // Of more than half that must be kept, the last ones.
-  const certain = new Set(kept.slice(-Math.floor(most / 2)));
-  let drawn = points;
-  for (let share = 2 ** 32; drawn.length > most; share *= STEP) {
-    drawn = drawn.filter((point) => certain.has(point) || Math.imul(point.number, 0x9e3779b1) >>> 0 < share);
+  const drawn = new Set();
+  for (const [isOwn, share] of [
+    [matters, 0.5],
+    [preferred, 0.5],
+    [() => true, 1],
+  ]) {
+    const own = points.filter((point) => !drawn.has(point) && isOwn(point));
+    for (const point of evenly(own, share * (most - drawn.size))) drawn.add(point);
   }
-  return drawn;
+  return points.filter((point) => drawn.has(point));
+}
+
+// At most so many, as the numbers decide: multiples of the golden section lie evenly.
+function evenly(points, most) {
+  let found = points;
+  for (let share = 2 ** 32; found.length > most; share *= STEP) {
+    found = found.filter((point) => Math.imul(point.number, 0x9e3779b1) >>> 0 < share);
+  }
+  return found;
 }
 
 // At most about `most` places of a curve: of each stretch the lowest and the highest value, and both ends.

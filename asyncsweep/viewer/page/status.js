@@ -72,7 +72,7 @@ export function mountStatus(page, store, choose) {
     box.hidden = !best;
     if (!best) return;
     const [objective] = store.objectives();
-    fill(box.firstChild, objective ? `Best ${objective.column.name} (${objective.column.direction === "maximize" ? "highest" : "lowest"})` : "Best", 40);
+    fill(box.firstChild, objective ? `Best ${objective.column.key} (${objective.column.direction === "maximize" ? "highest" : "lowest"})` : "Best", 40);
     const text = `${number(best.value)} · trial ${best.number}`;
     if (value.textContent === text) return;
     value.replaceChildren(button(text, () => choose(best.number), { class: "link", title: "Show this trial" }));
@@ -101,6 +101,7 @@ export function mountStatus(page, store, choose) {
     say("Trials ended", status.n_trials ? `${text} · ${Math.min(100, Math.floor((100 * ended) / status.n_trials))} %` : text);
     const isOver = status.state === "ENDED" || status.state === "INTERRUPTED";
     say("Running", isOver ? "" : `${counts.get("RUNNING") ?? 0} of ${status.concurrency}`);
+    say("Enqueued", isOver || !status.enqueued ? "" : count(status.enqueued));
     say("Rate", isOver ? "" : rate(status.rate_per_s));
     document.title = `${status.n_trials && !isOver ? `${Math.min(100, Math.floor((100 * ended) / status.n_trials))} % · ` : ""}${store.info?.name || "sweep"} · asyncsweep`;
   }
@@ -120,6 +121,10 @@ export function mountStatus(page, store, choose) {
   function drawLink() {
     find("link").dataset.state = store.link.state;
     fill(find("link-text"), store.link.text || store.link.state, 60);
+    // The head may be out of sight: a connection that is no more is told where the page is read.
+    find("lost").hidden = !(store.link.state === "waiting" || store.link.state === "refused");
+    find("lost").dataset.state = store.link.state;
+    fill(find("lost-text"), store.link.text || store.link.state, 60);
   }
 
   // What a screen reader says of its own: how the sweep stands, a new best, the connection; the newest, not more often than that.
@@ -139,7 +144,7 @@ export function mountStatus(page, store, choose) {
     }, Math.max(0, spokenAt + SPOKEN_EVERY_MS - performance.now()));
   }
 
-  for (const title of ["Best", "Trials ended", "Running", "Rate", "Time left", "Elapsed"]) fact(title).box.hidden = true;
+  for (const title of ["Best", "Trials ended", "Running", "Enqueued", "Rate", "Time left", "Elapsed"]) fact(title).box.hidden = true;
   store.on("info", () => {
     lastEnd = null;
     drawName();
@@ -155,6 +160,9 @@ export function mountStatus(page, store, choose) {
   store.on("link", () => {
     drawLink();
     speak();
+  });
+  store.on("told", (text) => {
+    find("spoken").textContent = text;
   });
   setInterval(drawTimes, 1000);
   for (const draw of [drawName, drawStanding, drawLink]) draw();

@@ -37,6 +37,7 @@ export function asNumber(cell) {
 //   chosen    number or null                                        the trial whose details are shown; store.chosen
 //   link      {state: "open"|"waiting"|"refused"|"closed", text}    the connection; store.link
 //   info      info                                                  another sweep, or the same one after a restart
+//   told      text                                                  something to be said once, beside the views
 //   theme     "dark" or "light"                                     the colours of the page changed; store.theme
 export class Store {
   constructor() {
@@ -155,6 +156,10 @@ export class Store {
     this.emit("link", this.link);
   }
 
+  tell(text) {
+    this.emit("told", text);
+  }
+
   setTheme(theme) {
     this.theme = theme;
     this.emit("theme", theme);
@@ -177,7 +182,7 @@ export class Store {
     if (column.type === "constant") return column.choices[0];
     if (cell === null || cell === undefined) return "";
     if (column.type === "category") return column.choices[cell] ?? "?";
-    if (typeof cell === "number") return number(cell, digits);
+    if (typeof cell === "number") return column.type === "int" ? String(cell) : number(cell, digits);
     return typeof cell === "string" ? cell : JSON.stringify(cell);
   }
 
