@@ -8,18 +8,20 @@ guard      who may come in
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from asyncsweep.viewer.mounting import asgi
+    from asyncsweep.viewer.served import opened
 
-__all__ = ["asgi"]
+__all__ = ["asgi", "opened"]
+
+_MODULES = {"asgi": "mounting", "opened": "served"}
 
 
 def __getattr__(name: str) -> object:
-    """`asgi`, when it is used: most who use a part of the viewer mount it nowhere."""
-    if name != "asgi":
+    """A public name, when it is used: most who use a part of the viewer mount it nowhere."""
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from asyncsweep.viewer.mounting import asgi
-
-    return asgi
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

@@ -39,10 +39,11 @@ class Changes:
 
     Attributes:
         seq: The number of the last change.
+        touched: That of a trial's last one.
     """
 
     def __init__(self, seq: int = 0) -> None:
-        self.seq = seq
+        self.seq = self.touched = seq
         self._last = array("q")  # by trial: its last change; 0 where there is none
         self._segments = [_Segment()]
         self._firsts = [seq + 1]  # by segment: no change in it has a lower number
@@ -54,7 +55,7 @@ class Changes:
     def touch(self, trial: int) -> None:
         """A trial, numbered from 0, has changed."""
         last = self._last
-        self.seq = seq = self.seq + 1
+        self.seq = self.touched = seq = self.seq + 1
         if trial >= len(last):
             last.frombytes(bytes(last.itemsize * (trial + 1 - len(last))))
         elif before := last[trial]:

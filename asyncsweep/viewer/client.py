@@ -19,11 +19,10 @@ from asyncsweep.errors import ConfigError
 from asyncsweep.progress.text import visible
 from asyncsweep.viewer.address import parsed
 from asyncsweep.viewer.keeping import MOST_QUESTIONS, Change, Keeper
+from asyncsweep.viewer.received import as_enqueued
 from asyncsweep.viewer.shapes import Column, CsvPiece, Detail, Info, LogPiece, Status
 
 MOST_WATCHED = 64
-# Of a sweep that was broken off nobody can tell when all has come; then it is when nothing came for so long.
-QUIET_S = 3.0
 
 Answer = TypeVar("Answer", CsvPiece, Detail, LogPiece)
 
@@ -37,10 +36,14 @@ async def connect(
     When the block is entered, everything that there is by then has been received. Needs asyncio, and
     `pip install "asyncsweep[viewer]"`.
 
+    Iterating ends with the sweep: at ENDED, and at INTERRUPTED, when its process has ended in the middle. The connection is kept until
+    the block is left. If an interrupted sweep is resumed meanwhile, in a directory that the viewer follows, `status` and `trials` tell so,
+    and iterating once more goes on with what is new.
+
     Args:
         url: What `serve` prints, with its token: `http://127.0.0.1:8080/#token=...`; with `&control=...` one may steer, too.
         sweep: Which one, by its name; may be left out where the server has one.
-        follow: Iterating goes on until the sweep has ended. False: it tells of what there is, and ends.
+        follow: Iterating goes on until the sweep has ended or was interrupted. False: it tells of what there is, and ends.
         reconnect_s: For how many seconds a lost connection is tried to be made again; 0: not at all.
         timeout_s: How many seconds connecting, and an answer, may take.
 
@@ -75,8 +78,8 @@ async def connect(
 class Stream:
     """A sweep of another process: what is known of it, and what can be asked; made by `connect`.
 
-    It is an async iterator over `Change`s. The first one tells of everything that there is; it ends when the sweep has ended and all
-    of it was received. What is read is always the newest, and whoever is slow gets several changes as one.
+    It is an async iterator over `Change`s. The first one tells of everything that there is; it ends when the sweep has ended, or was
+    interrupted, and all of it was received. What is read is always the newest, and whoever is slow gets several changes as one.
 
     Values are as they were, but that choices and constants are texts, and that in a column of type "any" what JSON has no word for, such
     as NaN, is a text, too.
@@ -159,11 +162,7 @@ class Stream:
                 return change
             if not self._follow or self._keeper.is_complete:
                 raise StopAsyncIteration
-            try:
-                async with asyncio.timeout(QUIET_S if self._keeper.is_over else None):
-                    await self._keeper.newer()
-            except TimeoutError:
-                raise StopAsyncIteration from None
+            await self._keeper.newer()
 
     # -- what can be asked ---------------------------------------------------------------------------------------------
 
@@ -235,10 +234,10 @@ class Stream:
             attempt, offset = piece.attempt, piece.next_offset
 
     async def csv(self, trials: Iterable[int] | None = None) -> str:
-        """The table that `Result.to_csv` writes, of all trials or of some.
+        """The table that `Result.to_csv` writes, of all trials or of some, each once, in the order of their numbers here.
 
         Raises:
-            ConfigError: There is no such trial.
+            ConfigError: There is no trial with one of the numbers.
         """
         wanted = None if trials is None else [checks.count("trials", trial, least=0) for trial in trials]
         async with self._one_csv:
@@ -249,11 +248,8 @@ class Stream:
                 except ConfigError:
                     if not offset or began_on == self._keeper.n_connections:
                         raise
-                    text, offset, began_on = (
-                        "",
-                        0,
-                        self._keeper.n_connections,
-                    )  # another server knows nothing of the pieces before
+                    # Another server knows nothing of the pieces before.
+                    text, offset, began_on = "", 0, self._keeper.n_connections
                     continue
                 text += piece.text
                 if piece.next_offset is None or piece.next_offset <= offset:
@@ -283,8 +279,16 @@ class Stream:
         await self._steer("cancel", trial=number)
 
     async def enqueue(self, params: Mapping[str, Any]) -> None:
-        """Have these parameters tried next; the sampler fills in what is missing."""
-        await self._steer("enqueue", params=dict(params))
+        """Have these parameters tried next; the sampler fills in what is missing.
+
+        Args:
+            params: Values, or what `trials` has: of a choice its text, and the text of a constant, which is left out.
+
+        Raises:
+            ConfigError: As of `pause`; or several choices have the same text, because it is cut.
+        """
+        values, places = as_enqueued(params, self.columns)
+        await self._steer("enqueue", params=values, choices=places)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from asyncsweep.core.records import TrialRecord
+from asyncsweep.core.records import State, TrialRecord
 from asyncsweep.viewer import values
 from asyncsweep.viewer.table import Table
 
@@ -81,11 +81,10 @@ def _grown(number: int, sent: _Sent, table: Table, record: TrialRecord) -> dict[
     if is_same and sent.n_reports == n:
         return None
     if not n and not sent.n_reports:
-        started_at = record.started_at if trial is None else trial.started_at
-        if attempt < 1 or (attempt == 1 and started_at):
-            return (
-                None  # there never was a curve; after a retry, the viewer may have the one before from an earlier watch
-            )
+        # Unless an attempt has ended, there never was a curve; if one has, the viewer may have it from an earlier watch.
+        is_first = record.started_at > 0 if trial is None else trial.state is State.RUNNING
+        if attempt < 1 or (attempt == 1 and is_first):
+            return None
     stride = stride_of(n)
     start = -(-sent.n_reports // stride) if is_same and sent.stride == stride else 0
     sent.record, sent.attempt, sent.n_reports, sent.stride, sent.is_told = record, attempt, n, stride, True

@@ -117,7 +117,8 @@ class Guard:
             raise ConfigError("control_token: it is the same as token; whoever may look could steer. Leave one out")
         self.hosts = LOOPBACK | {_checked("hosts", host, _HOST, "lab.example:8080") for host in texts("hosts", hosts)}
         self.origins = frozenset(
-            _checked("origins", origin, _ORIGIN, "https://lab.example") for origin in texts("origins", origins)
+            _without_default_port(_checked("origins", origin, _ORIGIN, "https://lab.example"))
+            for origin in texts("origins", origins)
         )
 
     def host(self, hosts: Sequence[str]) -> str | None:
@@ -227,6 +228,11 @@ def texts(name: str, values: Any) -> list[str]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ConfigError(f"{name}={values!r}: expected a list of texts")
     return list(values)
+
+
+def _without_default_port(origin: str) -> str:
+    """As browsers send it."""
+    return origin.removesuffix(":443" if origin.startswith("https:") else ":80")
 
 
 def _checked(name: str, value: Any, shape: re.Pattern[str], example: str) -> str:

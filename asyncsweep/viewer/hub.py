@@ -80,6 +80,7 @@ class Hub:
         self.turn = anyio.Lock()
         self._most_shown = most_shown
         self._looking = anyio.Lock()
+        self._waiting: set[anyio.CancelScope] = set()
         self._work_s = 0.0
         self._next_at = 0.0
         self._changes = Changes()
@@ -111,6 +112,7 @@ class Hub:
             self._next_at = self._clock() + min(LONGEST_TICK_S, max(TICK_S, self._work_s / WORK_SHARE))
             self._work_s = 0.0
             updates = self._watcher.taken()
+            self._stand = self.source.stand
             if updates and type(updates[0]) is ef.UpdatesSkipped:
                 self._scan = 0  # the records know what was missed, and all that came after it
             else:
@@ -127,30 +129,38 @@ class Hub:
 
     async def newer(self, seq: int) -> None:
         """Wait until there is something after a change, and look for it meanwhile."""
-        while self.seq <= seq or not self.epoch:
+        while not self._has_newer(seq):
             await self._news()
             pause = self._next_at - self._clock()
-            if pause > 0:
+            if pause > 0 and not self._has_newer(seq):
                 await anyio.sleep(pause)
-            if self.seq <= seq and self._clock() >= self._next_at:
+            if not self._has_newer(seq) and self._clock() >= self._next_at:
                 await self.catch_up()
 
     def charge(self, work_s: float) -> None:
         """Somebody has worked so long for viewers because of the last look."""
         self._work_s += work_s
 
+    def _has_newer(self, seq: int) -> bool:
+        return self.seq > seq and bool(self.epoch)
+
     async def _news(self) -> None:
-        with anyio.move_on_after(LOOK_EVERY_S if self._owes_status_at is None else STATUS_EVERY_S):
-            if self._watcher.closed:
-                await anyio.sleep_forever()
-            await self._watcher.ready()
+        """Wait until there is something to look for, or somebody else has found something."""
+        with anyio.move_on_after(LOOK_EVERY_S if self._owes_status_at is None else STATUS_EVERY_S) as waiting:
+            self._waiting.add(waiting)
+            try:
+                if self._watcher.closed:
+                    await anyio.sleep_forever()
+                await self._watcher.ready()
+            finally:
+                self._waiting.remove(waiting)
 
     # -- what there is --------------------------------------------------------------------------------------------------
 
     def status(self) -> dict[str, Any]:
         """How the sweep stands now."""
-        found = status(self.source, self.source.stand, self.table, self._pace, self.best, self.stride, time.time())
-        return {**found, "problem": self._problem()}
+        found = status(self.source, self._stand, self.table, self._pace, self.best, self.stride, time.time())
+        return {**found, "problem": self._problem(), "seq": self._changes.touched}
 
     def status_message(self, form: Form) -> bytes:
         """The message, as of `status_seq`; the same for all."""
@@ -193,6 +203,7 @@ class Hub:
         source = self.source
         self._generation = source.generation
         self._watcher = source.watch(BUFFERED)
+        self._stand = source.stand  # with the updates, so that the end is not told of before the last of them
         self._updates: deque[ef.Update] = deque()
         self._scan = 0
         self._changes = Changes(self._changes.seq + 1)
@@ -202,7 +213,7 @@ class Hub:
         self._owes_status_at: float | None = None
         self._status_at = 0.0
         self._status_messages: dict[str, tuple[int, bytes]] = {}
-        self._told_seq = self._told_enqueued = 0
+        self._told_seq = self._told_enqueued = self._found_seq = 0
         self.status_seq = 0
         self.table = Table()
         self.columns = TableColumns(source.spec.space, source.spec.directions)
@@ -298,6 +309,10 @@ class Hub:
             self.epoch = secrets.token_hex(8)
             self._changes.skip()
         self._follow_status()
+        if self.seq > self._found_seq:
+            self._found_seq = self.seq
+            for waiting in self._waiting:
+                waiting.cancel()
 
     def _follow_best(self) -> None:
         record = self.source.best
@@ -313,8 +328,7 @@ class Hub:
                     self._changes.touch(number)
 
     def _follow_status(self) -> None:
-        spec, now = self.source.spec, self._clock()
-        stand = self.source.stand
+        spec, now, stand = self.source.spec, self._clock(), self._stand
         facts = (stand, self._problem(), self.best, spec.n_trials, spec.concurrency, self.epoch)
         n_enqueued = self.source.n_enqueued
         has_rows = self._changes.seq > self._told_seq or n_enqueued != self._told_enqueued

@@ -150,7 +150,9 @@ def _complaint(error: msgspec.DecodeError) -> str:
     """The field first, then what is wrong with it."""
     what, _, path = str(error).replace("`None`", "`null`").partition(" - at `$")
     path = path.strip("`").lstrip(".")
-    return f"{path}: {what[:1].lower()}{what[1:]}"[:300] if path else f"{what[:1].lower()}{what[1:]}"[:300]
+    if not what[1:2].isupper():  # JSON is
+        what = f"{what[:1].lower()}{what[1:]}"
+    return f"{path}: {what}"[:300] if path else what[:300]
 
 
 def _read(data: bytes | str, form: Form, kind: type[_T], what: str) -> _T:

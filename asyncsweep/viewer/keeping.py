@@ -94,6 +94,7 @@ class Keeper:
         self._changed: dict[int, None] = {}
         self._grown: dict[int, None] = {}
         self._has_columns = self._has_status = False
+        self._is_status_old = False  # it is of the snapshot before
         self._numbers = count(1)
         self._asked: dict[int, asyncio.Future[dict[str, Any] | None]] = {}
         self._news = asyncio.Event()
@@ -103,14 +104,11 @@ class Keeper:
         return self._connection is not None
 
     @property
-    def is_over(self) -> bool:
-        """Whether the sweep is, as far as is known."""
-        return self.status is not None and self.status.is_over and self._coming is None
-
-    @property
     def is_complete(self) -> bool:
-        """Whether the sweep is over, and all of it was received, for certain."""
-        return self.is_over and self.table is not None and self.status is not None and self.table.has(self.status)
+        """Whether the sweep is over, and all of it was received."""
+        if self.status is None or not self.status.is_over or self._coming is not None or self._is_status_old:
+            return False
+        return self._since is not None and self._since[1] >= self.status.seq
 
     async def ready(self) -> None:
         """Wait until everything that there was has been received.
@@ -291,7 +289,7 @@ class Keeper:
             self._take_delta(message)
         elif isinstance(message, Status):
             self.status = message
-            self._has_status = True
+            self._has_status, self._is_status_old = True, False
         elif isinstance(message, Points):
             self._grown |= dict.fromkeys(self.curves.take(message))
         else:
@@ -305,6 +303,7 @@ class Keeper:
             if message.info is None:
                 raise Malformed("the first part of a snapshot has no info")
             self._coming = Table(message.info)
+            self._is_status_old = True
         if self._coming is None:
             raise Malformed("a part of a snapshot without its first one")
         self._coming.take(message)

@@ -55,7 +55,8 @@ def asgi(
     """An ASGI application that shows sweeps. It needs no lifespan; make it once the runs have started.
 
     Args:
-        runs: A run that has started, or several of them in a list or by names of your choice.
+        runs: A run that has started, the source of a directory (`sw.viewer.opened`), or several of these in a list or by names of your
+            choice.
         token: Who has it may look; made where it is left out. At least 128 bits, in letters, digits and `_.~-`.
         control: Whether who has the second token may pause, stop, cancel and enqueue.
         control_token: The second token; made where it is left out.

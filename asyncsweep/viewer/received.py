@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import reprlib
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from asyncsweep.viewer.shapes import Column, Delta, Info, Malformed, Points, Snapshot, Status, number
+from asyncsweep.errors import ConfigError
+from asyncsweep.space.values import shown
+from asyncsweep.viewer.shapes import Column, Delta, Info, Malformed, Points, Snapshot, number
 
 _N_FIXED = 8
 
@@ -48,12 +49,6 @@ class Table:
         for gone in message.gone:
             self.trials.pop(gone, None)
         return changed
-
-    def has(self, status: Status) -> bool:
-        """Whether these are all the trials that a status counts, and all have ended; of a sample of them only the latter is known."""
-        states = Counter(trial["state"] for trial in self.trials.values())
-        are_all = status.stride > 1 or states == Counter({s: n for s, n in status.counts.items() if n})
-        return are_all and not any(states[state] or status.counts.get(state) for state in ("WAITING", "RUNNING"))
 
     def _take(self, row: list[Any]) -> int:
         head = row[:_N_FIXED] + [None] * (_N_FIXED - len(row))
@@ -115,6 +110,27 @@ class Curves:
             self.points[curve.trial] = [*points[: curve.begin], *new]
             changed.append(curve.trial)
         return changed
+
+
+def as_enqueued(params: Mapping[str, Any], columns: Iterable[Column]) -> tuple[dict[str, Any], dict[str, int]]:
+    """Parameters as `enqueue` of the stream takes them: the values, and the places of choices that are given by their texts.
+
+    Raises:
+        ConfigError: Several choices have the text.
+    """
+    known = {column.name: column for column in columns if column.kind == "param" and column.choices}
+    values, places = {}, {}
+    for name, value in params.items():
+        column = known.get(name)
+        choices = () if column is None or column.choices is None else column.choices
+        n_alike = choices.count(value) if isinstance(value, str) else 0
+        if n_alike > 1:
+            raise ConfigError(f"enqueue: {name!r}: several choices begin with {shown(value)}; give the whole one")
+        if not n_alike:
+            values[name] = value
+        elif column is not None and column.type != "constant":
+            places[name] = choices.index(value)
+    return values, places
 
 
 def _reading(column: Column) -> Callable[[Any], Any]:

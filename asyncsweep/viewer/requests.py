@@ -30,6 +30,7 @@ _STEP_WRITTEN = 100
 _TEXT_CHARS = 20_000
 _MOST_FAILURES = 20
 _MOST_LISTED = 5_000
+_MOST_NAMED = 10
 
 
 class Answers:
@@ -129,6 +130,9 @@ class _CsvFile:
         """With its header; of all trials, or of those with these numbers."""
         if not hub.epoch:
             await hub.catch_up()
+        if numbers is not None:
+            numbers = list(dict.fromkeys(numbers))
+            _check_known(hub, numbers)
         file = cls(hub, range(hub.table.end) if numbers is None else numbers)
         for count, number in enumerate(file._numbers, 1):
             trial = hub.published(number)
@@ -217,6 +221,16 @@ def _n_open(data: bytes) -> int:
             length = 1 + (byte >= 0xC2) + (byte >= 0xE0) + (byte >= 0xF0) if byte <= 0xF4 else 1
             return n if length > n else 0
     return 0
+
+
+def _check_known(hub: Hub, numbers: list[int]) -> None:
+    unknown = [number for number in numbers if hub.table.state(number) is None]
+    if unknown:
+        named = ", ".join(map(str, unknown[:_MOST_NAMED]))
+        if len(unknown) > _MOST_NAMED:
+            named += f", ... ({len(unknown)})"
+        are = "is no trial" if len(unknown) == 1 else "are no trials"
+        raise ConfigError(f"csv: there {are} {named}; the sweep has {hub.table.total}")
 
 
 def _known(hub: Hub, number: int) -> TrialRecord:

@@ -28,6 +28,9 @@ PIECE_CELLS = 6_000
 PIECE_LOOKS = 8_000
 ERROR_CHARS = 200
 KEPT_BYTES = 16 * 2**20
+# Rows that are kept for other pieces than the one they were made for, and how long these may be.
+KEPT_ROWS = 4_096
+KEPT_ROW_BYTES = 1_000
 
 
 class Piece:
@@ -91,6 +94,7 @@ class Rows:
         self._is_shown = is_shown
         self._kept: OrderedDict[tuple[str, int], Piece] = OrderedDict()
         self._kept_bytes = 0
+        self._encoded: dict[tuple[str, int], tuple[int, bytes]] = {}
 
     def piece(self, seq: int, form: Form, *, may_be_older: bool) -> Piece:
         """What changed after a place; `may_be_older` for who reads the table for the first time."""
@@ -137,7 +141,7 @@ class Rows:
         to = head
         for looks, (at, number) in enumerate(self._changes.after(seq), 1):
             if self._is_shown(number) and number < len(records):
-                rows.append(form.encode(self.row(number, records[number])))
+                rows.append(self._row_of(at, number, records[number], form))
                 size += len(rows[-1])
             else:
                 gone.append((at, number))
@@ -146,6 +150,18 @@ class Rows:
                 break
         self._columns.see_growth()
         return Piece(to, head, rows, gone, form)
+
+    def _row_of(self, at: int, number: int, record: TrialRecord, form: Form) -> bytes:
+        """A row as it is since a place. Viewers that are not at the same place get pieces of which most rows are the same."""
+        key = form.name, number
+        encoded = self._encoded.get(key)
+        if encoded is None or encoded[0] != at:
+            if len(self._encoded) >= KEPT_ROWS:
+                self._encoded.clear()
+            encoded = at, form.encode(self.row(number, record))
+            if len(encoded[1]) <= KEPT_ROW_BYTES:
+                self._encoded[key] = encoded
+        return encoded[1]
 
     def _keep(self, key: tuple[str, int], piece: Piece) -> None:
         before = self._kept.pop(key, None)

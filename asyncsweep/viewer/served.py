@@ -33,8 +33,8 @@ def sources_of(runs: Served) -> dict[str, Source]:
     for name, run in _named(runs):
         if isinstance(run, str | os.PathLike):
             raise ConfigError(
-                f"runs: {os.fspath(run)!r} is a directory; open a source for it, and follow it in a task: "
-                "JournalSource.open(directory), source.follow()"
+                f"runs: {os.fspath(run)!r} is a directory; open it first: "
+                f"async with sw.viewer.opened({os.fspath(run)!r}) as source"
             )
         _add(found, name, _source(run, name))
     return found
@@ -74,6 +74,27 @@ async def followed(runs: Served) -> AsyncIterator[dict[str, Source]]:
             tasks.cancel_scope.cancel()
     if failure is not None:
         raise failure
+
+
+@asynccontextmanager
+async def opened(directory: str | os.PathLike[str], *, name: str = "") -> AsyncIterator[Source]:
+    """A sweep's directory for `asgi`, followed while the context is entered; on any event loop.
+
+        async with sw.viewer.opened("runs/first") as source:
+            viewer = sw.viewer.asgi(source)
+
+    Args:
+        directory: Of a sweep that has ended, was interrupted, or runs, in this process or another one.
+        name: What it is called; "" for the name of the directory.
+
+    Raises:
+        ConfigError: There is no sweep in the directory.
+        JournalError: Its journal cannot be read.
+    """
+    if not isinstance(directory, str | os.PathLike):
+        raise ConfigError(f"directory={directory!r:.200}: expected the directory of a sweep")
+    async with followed({name: directory} if name else directory) as sources:
+        yield next(iter(sources.values()))
 
 
 async def _follow(source: Any) -> None:

@@ -28,7 +28,7 @@ MOST_ASKED = 16
 MOST_ASKED_BYTES = 2 * 2**20
 # What sending a message costs beside making it, roughly: frames, system calls, the acknowledgement. Counted, because it can
 # not be measured from here.
-SENDING_S = 0.0002
+SENDING_S = 0.0008
 
 
 class Channel(Protocol):

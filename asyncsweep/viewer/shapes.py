@@ -80,6 +80,7 @@ class Status(msgspec.Struct, frozen=True):
 
     Attributes:
         state: In a word. INTERRUPTED: its process has ended in the middle.
+        seq: Who knows the trials up to there has all that belong to this.
         reason: Why it ended or is ending; "" otherwise.
         error: What broke the sweep itself; "" otherwise.
         counts: How many trials are in each state.
@@ -97,6 +98,7 @@ class Status(msgspec.Struct, frozen=True):
     """
 
     state: Standing
+    seq: int
     reason: str = ""
     error: str = ""
     counts: dict[str, int] = {}

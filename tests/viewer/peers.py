@@ -34,14 +34,17 @@ def row(number: int, state: str = "COMPLETE", *cells: Any) -> list[Any]:
     return [number, state, 1, 1763800000.5, 2.5, 3, "NaN", None, *cells]
 
 
-def snapshot(*rows: list[Any], part: int = 0, last: bool = True, seq: int = 10, epoch: str = "e") -> dict[str, Any]:
-    head = {"info": INFO, "columns": COLUMNS} if part == 0 else {}
+def snapshot(
+    *rows: list[Any], part: int = 0, last: bool = True, seq: int = 10, epoch: str = "e", columns: Any = COLUMNS
+) -> dict[str, Any]:
+    head = {"info": INFO, "columns": columns} if part == 0 else {}
     message = {"type": "snapshot", "sweep": "first", "epoch": epoch, "part": part, "last": last, "seq": seq, "total": 9}
     return {**message, **head, "rows": list(rows)}
 
 
-def status(state: str = "RUNNING", **more: Any) -> dict[str, Any]:
-    return {"type": "status", "state": state, "reason": "", "counts": {"COMPLETE": 1}, "total": 1, "stride": 1, **more}
+def status(state: str = "RUNNING", seq: int = 10, **more: Any) -> dict[str, Any]:
+    head = {"type": "status", "state": state, "seq": seq, "reason": ""}
+    return {**head, "counts": {"COMPLETE": 1}, "total": 1, "stride": 1, **more}
 
 
 class Peer:

@@ -351,5 +351,6 @@ def status(state: str = "RUNNING", *, best: Any = (0, 0.5), **fields: Any) -> Me
         "started_at": 1_763_800_000.0,
         "now": 1_763_800_042.5,
         "problem": "",
+        "seq": 0,
         **fields,
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -210,6 +211,30 @@ def test_of_very_many_trials_the_trade_off_has_the_front_and_an_even_share(lab: 
     assert 50 < min(others[:5] + others[6:]) + 12 >= max(others)
 
 
+def test_while_trials_come_quickly_fewer_marks_are_drawn_and_all_once_the_sweep_has_ended(lab: Lab) -> None:
+    lab.evaluate(f"message => ({MANY})(message, 1600, (k) => [k, -k])", snapshot([], columns=TWO))
+    lab.take(status("RUNNING"))
+
+    def come(number: int, drawn_at: str) -> None:
+        script = "message => {{ t.history.drawnAt = t.pareto.drawnAt = {}; t.store.take(message) }}"
+        message = delta([row(number, columns=TWO, error=9, speed=-9)], since=number, seq=number + 1)
+        lab.evaluate(script.format(drawn_at), message)
+        lab.settle()
+
+    def drawn() -> list[int]:
+        return [len(lab.trace(chart, "COMPLETE")["numbers"]) for chart in ("history", "pareto")]
+
+    # A trial now and then is drawn with all others.
+    come(1600, "-1e9")
+    assert drawn() == [1601, 1600]
+    # Another one before the next drawing may be.
+    come(1601, "performance.now()")
+    assert max(drawn()) <= 1500
+    assert lab.note("history").endswith("of 1,602 drawn")
+    lab.take(status("ENDED"))
+    assert drawn() == [1602, 1601]
+
+
 def test_values_over_many_decades_are_drawn_on_a_logarithmic_axis_until_the_user_says_otherwise(lab: Lab) -> None:
     lab.take(snapshot(losses(*[10.0 ** (k % 5) for k in range(20)])))
     switch = lab.page.locator("#history").get_by_label("Log")
@@ -399,11 +424,12 @@ def test_curves_are_told_apart_by_their_colours(lab: Lab) -> None:
     named = "[...document.querySelectorAll('#curves .chart-legend path')].map((path) => path.getAttribute('stroke'))"
     assert len(set(lab.evaluate(named))) == len(lab.evaluate(named)) == 10
     # Whichever is chosen keeps its colour, and the best ones another.
+    widths = "uid => t.curves.host.data.find((trace) => trace.uid === uid).line.width"
     for number in (20, 21, 4, 0):
         uid = f"curve-{number}"
         colour = lab.trace("curves", uid)["line"]["color"]
         lab.evaluate("number => t.store.choose(number)", number)
-        wait_until(lambda uid=uid: lab.trace("curves", uid)["line"]["width"] == 3.6, "the choice")
+        wait_until(partial(lab.evaluate, f"({widths})('{uid}') === 3.6"), "the choice")
         lab.settle()
         assert lab.trace("curves", uid)["line"]["color"] == colour
         assert len(set(lab.evaluate(named))) == len(lab.evaluate(named)) >= 9
@@ -504,6 +530,6 @@ def test_fronts_of_all_kinds_are_those_of_the_result(lab: Lab) -> None:
     )
     for case, places in zip(cases, found, strict=True):
         signs = [-1 if direction == "maximize" else 1 for direction in case["directions"]]
-        points = [tuple(s * v for s, v in zip(signs, point, strict=True)) for point in case["points"]]
-        best = front(points)
-        assert places == [place for place, point in enumerate(points) if point in best]
+        costs = [tuple(s * v for s, v in zip(signs, point, strict=True)) for point in case["points"]]
+        best = front(costs)
+        assert places == [place for place, point in enumerate(costs) if point in best]

@@ -18,7 +18,6 @@ from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 import asyncsweep as sw
-from asyncsweep.viewer import client
 from asyncsweep.viewer.client import Stream, connect
 from asyncsweep.viewer.keeping import Change
 from tests.viewer.peers import COLUMNS, HELLO, INFO, Peer, Script, row, serving, snapshot, status
@@ -158,9 +157,11 @@ async def test_iterating_ends_with_the_sweep() -> None:
         assert [change.trials async for change in stream] == [(0,)]
 
 
-async def test_it_does_not_end_before_all_trials_have_come_that_the_status_counts() -> None:
+@pytest.mark.parametrize("state", ["INTERRUPTED", "ENDED"])
+@pytest.mark.parametrize("stride", [1, 8])
+async def test_it_does_not_end_before_all_has_come_that_belongs_to_the_status(state: str, stride: int) -> None:
     late = {"type": "delta", "from": 10, "seq": 12, "rows": [row(0, "FAILED"), row(1)]}
-    ended = status("ENDED", counts={"COMPLETE": 1, "FAILED": 1, "PRUNED": 0})
+    ended = status(state, seq=12, stride=stride)
 
     async def script(peer: Peer) -> None:
         await peer.open(snapshot(row(0)), ended)
@@ -173,16 +174,34 @@ async def test_it_does_not_end_before_all_trials_have_come_that_the_status_count
         assert [change.trials async for change in stream] == [(0,), (0, 1)]
 
 
-@pytest.mark.parametrize("state", ["INTERRUPTED", "ENDED"])
-async def test_iterating_ends_with_a_sweep_that_was_broken_off(state: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client, "QUIET_S", 0.05)
-    async with connected(saying(snapshot(row(0, "RUNNING")), status(state, counts={"RUNNING": 1}))) as stream:
+async def test_iterating_again_tells_of_a_sweep_that_was_resumed() -> None:
+    more = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.open(snapshot(row(0, "RUNNING")), status("INTERRUPTED"))
+        await more.wait()
+        await peer.say(status(seq=11), {"type": "delta", "from": 10, "seq": 12, "rows": [row(0)]}, status("ENDED", 12))
+        await peer.gone()
+
+    async with connected(script) as stream:
         assert [change.trials async for change in stream] == [(0,)]
+        more.set()
+        while stream.status.state == "INTERRUPTED":
+            await stream._keeper.newer()
+        assert {number async for change in stream for number in change.trials} == {0}
+        assert stream.trials[0]["state"] == "COMPLETE"
 
 
-async def test_a_sample_of_a_sweep_ends_with_it() -> None:
-    async with connected(saying(snapshot(row(0)), status("ENDED", stride=8, counts={"COMPLETE": 9}))) as stream:
-        assert [change.trials async for change in stream] == [(0,)]
+async def test_the_status_of_an_earlier_snapshot_does_not_end_it() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.open(snapshot(row(0), last=False), status("ENDED", 10), snapshot(seq=30, epoch="f"), status("ENDED", 40))
+        while (await peer.hear("ack"))["received"] < 4:
+            pass
+        await peer.say({"type": "delta", "from": 30, "seq": 40, "rows": [row(1)]})
+        await peer.gone()
+
+    async with connected(script) as stream:
+        assert {number async for change in stream for number in change.trials} == {1}
 
 
 async def test_without_following_it_ends_with_what_there_is() -> None:
@@ -359,12 +378,12 @@ async def test_the_program_is_not_told_of_a_loss_after_the_end() -> None:
 # -- questions -------------------------------------------------------------------------------------------------------------
 
 
-def answering(*answers: dict[str, Any], **hello: Any) -> tuple[Script, list[dict[str, Any]]]:
+def answering(*answers: dict[str, Any], columns: Any = COLUMNS, **hello: Any) -> tuple[Script, list[dict[str, Any]]]:
     """A script that answers questions in turn, and what it was asked."""
     asked: list[dict[str, Any]] = []
 
     async def script(peer: Peer) -> None:
-        await peer.open(**hello)
+        await peer.open(snapshot(columns=columns), status(), **hello)
         for answer in answers:
             asked.append(await peer.hear("ask"))
             await peer.say({"type": "answer", "id": asked[-1].pop("id"), **answer})
@@ -553,6 +572,20 @@ async def test_a_sweep_is_steered_with_the_names_of_its_run() -> None:
         {"what": "cancel", "trial": 3},
     ]
     assert str(asked[4]["params"]) == r"{'lr': nan, 'opt': None, 'b': b'\xff'}"
+
+
+async def test_choices_are_enqueued_by_their_places_and_constants_are_left_out() -> None:
+    columns = [*COLUMNS, {"key": "cut", "name": "cut", "kind": "param", "type": "category", "choices": ["a…", "a…"]}]
+    script, asked = answering({"ok": True}, {"ok": True}, control=True, columns=columns)
+    async with connected(script) as stream:
+        await stream.enqueue({"lr": 0.5, "opt": "[1, 2]", "epochs": "30", "new": "None"})
+        await stream.enqueue({"epochs": 30, "opt": "adam", "cut": "a" * 1_001})
+        with pytest.raises(sw.ConfigError, match="enqueue: 'cut': several choices begin with 'a…'; give the whole one"):
+            await stream.enqueue({"cut": "a…"})
+    assert [(question["params"], question["choices"]) for question in asked] == [
+        ({"lr": 0.5, "new": "None"}, {"opt": 2}),
+        ({"epochs": 30, "opt": "adam", "cut": "a" * 1_001}, {}),
+    ]
 
 
 async def test_without_the_second_token_nothing_is_steered() -> None:

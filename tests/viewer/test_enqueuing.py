@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ import pytest
 from anyio.from_thread import BlockingPortal
 
 import asyncsweep as sw
-from asyncsweep.space import Constant, Domain
+from asyncsweep.core import events as ev
+from asyncsweep.space import Constant
 from asyncsweep.space.values import identity
 from asyncsweep.testing import events as on
 from asyncsweep.viewer.following import JournalSource
@@ -37,15 +38,21 @@ async def never_ends(trial: sw.Trial) -> float:
 
 
 @asynccontextmanager
-async def paused(space: Mapping[str, Domain], **options: Any) -> AsyncIterator[sw.SweepRun]:
+async def paused(space: dict[str, Any], **options: Any) -> AsyncIterator[sw.SweepRun]:
     """A run whose enqueued parameters wait."""
-    sweep = sw.Sweep(never_ends, dict(space), sampler="random", n_trials=100, concurrency=1, **options)
+    sweep = sw.Sweep(never_ends, space, sampler="random", n_trials=100, concurrency=1, **options)
     async with sweep.start() as run:
         run.pause()
         while not run.is_paused:
             await anyio.lowlevel.checkpoint()
         yield run
         run.stop(now=True)
+
+
+@asynccontextmanager
+async def served(space: dict[str, Any]) -> AsyncIterator[tuple[sw.SweepRun, str]]:
+    async with paused(space) as run, sw.serve(run, control=True) as viewer:
+        yield run, viewer.url
 
 
 def enqueued(run: sw.SweepRun) -> list[dict[str, Any]]:
@@ -61,20 +68,19 @@ def is_same(found: list[Any], wanted: list[Any]) -> bool:
 
 def test_each_choice_is_enqueued_as_itself_from_the_page(page_at: Pages, portal: BlockingPortal) -> None:
     space = {"opt": sw.Categorical(CHOICES[:5]), "n": sw.Int(0, 2**62)}
-    with portal.wrap_async_context_manager(paused(space)) as run:
-        with portal.wrap_async_context_manager(sw.serve(run, control=True)) as viewer:
-            page: Sync = page_at(viewer.url)
-            for place in range(5):
-                page.get_by_role("button", name="Enqueue …").click()
-                form = page.locator("#question")
-                form.get_by_label("opt").select_option(str(place))
-                form.get_by_label("n ").fill(str(LARGE))
-                form.get_by_role("button", name="Enqueue").click()
-                expect(form).to_be_hidden()
-            expect(page.locator("#facts")).to_contain_text("Enqueued5")
-            found = portal.call(lambda: _waiting(run))
-            assert is_same([params["opt"] for params in found], CHOICES[:5])
-            assert {params["n"] for params in found} == {LARGE}
+    with portal.wrap_async_context_manager(served(space)) as (run, url):
+        page: Sync = page_at(url)
+        for place in range(5):
+            page.get_by_role("button", name="Enqueue …").click()
+            form = page.locator("#question")
+            form.get_by_label("opt").select_option(str(place))
+            form.get_by_label("n whole").fill(str(LARGE))
+            form.get_by_role("button", name="Enqueue").click()
+            expect(form).to_be_hidden()
+        expect(page.locator("#facts")).to_contain_text("Enqueued5")
+        found = portal.call(lambda: _waiting(run))
+        assert is_same([params["opt"] for params in found], CHOICES[:5])
+        assert {params["n"] for params in found} == {LARGE}
 
 
 async def _waiting(run: sw.SweepRun) -> list[dict[str, Any]]:
@@ -102,9 +108,7 @@ class Viewer(Asker):
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize("is_elsewhere", [False, True], ids=["here", "elsewhere"])
-async def test_each_choice_and_number_reaches_the_run(
-    tmp_path: Path, runtime_folder: None, is_elsewhere: bool
-) -> None:
+async def test_each_choice_and_number_reaches_the_run(tmp_path: Path, runtime_folder: None, is_elsewhere: bool) -> None:
     space = {
         "opt": sw.Categorical(CHOICES),
         "x": sw.Float(0.0, 1e300),
@@ -171,12 +175,49 @@ async def test_choices_that_trials_brought_are_known_by_their_places() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_what_a_stream_has_of_a_trial_can_be_enqueued() -> None:
+    long = "a" * 2_000
+    space = {
+        "opt": sw.Categorical([*CHOICES, [1, math.nan], long]),
+        "n": sw.Int(LARGE - 1, LARGE),
+        "k": Constant(b"\x05"),
+        "only": Constant(5, when={"n": LARGE}),
+    }
+    waiting = [{"opt": choice, "n": LARGE} for choice in space["opt"].choices]
+    async with (
+        paused(space, enqueue=waiting) as run,
+        sw.serve(run, control=True) as viewer,
+        sw.connect(viewer.url) as stream,
+    ):
+        run.unpause()
+        for number in range(len(CHOICES) + 2):
+            while not stream.trials.get(number, {}).get("params"):
+                await anext(stream)
+            run.cancel_trial(number)
+        run.pause()
+        while not run.is_paused:
+            await anyio.lowlevel.checkpoint()
+        for number in range(len(CHOICES) + 2):
+            await stream.enqueue(stream.trials[number]["params"])
+        found = [params["opt"] for params in enqueued(run)]
+        assert is_same(found, list(space["opt"].choices))
+        assert all((params["n"], params["only"]) == (LARGE, 5) for params in enqueued(run))
+        await stream.enqueue({"opt": True, "k": b"\x05"})
+        assert is_same([enqueued(run)[-1]["opt"]], [True])
+        with pytest.raises(sw.ConfigError, match="'adam'"):
+            await stream.enqueue({"opt": "adam"})
+        with pytest.raises(sw.ConfigError, match="'k'"):
+            await stream.enqueue({"k": "06"})
+
+
+@pytest.mark.anyio
 async def test_the_status_tells_how_many_are_enqueued() -> None:
     source = opened(on.spec(n_trials=5), on.worker_joined())
     hub = Hub(source)
     await hub.catch_up()
     seq = hub.seq
-    source.bench.send(on.ev.Paused(), on.ev.Enqueued({"x": 0.5}))
+    source.bench.send(ev.Paused(), ev.Enqueued({"x": 0.5}))
     with anyio.fail_after(5):
         await hub.newer(seq)
     assert hub.status()["enqueued"] == len(source.machine.life.enqueued) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from random import Random
 from typing import Any
 
 import pytest
@@ -251,6 +252,37 @@ def test_opening_ends_the_watching() -> None:
     assert "points" in kinds(sent(flow))
 
 
+# -- the end -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.parametrize("most_shown", [3, 1_000])
+@pytest.mark.parametrize("seed", range(5))
+def test_whose_seq_is_that_of_the_status_has_all_rows_of_it(seed: int, most_shown: int) -> None:
+    random = Random(seed)
+    source = opened(on.spec(n_trials=25), on.worker_joined())
+    hub, client = Hub(source, most_shown=most_shown), Client()
+    looked(hub)
+    flow, n_complete = viewer(hub), 0
+    while source.is_live or hub.status()["state"] != "ENDED" or n_complete < 3:
+        if source.is_live:
+            complete(source, random.randrange(3))
+        shown(source, hub)
+        for _ in range(random.randrange(4)):
+            if (message := flow.next()) is not None:
+                client.take(message)
+                flow.ack(flow.sent)
+        status = client.status
+        if status and client.seq is not None and client.seq >= status["seq"] and client.epoch == hub.epoch:
+            if status["state"] != "ENDED":
+                continue
+            n_complete += 1
+            assert flow.next() is None
+            assert {number: row[1] for number, row in client.rows.items()} == {
+                number: "COMPLETE" for number in range(25) if hub.is_shown(number)
+            }
+
+
 # -- sharing -------------------------------------------------------------------------------------------------------------
 
 
@@ -414,7 +446,8 @@ def test_who_watches_again_after_a_drop_is_told_too() -> None:
 
 
 def test_nothing_is_said_of_a_curve_that_never_was() -> None:
-    source = opened(on.spec(), on.worker_joined(), on.suggested(0), on.started(0))
+    source = opened(on.spec(), on.worker_joined())
+    source.bench.send(on.suggested(0), on.started(0), after_s=1.0)
     hub = Hub(source)
     looked(hub)
     flow = viewer(hub)

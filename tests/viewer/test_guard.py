@@ -104,6 +104,11 @@ def test_the_origin_has_the_scheme_of_the_connection_or_is_one_that_was_told() -
     assert told.upgrade(HOST, ["https://lab.example:444"], OFFERED, is_encrypted=False) == guard.WRONG_ORIGIN
 
 
+def test_an_origin_has_no_default_port_as_a_browser_sends_none() -> None:
+    told = Guard(TOKEN, origins=["https://lab.example:443", "http://lab.example:80", "http://[::1]:443", "https://a:80"])
+    assert told.origins == {"https://lab.example", "http://lab.example", "http://[::1]:443", "https://a:80"}
+
+
 def test_subprotocols_may_be_in_several_headers() -> None:
     assert offered_in(["a,b , c", "", " d "]) == ["a", "b", "c", "d"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from typing import Any
 
@@ -322,6 +323,27 @@ def test_counts_are_told_at_most_twice_a_second_and_the_last_ones_always() -> No
     assert (after >= before, hub.status_seq) == (True, after)  # nothing more to tell
 
 
+def test_the_end_is_not_told_before_the_last_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "STEP_UPDATES", 1)
+    source = opened(on.spec(n_trials=2), on.worker_joined())
+    complete(source, 1)
+    source.publish()
+    hub = looked(Hub(source))
+    source.problem = "the status has changed"
+    hub.pull()
+    complete(source, 1)  # it ends before anybody asks how it stands
+    assert not source.is_live
+    assert (json.loads(hub.status_message(JSON))["state"], hub.table.total) == ("RUNNING", 1)
+    source.publish()
+    looked(hub)
+    found = json.loads(hub.status_message(JSON))
+    assert (found["state"], found["counts"]["COMPLETE"], found["seq"]) == (
+        "ENDED",
+        2,
+        hub.rows.piece(0, JSON, may_be_older=False).to - 1,
+    )
+
+
 def test_the_status_is_encoded_once_for_all() -> None:
     hub = looked(Hub(many(2)))
     assert hub.status_message(JSON) is hub.status_message(JSON)
@@ -375,6 +397,37 @@ async def test_a_problem_without_an_update_is_heard_of(monkeypatch: pytest.Monke
     with anyio.fail_after(10):
         await hub.newer(hub.seq)
     assert hub.status()["problem"] == "the disk is gone"
+
+
+@pytest.mark.anyio
+async def test_what_somebody_else_has_seen_is_told_to_all_who_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "LOOK_EVERY_S", 1_000.0)
+    source = many(1)
+    hub = Hub(source)
+    await hub.catch_up()
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as tasks:
+            for _ in range(3):
+                tasks.start_soon(hub.newer, hub.seq)
+            await anyio.wait_all_tasks_blocked()
+            source.problem = "the disk is gone"
+            await hub.catch_up()
+
+
+@pytest.mark.anyio
+async def test_a_new_table_is_read_to_its_end_though_who_began_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "STEP_RECORDS", 1)
+    monkeypatch.setattr(hub_module, "LOOK_EVERY_S", 0.02)
+    source = many(5)
+    hub = Hub(source)
+    await hub.catch_up()
+    source.replace()
+    before, epoch = hub.seq, hub.epoch
+    hub.pull()  # and no further
+    assert hub.has_work and hub.seq > before
+    with anyio.fail_after(10):
+        await hub.newer(before)
+    assert (hub.table.total, hub.epoch not in ("", epoch)) == (5, True)
 
 
 @pytest.mark.anyio

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -154,7 +155,7 @@ async def test_the_fragment_is_what_the_link_needs() -> None:
     ("arguments", "said"),
     [
         ({"runs": []}, "there is nothing to see"),
-        ({"runs": "some/directory"}, "'some/directory' is a directory; open a source for it"),
+        ({"runs": "some/directory"}, "'some/directory' is a directory; open it first: async with sw.viewer.opened('some/directory') as source"),
         ({"runs": 5}, "runs: 5: expected a run"),
         ({"token": "short"}, "token: its 5 characters"),
         ({"control_token": CONTROL}, "nobody may steer without control=True"),
@@ -165,6 +166,29 @@ async def test_a_wrong_argument_is_named(arguments: dict[str, Any], said: str) -
         with pytest.raises(sw.ConfigError) as caught:
             asgi(**{"runs": run, **arguments})
         assert said in str(caught.value)
+
+
+async def test_a_directory_is_followed_while_it_is_opened(tmp_path: Path) -> None:
+    async def objective(trial: sw.Trial) -> float:
+        return trial.params["x"]
+
+    run = sw.Sweep(objective, {"x": sw.Float(0, 1)}, sampler="random", n_trials=3, directory=tmp_path / "first").start()
+    async with (
+        run,
+        sw.viewer.opened(tmp_path / "first", name="mine") as source,
+        linked(asgi({source.name: source}, token=TOKEN)) as link,
+    ):
+        link.put.send_nowait({"type": "websocket.receive", "text": '{"type": "open"}'})
+        n, message = 2, json.loads((await link.next(2))["text"])
+        assert message["sweeps"] == ["mine"]
+        while message.get("state") != "ENDED":
+            n, message = n + 1, json.loads((await link.next(n + 1))["text"])
+            link.put.send_nowait({"type": "websocket.receive", "text": f'{{"type": "ack", "received": {n - 2}}}'})
+        assert message["counts"]["COMPLETE"] == 3
+        link.put.send_nowait({"type": "websocket.disconnect", "code": 1001})
+    with pytest.raises(sw.ConfigError, match="directory=5: expected"):
+        async with sw.viewer.opened(5):  # type: ignore[arg-type]
+            pass
 
 
 async def test_a_lifespan_is_refused() -> None:

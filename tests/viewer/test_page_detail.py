@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from tests.viewer.browser import PHONE, Pages, expect
+from tests.viewer.browser import PHONE, Pages, expect, screenshot
 from tests.viewer.scripted import Message, Scripted, delta, hello, row, snapshot, status
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "train.py", line 3\n\x1b[31mValueError\x1b[0m: no'
@@ -203,7 +203,12 @@ def test_the_page_makes_room_for_the_details(page_at: Pages, scripted: Scripted)
     scripted.answers |= {"trial": lambda question: detail(question["trial"]), "log": lambda question: log("")}
     scripted.opening = [snapshot([row(k) for k in range(60)]), status(COMPLETE=60)]
     page = page_at(scripted.url)
-    page.locator("tr[data-number='57']").click()
+    chosen = page.locator("tr[data-number='50']")
+    chosen.scroll_into_view_if_needed()
+    expect(page.locator("#history .js-plotly-plot")).to_have_count(1)
+    top = chosen.bounding_box()["y"]
+    chosen.click()
+    assert abs(chosen.bounding_box()["y"] - top) < 2
     edge = page.evaluate("document.querySelector('#detail').getBoundingClientRect().left")
     assert edge < 900
     deadline = time.monotonic() + 10
@@ -214,6 +219,7 @@ def test_the_page_makes_room_for_the_details(page_at: Pages, scripted: Scripted)
     page.set_viewport_size({"width": 1280, "height": 900})
     expect(page.locator("#detail:modal")).to_be_hidden()
     expect(page.locator("#detail")).to_be_visible()
+    screenshot(page, "page-details-beside")
 
 
 def test_escape_closes_the_details_wherever_the_focus_is(page_at: Pages, scripted: Scripted) -> None:

@@ -56,7 +56,7 @@ def test_numbers_times_and_names_are_what_they_say(page_at: Pages, scripted: Scr
     texts = "tr => [...document.querySelectorAll(tr)].map((cell) => cell.textContent)"
     assert page.evaluate(texts, "#trials th")[2:5] == ["param:x", "metric:x", "huge"]
     assert page.evaluate(texts, "tr[data-number='0'] td")[2:8] == [
-        *("4503599627370497", "0.5", "2.69255e+17", "2.6925e+17", "0", "< 1 ms"),
+        *("4503599627370497", "0.5", "2.69255e+17", "2.6926e+17", "0", "< 1 ms"),
     ]
     assert page.evaluate(texts, "tr[data-number='1'] td")[2:8] == [
         *("9007199254740993", "Infinity", "123456789", "1", "0", "25 ms"),

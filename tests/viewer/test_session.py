@@ -318,6 +318,8 @@ async def test_who_breaks_the_protocol_is_told_why() -> None:
     assert await refusal({"type": "ack", "received": 5}) == "ack: received is 5, and 0 messages were sent"
     assert await refusal({"type": "watch", "trials": [0] * 65}) == "watch: at most 64 trials"
     assert await refusal({"type": "open"}, b"\xff") != ""
+    assert (await refusal("{")).startswith("a message: input data was truncated")
+    assert (await refusal("nothing")).startswith("a message: JSON is malformed: ")
 
 
 async def test_toggling_and_opening_without_end_grows_nothing() -> None:

@@ -1,7 +1,9 @@
-// What can be done with the axes of the parallel plot: a list of all of them, for the keyboard too, the menu of a single one, and the
-// legend of the colours.
+// What can be done with the axes of the parallel plot: a list of all of them and a form that brushes one, for the keyboard too, the menu of
+// a single one, and the legend of the colours.
 
+import { BrushForm } from "./brush-form.js";
 import { button, element, isolated } from "./elements.js";
+import { specialTick } from "./experiment.js";
 import { number } from "./format.js";
 import { dashOf } from "./lines.js";
 import { label } from "./states.js";
@@ -23,6 +25,7 @@ export class AxisMenu {
     this.search = element("input", { type: "search", placeholder: "Find an axis", "aria-label": "Find an axis", oninput: () => this.fill() });
     this.list = element("ul");
     this.panel = element("div", { class: "axis-panel" }, this.search, this.list);
+    this.brushForm = new BrushForm(this.panel, host);
     this.details = element("details", { class: "axis-menu", ontoggle: () => this.fill() }, this.summary, this.panel);
     this.details.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || !this.details.open) return;
@@ -53,6 +56,7 @@ export class AxisMenu {
     this.search.hidden = axes.list.length < 12;
     this.list.replaceChildren(...ordered.slice(0, MOST_LISTED).map((axis) => this.entry(axis)));
     if (ordered.length > MOST_LISTED) this.list.append(element("li", { class: "faint" }, `and ${ordered.length - MOST_LISTED} more: search`));
+    this.brushForm.refresh();
     if (focused) this.list.querySelector(`[data-focus="${focused}"]:not(:disabled)`)?.focus();
   }
 
@@ -110,7 +114,8 @@ export function fillMenu(menu, id, host) {
 }
 
 // What the colours and dashes mean.
-export function fillLegend(target, colours, states) {
+//   ends     between which values there is something; null for nowhere
+export function fillLegend(target, colours, states, ends) {
   const parts = [];
   const { axis, definition } = colours;
   if (axis?.isCategory) {
@@ -118,13 +123,21 @@ export function fillLegend(target, colours, states) {
     const items = codes.slice(0, MOST_CHOICES).map((code) => item(swatch(colours.of({ [axis.id]: code })), axis.tick(code)));
     parts.push(...items, ...(codes.length > MOST_CHOICES ? [`and ${codes.length - MOST_CHOICES} more`] : []));
   } else if (axis) {
-    const bar = element("span", { class: "ramp", "aria-hidden": "true" });
-    bar.style.background = colours.gradient;
-    parts.push(element("span", { class: "item" }, number(definition.force_value_min, 3), bar, number(definition.force_value_max, 3)));
+    if (ends !== null) parts.push(ramp(colours, ...ends));
+    const special = specialTick(definition);
+    if (special !== "") parts.push(item(swatch(colours.unknown), special));
   }
   const dashed = states.filter((state) => dashOf(state).length);
   parts.push(...dashed.map((state) => item(dash(state), label(state).toLowerCase())));
   target.replaceChildren(...parts);
+}
+
+// The colours of what there is: an axis may reach further.
+function ramp(colours, low, high) {
+  if (low === high) return item(swatch(colours.gradient(low, high)), number(low, 3));
+  const bar = element("span", { class: "ramp", "aria-hidden": "true" });
+  bar.style.background = colours.gradient(low, high);
+  return element("span", { class: "item" }, number(low, 3), bar, number(high, 3));
 }
 
 function item(sign, text) {

@@ -2,7 +2,8 @@
 //
 // It is drawn again when `invalidate` was called, at most four times a second, and seldomer where drawing takes long, so that it has a
 // small share of the page's time. It is not drawn while it is out of sight, nor while the pointer drags something in it. A zoom stays
-// as it is over all updates, for as long as the drawing's `key` does.
+// as it is over all updates, for as long as the drawing's `key` does. While a running sweep's trials come sooner than they can be drawn, the chart
+// is busy: it should have fewer marks then, so that the page is never held up for long.
 
 import { element } from "./elements.js";
 import { Legend } from "./legend.js";
@@ -12,10 +13,11 @@ import { Tip, describe } from "./tip.js";
 const PACE_MS = 250;
 const SHARE = 8; // so many times as long as the last drawing took, until the next one, but no longer than:
 const LONGEST_PACE_MS = 4000;
+const CALM_MS = 10_000; // long, so that a slow sweep's chart does not go to and fro
 const NEAR = "300px";
 const NARROW = 480;
 
-// `compose(colours, isNarrow)` says what there is to draw now: {words} for nothing, and why, or
+// `compose(colours, {isNarrow, isBusy})` says what there is to draw now: {words} for nothing, and why, or
 //   {traces, x, y, key, summary, note, legend, told}
 // x and y are {title, isLog, range, isWhole}; `legend` is what `Legend` takes; `summary` is the drawing in words, for who does not see it; `note` stands below it, and says
 // what is left out; `told(point, number)` are lines about one of plotly's points, to be shown with the trial.
@@ -41,6 +43,8 @@ export class Chart {
     this.isDrawing = false;
     this.isWired = false;
     this.timer = null;
+    this.calm = null; // a timer, from when trials come in quick succession until they no longer do
+    this.wasBusy = false; // when it was drawn last
     this.due = Infinity;
     this.drawnAt = -Infinity;
     this.cost = 0; // of the last drawing, in ms
@@ -53,6 +57,8 @@ export class Chart {
     this.host.addEventListener("pointerdown", () => this.hold());
     for (const event of ["pointerup", "pointercancel"]) addEventListener(event, () => this.release());
     this.host.addEventListener("pointerleave", () => this.tip.hide());
+    store.on("rows", () => this.stir());
+    store.on("status", () => this.rest());
     store.on("theme", () => {
       this.colours = null;
       this.invalidate(true);
@@ -63,11 +69,34 @@ export class Chart {
     return this.section.clientWidth < NARROW;
   }
 
+  get isBusy() {
+    return this.calm !== null && this.store.status?.state === "RUNNING";
+  }
+
+  // In how many milliseconds after a drawing the next one may be.
+  get pause() {
+    return Math.min(Math.max(PACE_MS, SHARE * this.cost), LONGEST_PACE_MS);
+  }
+
+  stir() {
+    if (this.calm === null && performance.now() > this.drawnAt + this.pause) return;
+    clearTimeout(this.calm);
+    this.calm = setTimeout(() => {
+      this.calm = null;
+      this.rest();
+    }, CALM_MS);
+  }
+
+  // All is drawn once there is time for it.
+  rest() {
+    if (this.wasBusy && !this.isBusy) this.invalidate(true);
+  }
+
   // It is to be drawn again; `soon` after what the user has done.
   invalidate(soon = false) {
     this.isDirty = true;
     if (!this.isNear || this.isHeld || this.isDrawing) return;
-    const pause = soon ? Math.min(this.cost, PACE_MS) : Math.min(Math.max(PACE_MS, SHARE * this.cost), LONGEST_PACE_MS);
+    const pause = soon ? Math.min(this.cost, PACE_MS) : this.pause;
     const due = Math.max(performance.now(), this.drawnAt + pause);
     if (this.timer !== null && this.due <= due) return;
     clearTimeout(this.timer);
@@ -100,7 +129,8 @@ export class Chart {
     this.cost = 0;
     try {
       this.colours ??= readColours(this.section);
-      const drawing = this.compose(this.colours, this.isNarrow);
+      this.wasBusy = this.isBusy;
+      const drawing = this.compose(this.colours, { isNarrow: this.isNarrow, isBusy: this.wasBusy });
       this.cost = performance.now() - began;
       if (drawing.words) this.say(drawing.words);
       else {

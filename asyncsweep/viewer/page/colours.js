@@ -29,7 +29,7 @@ export class Colours {
     if (this.axis.isCategory) return this.ofChoice(value);
     if (typeof value !== "number") return this.unknown;
     const at = this.place(value);
-    return Number.isNaN(at) ? this.unknown : this.ramp[Math.max(0, Math.min(STEPS - 1, Math.floor(at * STEPS)))];
+    return Number.isNaN(at) ? this.unknown : this.at(at);
   }
 
   ofChoice(code) {
@@ -43,14 +43,22 @@ export class Colours {
   }
 
   ofPlace(place) {
+    if (Number.isNaN(place)) return this.unknown; // a trial that has none
     const palette = CHOICES[this.theme];
     if (this.axis.choices.length <= palette.length) return palette[place];
     return `hsl(${Math.round((place * 137.508) % 360)} 62% ${this.theme === "dark" ? 66 : 42}%)`; // neighbours differ by the golden angle
   }
 
-  // The ramp as a CSS gradient from left (the lower end) to right.
-  get gradient() {
-    return `linear-gradient(to right, ${this.ramp.filter((_, place) => place % 9 === 0).join(", ")})`;
+  // The part of the ramp between two values as a CSS gradient from left (the lower one) to right.
+  gradient(low, high) {
+    const parts = 8;
+    const [from, to] = [low, high].map((value) => this.place(value));
+    const stops = Array.from({ length: parts + 1 }, (_, part) => this.at(from + ((to - from) * part) / parts));
+    return `linear-gradient(to right, ${stops.join(", ")})`;
+  }
+
+  at(share) {
+    return this.ramp[Math.max(0, Math.min(STEPS - 1, Math.floor(share * STEPS)))];
   }
 }
 

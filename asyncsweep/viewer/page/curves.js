@@ -28,7 +28,7 @@ export function mountCurves(section, store, actions) {
   let timer = null;
   let next = 0;
   let info = null;
-  const chart = new Chart(section, "Learning curves", store, (colour, isNarrow) => compose(store, watched, hues, switches, colour, isNarrow));
+  const chart = new Chart(section, "Learning curves", store, (colour, { isNarrow }) => compose(store, watched, hues, switches, colour, isNarrow));
   const redraw = () => chart.invalidate(true);
   const switches = {
     logX: new Toggle(chart.bar, "Log steps", "A logarithmic axis of steps", redraw),

@@ -46,13 +46,13 @@ export function mountDetail(dialog, store, actions) {
     follower?.stop();
     follower = null;
     if (chosen === null) {
-      if (dialog.open) dialog.close();
+      if (dialog.open) inPlace(opener.closest(".panel"), () => dialog.close());
       focusOn(opener, document.querySelector(`#trials tr[data-number="${last}"] button`), document.getElementById("trials"));
       return;
     }
     if (!dialog.open) {
       opener = document.activeElement;
-      show();
+      inPlace(document.querySelector(".panel:hover") ?? opener.closest(".panel"), show);
     }
     if (!isNew) return;
     detail = null;
@@ -196,6 +196,17 @@ export function mountDetail(dialog, store, actions) {
     readAgain();
   });
   store.on("info", () => shown !== null && readAgain());
+}
+
+// What is looked at stays where it is on the screen while the page makes room.
+function inPlace(panel, change) {
+  const topOf = () => panel.getBoundingClientRect().top;
+  const isInSight = () => topOf() < innerHeight && panel.getBoundingClientRect().bottom > 0;
+  if (!panel || !isInSight()) panel = document.elementFromPoint(innerWidth / 4, innerHeight / 2)?.closest(".panel");
+  if (!panel) return change();
+  const top = topOf();
+  change();
+  scrollBy({ top: topOf() - top, behavior: "instant" });
 }
 
 // Shows the end of a log, and goes on while more can come.

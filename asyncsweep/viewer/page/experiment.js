@@ -3,7 +3,10 @@
 //
 // HiPlot makes object keys, markup and sort orders of names and choices, so that it gets none of ours: an axis is called "c0", a choice
 // is its place in five digits, which sort as the choices are listed, and what a reader sees is put there by `Axis.tick` and an escaped
-// label. An unknown value has no key in a datapoint; NaN and the infinities are the texts that HiPlot has for them.
+// label. NaN and the infinities are the texts that HiPlot has for them.
+//
+// A parameter that a trial does not have has a place of its own, "inactive", at the end of its axis: the line goes on, and it can be brushed.
+// Anything else that is unknown has no key in a datapoint: a trial without a result has no line through one.
 //
 // An axis ends where the space does, so that more trials change nothing on it. One of a metric, which has no such ends, gets more than
 // it needs whenever a value lies outside, so that this is soon over.
@@ -20,13 +23,15 @@ const HUGEST = 1e300; // beyond it the differences of two values are no longer f
 const MARGIN = 0.1;
 const MANY = 1e6;
 
+// What a trial has for a parameter that it does not use. It comes after all choices, and HiPlot puts it where it puts NaN.
+export const INACTIVE = "inactive";
 const NOT_A_NUMBER = "NaN";
 const SPECIAL = new Map([
   ["NaN", NOT_A_NUMBER],
   ["Infinity", "inf"],
   ["-Infinity", "-inf"],
 ]);
-const specials = new Set(SPECIAL.values());
+const specials = new Set([...SPECIAL.values(), INACTIVE]);
 
 function isSpecial(value) {
   return specials.has(value);
@@ -51,15 +56,19 @@ class Axis {
 
   // What stands beside a value on the axis.
   tick(value) {
+    if (value === INACTIVE) return INACTIVE;
     if (!this.isCategory) return Math.abs(value) >= MANY ? Number(value.toPrecision(3)).toExponential() : numberText(value, 6);
     const text = this.choices[Number(value)] ?? "?";
     return text === "" ? "(empty)" : shortened(text, LONGEST_TICK);
   }
 
+  get shortLabel() {
+    return this.label === "" ? "(no name)" : shortened(this.label, LONGEST_LABEL);
+  }
+
   // The label as markup of which every character that could mean something is a number. Nothing else of ours is markup for HiPlot.
   get markup() {
-    const text = this.label === "" ? "(no name)" : shortened(this.label, LONGEST_LABEL);
-    return Array.from(text, (c) => (/[A-Za-z0-9 ]/.test(c) ? c : `&#${c.codePointAt(0)};`)).join("");
+    return Array.from(this.shortLabel, (c) => (/[A-Za-z0-9 ]/.test(c) ? c : `&#${c.codePointAt(0)};`)).join("");
   }
 }
 
@@ -70,10 +79,13 @@ export class Axes {
     this.list = [];
     this.byId = new Map();
     this.turned = []; // axes that became categories: datapoints made before have numbers there
+    this.begun = new WeakMap(); // row -> whether any of its parameters is known
   }
 
   // The columns of the store; an axis that was there already stays the same object.
   take(columns) {
+    this.params = columns.flatMap(({ kind }, place) => (kind === "param" ? [place] : []));
+    this.begun = new WeakMap();
     const made = columns.map((column, place) => (column.type === "constant" ? null : this.ofColumn(column, place)));
     const those = (test) => made.filter((axis) => axis !== null && test(axis));
     this.list = [
@@ -118,16 +130,26 @@ export class Axes {
     const id = this.ids.get(column.key);
     const axis = this.byId.get(id) ?? new Axis(id, column.kind, column.key);
     Object.assign(axis, { low: column.low, high: column.high, isLog: column.log, direction: column.direction, isWhole: column.type === "int" });
+    const known = this.reader(axis, column);
+    axis.read = column.kind === "param" ? (row) => known(row.cells[place]) ?? this.lack(row) : (row) => known(row.cells[place]);
+    return axis;
+  }
+
+  // (cell) -> what a trial has on the axis; undefined if nothing is known.
+  reader(axis, column) {
     if (column.type === "category") {
       Object.assign(axis, { isCategory: true, isPinned: true, choices: column.choices });
-      axis.read = (row) => (Number.isInteger(row.cells[place]) ? axis.code(row.cells[place]) : undefined);
-    } else if (column.type === "any") {
-      axis.places ??= new Map();
-      axis.read = (row) => this.mixed(axis, row.cells[place]);
-    } else {
-      axis.read = (row) => numeric(row.cells[place]);
+      return (cell) => (Number.isInteger(cell) ? axis.code(cell) : undefined);
     }
-    return axis;
+    if (column.type !== "any") return numeric;
+    axis.places ??= new Map();
+    return (cell) => this.mixed(axis, cell);
+  }
+
+  // What a trial has for a parameter that it lacks: of one that has none at all yet, nobody knows.
+  lack(row) {
+    if (!this.begun.has(row)) this.begun.set(row, this.params.some((place) => (row.cells[place] ?? null) !== null));
+    return this.begun.get(row) ? INACTIVE : undefined;
   }
 
   // A value of a column that has values of any kind: a number as long as there is nothing else in it.
@@ -200,13 +222,25 @@ export class Values {
   }
 }
 
+// What stands beside the place of all that is no number; "" if the axis has none.
+export function specialTick({ specials: found }) {
+  if (found.size === 0) return "";
+  if (!found.has(INACTIVE)) return "nan/inf";
+  return found.size === 1 ? INACTIVE : `nan/inf/${INACTIVE}`;
+}
+
 // Whether an axis that is drawn by `definition` has a place for a value.
 export function fits(definition, value) {
   if (value === undefined) return true;
   if (definition === undefined || definition.distinct_values.length < 2) return false;
   if (definition.codes !== null) return definition.codes.has(value);
-  if (typeof value !== "number") return definition.hasSpecial;
+  if (typeof value !== "number") return definition.specials.has(value);
   return definition.force_value_min <= value && value <= definition.force_value_max;
+}
+
+// Whether a trial lacks what the axis is of, and the axis has no place for that: its line passes by.
+export function passesBy(definition, value) {
+  return value === INACTIVE && !fits(definition, value);
 }
 
 // How HiPlot is to draw the axes.
@@ -227,6 +261,7 @@ export function definitions(axes, values, { before = null, typeOf = () => undefi
 function ofChoices(axis, found, isCut) {
   const all = axis.isPinned && !isCut;
   const codes = all ? axis.choices.map((_, place) => axis.code(place)) : found.distinct.slice();
+  if (all && found.seen.has(INACTIVE)) codes.push(INACTIVE);
   return defined(axis, codes, { type: "categorical", type_options: ["categorical"], codes: new Set(codes) });
 }
 
@@ -240,7 +275,7 @@ function ofNumbers(axis, found, { before, chosen, isCut }) {
   const [low, high] = ends(axis, found, { before: before?.type === type ? before : null, isLog: type === "numericlog", isCut });
   return defined(axis, found.distinct, {
     type, type_options: options, numeric: true, force_value_min: low, force_value_max: high,
-    hasSpecial: found.distinct.some(isSpecial),
+    specials: new Set(found.distinct.filter(isSpecial)),
   });
 }
 
@@ -269,11 +304,11 @@ function isSkewed(found) {
   return at(0.95) / at(0.05) > 100 || found.high - found.low > 30 * (at(0.75) - at(0.25));
 }
 
-// HiPlot wants every key of a definition, used or not; `codes` and `hasSpecial` are for `fits`.
+// HiPlot wants every key of a definition, used or not; `codes` and `specials` are for `fits`.
 function defined(axis, distinct, fields) {
   return {
     name: axis.id, optional: true, numeric: false, distinct_values: distinct, colors: Object.create(null), colormap: null,
-    force_value_min: null, force_value_max: null, label_css: "", label_html: axis.markup, codes: null, hasSpecial: false,
+    force_value_min: null, force_value_max: null, label_css: "", label_html: axis.markup, codes: null, specials: new Set(),
     ...fields,
   };
 }

@@ -10,6 +10,8 @@ import { STATES } from "./store.js";
 const ENDED = STATES.filter((state) => state !== "RUNNING" && state !== "WAITING");
 const MOST_SHOWN = { param: 10, metric: 4, constraint: 2, trial: 0 }; // of each kind of axis, at first
 const NOTHING = "Trials that have ended are drawn here as lines across their parameters and metrics, from the second one on.";
+const NONE_SHOWN = "No trial that has ended is in a state that is shown.";
+const ONE_SHOWN = "Only one trial that has ended is in a state that is shown; there is something to compare from the second one on.";
 const ALIKE = "There is nothing to compare yet: these trials have the same parameters, and no metric that differs.";
 
 export class Feeding {
@@ -65,6 +67,12 @@ export class Feeding {
     return { shown: this.drawn.size, of: Math.max(of, this.drawn.size + this.waiting.size) };
   }
 
+  // Between which numbers the values of an axis lie; null if it has none.
+  ends(id) {
+    const { low, high } = (this.cut ?? this.all).values.of(id);
+    return low <= high ? [low, high] : null;
+  }
+
   // The states of what is drawn.
   get states() {
     const { code } = this.axes.byId.get("state");
@@ -94,10 +102,16 @@ export class Feeding {
     const datapoints = this.axes.datapoints(chosen);
     const values = new Values(this.axes, datapoints);
     const isWorth = (axis) => axis.kind !== "trial" && values.of(axis.id).seen.size > 0 && values.count(axis) > 1;
-    this.why = datapoints.length < 2 ? NOTHING : this.axes.list.some(isWorth) ? "" : ALIKE;
+    this.why = datapoints.length < 2 ? this.tooFew(rows.length) : this.axes.list.some(isWorth) ? "" : ALIKE;
     this.drawn = new Map(this.why === "" ? chosen.map((row, at) => [row.number, { row, datapoint: datapoints[at] }]) : []);
     this.all = { values, definitions: this.all?.definitions ?? null };
     this.isStale = false;
+  }
+
+  // Why so few trials are drawn: the user shows no others, or there are none.
+  tooFew(n) {
+    const nEnded = [...this.store.rows.values()].filter((row) => row.isFinal).length;
+    return nEnded < 2 ? NOTHING : n === 0 ? NONE_SHOWN : ONE_SHOWN;
   }
 
   // Give the plot all that is drawn, and what waits too, with definitions that have a place for it.

@@ -8,7 +8,7 @@
 // All that this rests on is looked for at the beginning (`find`, `isAsExpected`). If it is not there, `PlainPlot` does with what HiPlot
 // offers: the same picture, in which brushes do not survive.
 
-import { isBrush, passes } from "./brushing.js";
+import { isBrush, passes, ranges } from "./brushing.js";
 import { Memory } from "./memory.js";
 import { subclass } from "./subclass.js";
 
@@ -78,6 +78,11 @@ export class LivePlot {
     this.hiplot = find(element);
     if (!isAsExpected(this.hiplot, Base)) throw new Error("HiPlot is not built as expected");
     putAway();
+    this.select = this.hiplot.setSelected.bind(this.hiplot);
+    this.hiplot.setSelected = (rows, filter = null) => {
+      const exact = filter === null || this.plot === null ? filter : this.plot.exact(filter);
+      this.select(exact === filter ? rows : this.matching(exact, this.state.rows_filtered), exact);
+    };
     this.hiplot.createNewParamsDef = (datapoints) => host.define(datapoints);
     const menu = this.hiplot.contextMenuRef.current;
     menu.removeCallbacks(this.hiplot);
@@ -118,7 +123,10 @@ export class LivePlot {
   }
 
   chosen(kept) {
-    const { rows_selected_filter: brush } = this.state;
+    return this.matching(this.state.rows_selected_filter, kept);
+  }
+
+  matching(brush, kept) {
     return isBrush(brush) ? kept.filter((datapoint) => passes(brush, (id) => datapoint[id])) : kept;
   }
 
@@ -205,6 +213,20 @@ export class LivePlot {
 
   restore() {
     this.hiplot.restoreAllRows();
+  }
+
+  // What is brushed of an axis: {type, min, max, include_infnans}, or null.
+  brushOf(id) {
+    return ranges(this.state.rows_selected_filter).find(({ col }) => col === id) ?? null;
+  }
+
+  // Brush an axis that is shown, as `brushOf` has it; null: not any more.
+  brush(id, range) {
+    const others = ranges(this.state.rows_selected_filter).filter(({ col }) => col !== id);
+    const all = range === null ? others : [...others, { col: id, ...range }];
+    const filter = { type: "All", data: all.map((data) => ({ type: "Range", data })) };
+    this.select(this.matching(filter, this.state.rows_filtered), filter);
+    this.plot.rebrush(id);
   }
 
   // Forget what was brushed, kept and excluded.

@@ -8,7 +8,7 @@ import { Chart } from "./chart.js";
 import { shortened } from "./elements.js";
 import { count, number as numeral } from "./format.js";
 import { look, trace } from "./plot.js";
-import { MOST_POINTS, extent, extremes, fence, isBetter, isDrawable, isOnAxis, isWide, records, thin } from "./series.js";
+import { MOST_LIVE, MOST_POINTS, extent, extremes, fence, isBetter, isDrawable, isOnAxis, isWide, records, thin } from "./series.js";
 import { asNumber } from "./store.js";
 import { label } from "./states.js";
 import { Choice, Toggle, offerLog } from "./switches.js";
@@ -22,7 +22,7 @@ const UNITS = [
 ];
 
 export function mountHistory(section, store) {
-  const chart = new Chart(section, "Optimisation history", store, (colour) => compose(store, switches, colour));
+  const chart = new Chart(section, "Optimisation history", store, (colour, { isBusy }) => compose(store, switches, colour, isBusy ? MOST_LIVE : MOST_POINTS));
   const redraw = () => chart.invalidate(true);
   const switches = {
     metric: new Choice(chart.bar, "Metric", redraw),
@@ -44,7 +44,7 @@ export function mountHistory(section, store) {
   return chart;
 }
 
-function compose(store, switches, colour) {
+function compose(store, switches, colour, limit) {
   const metrics = metricsOf(store);
   switches.metric.put(metrics.map(({ column }) => [column.key, column.name]));
   const metric = metrics.find(({ column }) => column.key === switches.metric.value);
@@ -69,9 +69,9 @@ function compose(store, switches, colour) {
   const crucial = new Set([...best, ...extremes(points, "x"), ...extremes(points, "y"), ...(running.length > MOST_RUNNING ? [] : running)]);
   const isChosen = (point) => point.number === chosen;
   const isSelected = (point) => selection?.has(point.number);
-  const most = MOST_POINTS - Math.min(MOST_POINTS / 4, best.length + found.ended.length);
+  const most = limit - Math.min(limit / 4, best.length + found.ended.length);
   const drawn = thin(points, most, (point) => crucial.has(point) || isChosen(point), isSelected);
-  const ended = thin(found.ended, MOST_POINTS / 8, isChosen, isSelected);
+  const ended = thin(found.ended, limit / 8, isChosen, isSelected);
 
   const unit = isOverTime ? unitOf(extent([...points, ...found.ended].map((point) => point.x))[1]) : null;
   const scaled = unit ? (list) => list.map((point) => ({ ...point, x: point.x / unit.seconds })) : (list) => list;

@@ -6,6 +6,8 @@
 // painted anew (an axis grew, trials changed), that happens on a canvas nobody sees, which then takes the place of the other: nothing
 // flickers. What the user does (a brush, another order) is shown at once as far as it is painted.
 
+import { passesBy } from "./experiment.js";
+
 // Lines for each frame: at first, at most; and the milliseconds between frames that are too many, and few.
 const DIRECT = { first: 200, most: 1500, slow: 45, fast: 30 }; // the user waits for it
 const QUIET = { first: 60, most: 300, slow: 26, fast: 19 };
@@ -142,6 +144,7 @@ export class Lines {
     context.beginPath();
     for (const id of plot.state.dimensions) {
       const value = datapoint[id];
+      if (passesBy(plot.props.params_def[id], value)) continue;
       const y = value === undefined ? NaN : Number(plot.yscale[id](value));
       const x = plot.xscale(id);
       if (Number.isNaN(y0)) {

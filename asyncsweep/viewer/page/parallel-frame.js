@@ -46,13 +46,21 @@ export class Frame {
     return this.box.firstChild;
   }
 
-  colour(colours, states) {
+  colour(colours, states, ends) {
     const { host } = this;
     const worth = host.axes.list.filter((axis) => host.isWorthShowing(axis));
     this.colourChoice.put(worth.map(({ id, label }) => [id, label]), colours.axis.id);
     this.colourChoice.choose(colours.axis.id);
     this.menu.refresh();
-    fillLegend(this.legend, colours, states);
+    Object.assign(this, { colours, states, ends: undefined });
+    this.widen(ends);
+  }
+
+  // The values that colours stand for have other ends.
+  widen(ends) {
+    if (this.colours === undefined || String(ends) === String(this.ends)) return;
+    this.ends = ends;
+    fillLegend(this.legend, this.colours, this.states, ends);
   }
 
   tell({ shown, of }) {

@@ -19,7 +19,7 @@ import { Selecting } from "./selecting.js";
 import { STATES } from "./store.js";
 
 const SOON_MS = 20;
-const AXIS_PX = 58;
+const AXIS_PX = 46;
 const MOST_MENDED = 3;
 
 export function mountParallel(section, store) {
@@ -261,7 +261,7 @@ class ParallelPlot {
     this.feeding.colourId = axis.id;
     this.paint.colours = new Colours(axis, this.definition(axis.id), this.store.theme);
     const dashed = this.feeding.drawn.size > MOST_DASHED ? [] : this.feeding.states;
-    this.frame.colour(this.paint.colours, [...dashed, ...(this.over.running.size ? ["RUNNING"] : [])]);
+    this.frame.colour(this.paint.colours, [...dashed, ...(this.over.running.size ? ["RUNNING"] : [])], this.feeding.ends(axis.id));
   }
 
   tell() {
@@ -271,6 +271,7 @@ class ParallelPlot {
       this.store.drawn = { shown, of };
       this.store.emit("drawn", this.store.drawn);
     }
+    if (this.feeding.why === "") this.frame.widen(this.feeding.ends(this.feeding.colourId));
     this.frame.tell({ shown, of });
   }
 }

@@ -5,13 +5,13 @@ import { Chart } from "./chart.js";
 import { shortened } from "./elements.js";
 import { count } from "./format.js";
 import { look, trace } from "./plot.js";
-import { MOST_POINTS, extremes, fence, front, isDrawable, isOnAxis, isWide, thin } from "./series.js";
+import { MOST_LIVE, MOST_POINTS, extremes, fence, front, isDrawable, isOnAxis, isWide, thin } from "./series.js";
 import { asNumber } from "./store.js";
 import { Choice, Toggle, offerLog } from "./switches.js";
 
 export function mountPareto(section, store) {
   section.hidden = true;
-  const chart = new Chart(section, "Trade-off", store, (colour, isNarrow) => compose(store, switches, colour, isNarrow));
+  const chart = new Chart(section, "Trade-off", store, (colour, { isNarrow, isBusy }) => compose(store, switches, colour, isNarrow, isBusy ? MOST_LIVE : MOST_POINTS));
   const redraw = () => chart.invalidate(true);
   const switches = {
     x: new Choice(chart.bar, "Across", redraw),
@@ -32,7 +32,7 @@ export function mountPareto(section, store) {
   return chart;
 }
 
-function compose(store, switches, colour, isNarrow) {
+function compose(store, switches, colour, isNarrow, limit) {
   const objectives = store.objectives();
   if (objectives.length < 2) return { words: "There is one metric to optimise: nothing to trade off." };
   // With two there is one plane; the switches are for more.
@@ -65,7 +65,7 @@ function compose(store, switches, colour, isNarrow) {
 
   const { selection, chosen } = store;
   const ends = new Set([...extremes(points, "x"), ...extremes(points, "y")]);
-  const drawn = thin(points, MOST_POINTS, (point) => point.isBest || point.number === chosen || ends.has(point), (point) => selection?.has(point.number));
+  const drawn = thin(points, limit, (point) => point.isBest || point.number === chosen || ends.has(point), (point) => selection?.has(point.number));
   const best = points.filter((point) => point.isBest);
   const [x, y] = [objectives[across].column, objectives[up].column];
   const left = [

@@ -1,6 +1,7 @@
 // The parallel plot as HiPlot renders it by itself, for a bundle that is not built as `hiplot.js` expects: another experiment each time,
 // so that brushes and the order of the axes do not survive. Same methods as `LivePlot`, as far as they have a meaning.
 
+import { INACTIVE } from "./experiment.js";
 import { Memory } from "./memory.js";
 
 const DISPLAY = "PARALLEL_PLOT";
@@ -21,7 +22,7 @@ export class PlainPlot {
 
   render(definitions) {
     const { list } = this.host.axes;
-    const shown = (axis, value) => (axis.isCategory ? `${Number(value)}: ${axis.tick(value)}` : value);
+    const shown = (axis, value) => (axis.isCategory && value !== INACTIVE ? `${Number(value)}: ${axis.tick(value)}` : value);
     const known = (values) =>
       Object.fromEntries(list.filter(({ id }) => values[id] !== undefined).map((axis) => [axis.id, shown(axis, values[axis.id])]));
     const given = ({ type, colormap, force_value_min, force_value_max, label_css, label_html }) => ({

@@ -5,6 +5,7 @@
 // So a crowd that is seen is there, it is the same points again at the next drawing, and a chart does not flicker while the sweep grows.
 
 export const MOST_POINTS = 5000;
+export const MOST_LIVE = 1500; // while there is little time
 const THINNED = 3000;
 
 // Beyond it the differences of two values, and so the axes, are no longer finite.

@@ -38,6 +38,7 @@ export function asNumber(cell) {
 //   link      {state: "open"|"waiting"|"refused"|"closed", text}    the connection; store.link
 //   info      info                                                  another sweep, or the same one after a restart
 //   told      text                                                  something to be said once, beside the views
+//   drawn     {shown, of}                                           how many of the trials the parallel plot draws
 //   theme     "dark" or "light"                                     the colours of the page changed; store.theme
 export class Store {
   constructor() {

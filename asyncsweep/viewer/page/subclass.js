@@ -3,14 +3,23 @@
 // Where HiPlot clears brushes because the axes are drawn otherwise, they are put back where their values are now: the brush itself is
 // HiPlot's filter, which is left alone, so that nothing drifts however often that happens.
 
-import { Lines } from "./lines.js";
 import { ranges } from "./brushing.js";
+import { INACTIVE, specialTick } from "./experiment.js";
+import { Lines } from "./lines.js";
 
 const LEAST_BRUSH_PX = 3;
+const AROUND_SPECIAL_PX = 10;
 const MOST_TICKS = 24;
+const SPECIAL_PX = 30; // between the numbers of an axis and the place for what is none, in HiPlot
 const SHARPEST = 2;
-const MARGINS = [64, 40, 10, 10]; // above, right, below, left
+const MARGINS = [64, 40, 10, 10]; // above, right, below, left; the right one is as the last name needs it
+const LEAST_RIGHT_PX = 10;
+const BESIDE_PX = 40; // from the outermost axes to the margins, in HiPlot
+const NAME_FONT = "600 13px";
 const SLOPE = 0.35; // of names
+const NAME_OFF_PX = 24; // from the axis to where its name begins, and what its slope adds
+
+let ruler = null;
 
 // live: the `LivePlot` that it belongs to
 export function subclass(Base, live) {
@@ -55,6 +64,7 @@ export function subclass(Base, live) {
       const { props, state } = this;
       if (this.pplot && prevProps.params_def_unfiltered !== props.params_def_unfiltered) this.admit();
       if (prevState.dimensions !== state.dimensions || prevState.invert !== state.invert) this.rearranged();
+      if (this.pplot && !state.dragging && this.marginRight !== this.m[1]) this.on_resize();
       if (prevProps.rows_selected_filter !== props.rows_selected_filter || prevProps.rows_filtered !== props.rows_filtered) live.host.brushed();
     }
 
@@ -97,6 +107,7 @@ export function subclass(Base, live) {
     }
 
     compute_dimensions() {
+      this.m[1] = this.marginRight;
       super.compute_dimensions();
       this.w = Math.max(1, this.w);
       this.h = Math.max(1, this.h);
@@ -110,6 +121,15 @@ export function subclass(Base, live) {
       }
     }
 
+    // The name of the last axis has room on the right, up to where it would be cut above the plot.
+    get marginRight() {
+      const axis = live.host.axes.byId.get(this.state.dimensions.at(-1));
+      if (axis === undefined) return this.m[1];
+      const most = Math.min((MARGINS[0] - 16) / Math.sin(SLOPE), 0.3 * this.state.width);
+      const needed = Math.min(most, widthOf(axis.shortLabel, this.root_ref.current)) * Math.cos(SLOPE);
+      return Math.max(LEAST_RIGHT_PX, Math.ceil(needed + NAME_OFF_PX - BESIDE_PX - MARGINS[3]));
+    }
+
     // HiPlot knows the width as it was when the window was resized last.
     onResize(height, width) {
       super.onResize(height, this.root_ref.current?.offsetWidth || width);
@@ -120,15 +140,34 @@ export function subclass(Base, live) {
     createScale(id) {
       const scale = super.createScale(id);
       const axis = live.host.axes.byId.get(id);
-      if (scale !== null && axis?.isCategory) {
+      if (scale === null || axis === undefined) return scale;
+      if (axis.isCategory) {
         scale.tickFormat = () => (code) => axis.tick(code);
         scale.ticks = () => thinned(scale.domain(), MOST_TICKS);
-      } else if (scale?.hip_type === "numeric" && axis?.isWhole && typeof scale.ticks === "function") {
-        const { ticks } = scale;
-        scale.tickFormat = () => (value) => axis.tick(value);
-        scale.ticks = (count) => ticks(count).filter(Number.isInteger);
+        return scale;
       }
+      const isOfWholes = scale.hip_type === "numeric" && axis.isWhole;
+      const { ticks, tickFormat } = scale; // of which HiPlot has but `apply` where there is a place for what is no number
+      if (isOfWholes) {
+        scale.ticks = (count) => ticks.apply(scale, [count]).filter((value) => Number.isInteger(value) || Number.isNaN(value));
+        scale.tickFormat = () => (value) => axis.tick(value);
+      }
+      const special = specialTick(this.props.params_def[id]);
+      if (special !== "") this.separate(scale, special, isOfWholes ? scale.tickFormat : (...given) => tickFormat.apply(scale, given));
       return scale;
+    }
+
+    // The place for what is no number is beyond all numbers, however large they may become.
+    separate(scale, special, tickFormat) {
+      const { invert } = scale;
+      scale.tickFormat = (...given) => {
+        const text = tickFormat(...given);
+        return (value) => (Number.isNaN(value) ? special : text(value));
+      };
+      scale.invert = (y) => {
+        const [low, high] = scale.range();
+        return Math.abs(y - low) > Math.abs(high - low) - SPECIAL_PX ? Infinity : invert(y);
+      };
     }
 
     remove_axis(id) {
@@ -142,7 +181,7 @@ export function subclass(Base, live) {
       const { xscale } = this;
       const edge = this.state.width;
       this.dimensions_dom.selectAll(".label-name").each(function (id) {
-        const room = Math.min((edge - xscale(id) - 20) / Math.cos(SLOPE), (top - 16) / Math.sin(SLOPE));
+        const room = Math.min((edge - xscale(id) - NAME_OFF_PX + 4) / Math.cos(SLOPE), (top - 16) / Math.sin(SLOPE));
         this.style.maxWidth = `${Math.max(40, room)}px`;
         this.style.fontSize = "";
         this.style.transform = `rotate(${-SLOPE}rad)`;
@@ -192,7 +231,11 @@ export function subclass(Base, live) {
 
     keyOf(id) {
       const scale = this.yscale[id];
-      return JSON.stringify([scale.domain(), scale.range(), scale.hip_type]);
+      return JSON.stringify([scale.domain(), scale.range(), scale.hip_type, this.hasSpecials(id)]);
+    }
+
+    hasSpecials(id) {
+      return this.props.params_def[id].specials.size > 0;
     }
 
     // Every brush where its values are.
@@ -215,8 +258,7 @@ export function subclass(Base, live) {
       const key = this.keyOf(range.col);
       const mark = this.marks.get(range.col);
       if (mark?.key === key) return mark.pixels;
-      const ends = [scale(range.min), scale(range.max)];
-      if (range.include_infnans) ends.push(scale.range()[1]);
+      const ends = range.type === "categorical" ? [scale(range.min), scale(range.max)] : this.endsOfBrush(range, scale);
       const around = range.type === "categorical" ? (0.4 * this.h) / Math.max(1, scale.domain().length - 1) : 0;
       const low = Math.max(0, Math.min(...ends) - around);
       const high = Math.min(this.h, Math.max(...ends) + around);
@@ -224,6 +266,38 @@ export function subclass(Base, live) {
       const pixels = high - low < LEAST_BRUSH_PX ? [Math.max(0, low - LEAST_BRUSH_PX), low + LEAST_BRUSH_PX] : [low, high];
       this.marks.set(range.col, { key, pixels });
       return pixels;
+    }
+
+    // A brush of numbers may reach beyond its axis, and may include what is no number.
+    endsOfBrush({ col, min, max, include_infnans: includesSpecial }, scale) {
+      const [low, high] = scale.domain();
+      const ends = min <= high && low <= max ? [min, max].map((value) => scale(Math.max(low, Math.min(high, value)))) : [];
+      if (includesSpecial && this.hasSpecials(col)) {
+        const [start, end] = scale.range();
+        ends.push(end, end + Math.sign(start - end) * AROUND_SPECIAL_PX);
+      }
+      return ends;
+    }
+
+    // HiPlot makes a filter of where brushes are, to a pixel. Those that have not moved mean what they did.
+    exact(filter) {
+      const before = new Map(ranges(this.props.rows_selected_filter).map((range) => [range.col, range]));
+      const still = new Map();
+      this.eachBrush((id, pixels) => {
+        const mark = this.marks.get(id);
+        const isStill = pixels !== null && mark?.key === this.keyOf(id) && JSON.stringify(mark.pixels) === JSON.stringify(pixels);
+        if (isStill && before.has(id)) still.set(id, before.get(id));
+      });
+      const isOff = ({ col, min, max }) => still.has(col) && (still.get(col).min !== min || still.get(col).max !== max);
+      if (!ranges(filter).some(isOff)) return filter;
+      return { ...filter, data: filter.data.map((part) => (still.has(part.data.col) ? { ...part, data: still.get(part.data.col) } : part)) };
+    }
+
+    // The filter of an axis was set by other means than a drag.
+    rebrush(id) {
+      this.marks.delete(id);
+      this.placeBrushes();
+      this.pplot.brush();
     }
   };
 }
@@ -237,7 +311,14 @@ function placeOf(id, order, all) {
   return 0;
 }
 
+// How wide a name is, in pixels.
+function widthOf(name, root) {
+  ruler ??= document.createElement("canvas").getContext("2d");
+  ruler.font = `${NAME_FONT} ${getComputedStyle(root).fontFamily}`;
+  return ruler.measureText(name).width;
+}
+
 function thinned(values, most) {
   const step = Math.ceil(values.length / most);
-  return values.filter((_, place) => place % step === 0);
+  return values.filter((value, place) => place % step === 0 || value === INACTIVE);
 }
