@@ -65,6 +65,21 @@ def ink(page: Sync, kind: str = "lines") -> int:
     return int(page.evaluate(_INK, kind))
 
 
+_GAPS = """(kind) => {
+  const canvas = document.querySelector(`.pplot-root canvas${kind === "over" ? ".over" : ":not(.over)"}`);
+  const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const isPainted = (x) => { for (let y = 0; y < height; y++) if (data[4 * (y * width + x) + 3]) return true; return false; };
+  const painted = Array.from({ length: width }, (_, x) => isPainted(x));
+  const inside = painted.slice(painted.indexOf(true), painted.lastIndexOf(true) + 1);
+  return inside.map((is) => (is ? "x" : " ")).join("").match(/ {20,}/g)?.length ?? 0; // dashes have shorter ones
+}"""
+
+
+def gaps(page: Sync, kind: str = "lines") -> int:
+    """In how many stretches of 20 pixels or more there is nothing between the first and the last that is painted, from left to right."""
+    return int(page.evaluate(_GAPS, kind))
+
+
 def peek(page: Sync) -> Any:
     """Rows, axes, brushes, as they are now; None while nothing is drawn."""
     return page.evaluate(_PEEK)

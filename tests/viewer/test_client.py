@@ -193,14 +193,17 @@ async def test_iterating_again_tells_of_a_sweep_that_was_resumed() -> None:
 
 
 async def test_the_status_of_an_earlier_snapshot_does_not_end_it() -> None:
+    more = asyncio.Event()
+
     async def script(peer: Peer) -> None:
-        await peer.open(snapshot(row(0), last=False), status("ENDED", 10), snapshot(seq=30, epoch="f"), status("ENDED", 40))
-        while (await peer.hear("ack"))["received"] < 4:
-            pass
-        await peer.say({"type": "delta", "from": 30, "seq": 40, "rows": [row(1)]})
+        await peer.open(snapshot(row(0), last=False), status("ENDED", 10), snapshot(row(0), seq=30, epoch="f"))
+        await more.wait()
+        await peer.say(status("ENDED", 40), {"type": "delta", "from": 30, "seq": 40, "rows": [row(1)]})
         await peer.gone()
 
     async with connected(script) as stream:
+        assert (await anext(stream)).trials == (0,)
+        more.set()
         assert {number async for change in stream for number in change.trials} == {1}
 
 

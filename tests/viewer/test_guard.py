@@ -105,7 +105,9 @@ def test_the_origin_has_the_scheme_of_the_connection_or_is_one_that_was_told() -
 
 
 def test_an_origin_has_no_default_port_as_a_browser_sends_none() -> None:
-    told = Guard(TOKEN, origins=["https://lab.example:443", "http://lab.example:80", "http://[::1]:443", "https://a:80"])
+    told = Guard(
+        TOKEN, origins=["https://lab.example:443", "http://lab.example:80", "http://[::1]:443", "https://a:80"]
+    )
     assert told.origins == {"https://lab.example", "http://lab.example", "http://[::1]:443", "https://a:80"}
 
 

@@ -155,7 +155,10 @@ async def test_the_fragment_is_what_the_link_needs() -> None:
     ("arguments", "said"),
     [
         ({"runs": []}, "there is nothing to see"),
-        ({"runs": "some/directory"}, "'some/directory' is a directory; open it first: async with sw.viewer.opened('some/directory') as source"),
+        (
+            {"runs": "some/directory"},
+            "'some/directory' is a directory; open it first: async with sw.viewer.opened('some/directory') as source",
+        ),
         ({"runs": 5}, "runs: 5: expected a run"),
         ({"token": "short"}, "token: its 5 characters"),
         ({"control_token": CONTROL}, "nobody may steer without control=True"),

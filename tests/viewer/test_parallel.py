@@ -165,12 +165,15 @@ def test_an_axis_comes_when_its_column_does(page_at: Pages, scripted: Scripted) 
     page = opened(page_at, scripted, rows(*range(8)))
     brush(page, "depth", 0.25, 0.75)
     before = selection(page)
-    columns = [*COLUMNS, column("momentum", low=0.0, high=1.0)]
-    scripted.send(delta([row(8, columns=columns, momentum=0.5)], since=8, seq=9, columns=columns))
+    columns = [*COLUMNS, column("recall", "metric")]
+    scripted.send(delta([row(8, columns=columns, recall=0.5)], since=8, seq=9, columns=columns))
     until(page, rows=9, order=before["order"])  # one value is no axis
-    scripted.send(delta([row(9, columns=columns, momentum=0.9)], since=9, seq=10))
-    after = until(page, rows=10)
-    assert after["order"] == ["lr", "depth", "opt", "momentum", "accuracy", "loss"]
+    scripted.send(delta([row(9, columns=columns, recall=0.9)], since=9, seq=10))
+    until(page, rows=10, order=["lr", "depth", "opt", "accuracy", "recall", "loss"])
+    columns = [*columns, column("momentum", low=0.0, high=1.0)]
+    scripted.send(delta([row(10, columns=columns, momentum=0.5)], since=10, seq=11, columns=columns))
+    after = until(page, rows=11)
+    assert after["order"] == ["lr", "depth", "opt", "momentum", "accuracy", "recall", "loss"]
     assert after["brushes"] == before["brushes"]
 
 

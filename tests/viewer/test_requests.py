@@ -171,7 +171,9 @@ async def test_a_selection_has_no_unknown_trials() -> None:
     asker = Asker(finished_sweep(10))
     assert (await asker.ask("csv", trials=[4, 99]))["error"] == "csv: there is no trial 99; the sweep has 10"
     many = await asker.ask("csv", trials=[-1, 1, *range(9, 99), 99, 98])
-    assert many["error"] == "csv: there are no trials -1, 10, 11, 12, 13, 14, 15, 16, 17, 18, ... (91); the sweep has 10"
+    assert (
+        many["error"] == "csv: there are no trials -1, 10, 11, 12, 13, 14, 15, 16, 17, 18, ... (91); the sweep has 10"
+    )
 
 
 async def test_a_sweep_that_goes_on_does_not_change_a_table_that_is_being_read(monkeypatch: pytest.MonkeyPatch) -> None:

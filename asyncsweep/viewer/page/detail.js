@@ -249,7 +249,7 @@ class Follower {
       this.told.textContent = skipped ? `the end of it; ${count(skipped)} bytes before are left out` : "";
     }
     this.offset = answer.next_offset;
-    this.pre.textContent = text || (answer.is_over ? "Nothing was printed." : "Nothing was printed yet.");
+    this.pre.textContent = text || (answer.is_over ? "Nothing was printed, or the log was not kept." : "Nothing was printed yet.");
     if (isAtEnd) this.pre.scrollTop = this.pre.scrollHeight;
     if (answer.is_over) this.stop();
   }

@@ -145,7 +145,7 @@ export class Lines {
     for (const id of plot.state.dimensions) {
       const value = datapoint[id];
       if (passesBy(plot.props.params_def[id], value)) continue;
-      const y = value === undefined ? NaN : Number(plot.yscale[id](value));
+      const y = value === undefined ? NaN : plot.placeOf(id, value);
       const x = plot.xscale(id);
       if (Number.isNaN(y0)) {
         if (!Number.isNaN(y)) {

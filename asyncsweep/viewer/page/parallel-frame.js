@@ -67,7 +67,7 @@ export class Frame {
     const { plot } = this.host;
     this.keep.disabled = this.exclude.disabled = !plot?.isBrushed;
     this.all.disabled = !(plot?.isBrushed || plot?.isCut);
-    const sample = shown < of && `${count(shown)} of ${count(of)} trials drawn: the best ones, and a sample of the others`;
+    const sample = shown > 0 && shown < of && `${count(shown)} of ${count(of)} trials drawn: the best ones, and a sample of the others`;
     this.note.textContent = [sample, plot?.isPlain ? NOT_OURS : HOW_TO].filter(Boolean).join(" · ");
   }
 }

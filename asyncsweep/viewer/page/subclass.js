@@ -54,6 +54,7 @@ export function subclass(Base, live) {
       this.pplot.brush = () => {
         brush();
         this.noteBrushes();
+        this.showSpecials();
       };
       live.host.arranged();
     }
@@ -81,7 +82,7 @@ export function subclass(Base, live) {
         const all = Object.keys(definitions);
         const isNew = (id) => !dimensions.includes(id) && !hide.has(id) && !hidden.includes(id) && live.known.has(id);
         const order = dimensions.slice();
-        for (const id of all.filter(isNew)) order.splice(placeOf(id, order, all), 0, id);
+        for (const id of all.filter(isNew)) order.splice(rankOf(id, order, all), 0, id);
         const changes = {};
         if (hidden.length) changes.hide = new Set([...hide, ...hidden]);
         if (order.length > dimensions.length) Object.assign(changes, { dimensions: order, order });
@@ -133,6 +134,12 @@ export function subclass(Base, live) {
     // HiPlot knows the width as it was when the window was resized last.
     onResize(height, width) {
       super.onResize(height, this.root_ref.current?.offsetWidth || width);
+    }
+
+    // Where a value lies on its axis; NaN for nowhere.
+    placeOf(id, value) {
+      const isSpecial = typeof value === "string" && this.props.params_def[id].codes === null;
+      return Number(this.yscale[id](isSpecial ? NaN : value));
     }
 
     // -- axes ----------------------------------------------------------------------------------------------------------
@@ -279,6 +286,12 @@ export function subclass(Base, live) {
       return ends;
     }
 
+    // The text beside what is no number stays where it is brushed, as that of numbers does.
+    showSpecials() {
+      const brushed = new Set(ranges(this.props.rows_selected_filter).filter((range) => range.include_infnans).map(({ col }) => col));
+      this.dimensions_dom.filter((id) => brushed.has(id)).selectAll(".tick text").filter(Number.isNaN).style("display", null);
+    }
+
     // HiPlot makes a filter of where brushes are, to a pixel. Those that have not moved mean what they did.
     exact(filter) {
       const before = new Map(ranges(this.props.rows_selected_filter).map((range) => [range.col, range]));
@@ -303,7 +316,7 @@ export function subclass(Base, live) {
 }
 
 // Where an axis belongs among those that are shown: after the last one that comes before it in the order of all.
-function placeOf(id, order, all) {
+function rankOf(id, order, all) {
   const rank = all.indexOf(id);
   for (let at = order.length; at > 0; at--) {
     if (all.indexOf(order[at - 1]) < rank) return at;
