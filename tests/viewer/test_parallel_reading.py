@@ -40,7 +40,7 @@ def opened(page_at: Pages, scripted: Scripted, given: list[list[Any]], columns: 
 
 
 def choose(page: Sync, number: int) -> None:
-    page.locator("#trials tbody").get_by_role("button", name=str(number), exact=True).click()
+    page.locator("#trials tbody").get_by_role("button", name=f"Trial {number}: details").click()
 
 
 def test_a_line_goes_on_through_the_place_of_what_is_inactive_and_stops_where_there_is_no_result(
