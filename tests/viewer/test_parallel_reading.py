@@ -87,10 +87,14 @@ _OVER = """() => {
 def test_a_brush_stays_at_its_values_when_the_place_for_what_is_inactive_comes(
     page_at: Pages, scripted: Scripted
 ) -> None:
-    page = opened(page_at, scripted, [conditional(n) for n in range(0, 16, 2)], CONDITIONAL)
+    given = [*(conditional(n) for n in range(0, 16, 2)), conditional(17, "RUNNING")]
+    page = opened(page_at, scripted, given, CONDITIONAL)
+    assert peek(page)["order"] == ["opt", "mom", "kind", "loss"]
+    page.wait_for_function(f"() => ({_OVER})() > 0")
+    assert gaps(page, "over") == 0  # there is no such place yet: it passes by
     brush(page, "mom", 0.2, 0.6)
     before = until(page, isPartial=True, isSettled=True)
-    scripted.send(delta([conditional(17)], since=8, seq=9))
+    scripted.send(delta([conditional(17)], since=9, seq=10))
     after = until(page, lambda seen: "inactive" in seen["ticks"]["mom"], rows=9, isSettled=True)
     assert after["brushes"]["mom"] == pytest.approx(before["brushes"]["mom"])
     assert after["selected"] == before["selected"]
@@ -135,6 +139,15 @@ def test_trials_are_selected_by_the_keyboard_alone(page_at: Pages, scripted: Scr
     assert form.get_by_label("to").evaluate("(field) => field.validationMessage") == "At least 3"
     form.get_by_role("button", name="Clear").click()
     until(page, lambda seen: "depth" not in seen["brushes"], selected=[n for n in range(17) if n % 2])
+    # What is open at one end takes in what will come, whatever is brushed then.
+    form.get_by_label("Select by").select_option("loss")
+    form.get_by_label("from").fill("0.8")
+    form.get_by_role("button", name="Select", exact=True).click()
+    keys.press("Escape")
+    brush(page, "depth", 0.2, 1.05)
+    until(page, lambda seen: "depth" in seen["brushes"], isSettled=True)
+    scripted.send(delta([row(17, loss=99.0)], since=17, seq=18))
+    assert 17 in until(page, rows=18, isSettled=True)["selected"]
 
 
 def test_what_is_inactive_is_selected_by_the_form_too(page_at: Pages, scripted: Scripted) -> None:
