@@ -19,8 +19,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Python compiles what is imported, and keeps it; compiling all of torch and its like at once takes a minute.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
-# More than there are processors: many tests wait for processes.
-WORKERS := 3
+WORKERS := 2
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
