@@ -10,7 +10,7 @@ async ({ hasLogs, mostTrials, mostChoices }) => {
   const texts = new Set();
   const become = new Set();
 
-  const TAGS = "iframe, frame, object, embed, base, form:not(.axis-brush), marquee, math, video, audio, animate, portal, img[src*='xss'], img[src='x'], image";
+  const TAGS = "iframe, frame, object, embed, base, form:not(#parallel details.axis-menu form.axis-brush), marquee, math, video, audio, animate, portal, img[src*='xss'], img[src='x'], image";
   const TARGETS = ["href", "xlink:href", "src", "srcdoc", "data", "action", "formaction", "style", "background"];
   const isStrange = (one) =>
     one.matches(TAGS) ||
