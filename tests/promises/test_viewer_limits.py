@@ -160,7 +160,7 @@ async def test_a_connection_that_goes_while_it_is_judged_leaves_nothing(monkeypa
         is_gone.set()
         await anyio.wait_all_tasks_blocked()
         gc.collect()
-        assert [found for found in gc.get_objects() if isinstance(found, server.Connection)] == []
+        assert [found for found in gc.get_objects() if type(found) is server.Connection] == []
 
 
 async def test_each_half_open_connection_has_a_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
