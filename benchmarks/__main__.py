@@ -89,7 +89,7 @@ def prepared(names: list[str], backend: str, folder: Path) -> tuple[list[contest
         try:
             there.append(contestants.prepared(name, backend, folder, tell))
         except EnvironmentFailed as error:
-            unready[name] = str(error)
+            unready[name] = f"its environment cannot be made: {error}"
     return there, unready
 
 

@@ -2,9 +2,12 @@
 
     PYTHON -m benchmarks.peers NAME WORKLOAD '{"n_trials": 200, "workers": 2, "durable": false}'
 
-The last line of its standard output is a JSON object: numbers that were measured, and `does_less` where what it leaves out depends on
-the arguments. Exit status 3 means that it does not offer that, and `not_offered` why. Called with its name alone it tells its
-libraries' `versions`, what it leaves out in which workload (`less`), and the number of trials beyond which it is not run (`most`).
+The last line of its standard output is a JSON object. Numbers in it are what was measured; `versions` names its libraries' versions,
+and `does_less` what it leaves out where that depends on the arguments. An adapter that raises `NotImplementedError` takes no part in
+that case, which is no failure.
+
+What an adapter says at its head is read without running it: its functions are the workloads that it takes part in, `MOST` the number
+of trials beyond which it is not run, `LESS` what it leaves out.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import environments
-from benchmarks.harness.environments import PEERS, ROOT, EnvironmentFailed
+from benchmarks.harness.environments import PEERS, ROOT
 
 HERE = ("asyncsweep", "raw", "by_hand", "optuna")
 """Contestants of this interpreter: what they need is installed with asyncsweep."""
@@ -32,8 +35,7 @@ BACKEND_VARIABLE = "ASYNCSWEEP_BENCH_BACKEND"
 """Tells the adapter of asyncsweep the event loop, "asyncio" or "trio"."""
 
 LIMIT_S = 600.0
-_NOT_OFFERED = 3
-_ABOUT_LIMIT_S = 120.0
+_NOT_OFFERED = "NotImplementedError"
 
 
 class TakesNoPart(Exception):
@@ -68,9 +70,7 @@ class Contestant:
         backend: The event loop for asyncsweep.
         folder: Where it may write; its `TMPDIR`.
         peers: The folder of the adapters.
-        versions: Of its libraries.
-        less: Workload to what it leaves out.
-        most: Workload to the number of trials beyond which it would take minutes.
+        versions: Of its libraries, once it has been called.
     """
 
     name: str
@@ -78,25 +78,22 @@ class Contestant:
     backend: str = "asyncio"
     folder: Path | None = None
     peers: Path = PEERS
-    versions: Mapping[str, str] = field(default_factory=dict)
-    less: Mapping[str, str] = field(default_factory=dict)
-    most: Mapping[str, int] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def workloads(self) -> frozenset[str]:
-        """Where it takes part: the names of its functions, read without running it."""
-        file = self.peers / f"with_{self.name}.py"
-        body = ast.parse(file.read_text(encoding="utf-8")).body if file.exists() else []
-        return frozenset(node.name for node in body if isinstance(node, ast.FunctionDef))
+        """Where it takes part."""
+        return frozenset(node.name for node in self._head if isinstance(node, ast.FunctionDef))
 
-    def ask_about(self) -> None:
-        """Have it tell `versions`, `less` and `most`.
+    @cached_property
+    def most(self) -> Mapping[str, int]:
+        """Workload to the number of trials beyond which it would take minutes."""
+        return self._literal("MOST")
 
-        Raises:
-            RuntimeError: It cannot be run.
-        """
-        told = self._run([], _ABOUT_LIMIT_S)
-        self.versions, self.less, self.most = told["versions"], told["less"], told["most"]
+    @cached_property
+    def less(self) -> Mapping[str, str]:
+        """Workload to what it leaves out."""
+        return self._literal("LESS")
 
     def call(self, workload: str, limit_s: float = LIMIT_S, **arguments: Any) -> Answer:
         """Run a workload once.
@@ -113,6 +110,7 @@ class Contestant:
         answer = Answer({name: value for name, value in told.items() if isinstance(value, int | float)})
         answer.does_less = told.get("does_less") or self.less.get(workload, "")
         answer.began_at = began_at
+        self.versions |= told.get("versions") or {}
         return answer
 
     def _run(self, arguments: list[str], limit_s: float) -> dict[str, Any]:
@@ -137,15 +135,31 @@ class Contestant:
             if process.returncode is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
-        if process.returncode not in (0, _NOT_OFFERED):
+        if process.returncode:
+            if _last(err).startswith(_NOT_OFFERED):
+                raise TakesNoPart(_last(err).removeprefix(_NOT_OFFERED).lstrip(": ") or "it does not offer this")
             raise RuntimeError(_last(err) or f"ended with {process.returncode}")
         try:
-            told: dict[str, Any] = json.loads(_last(out))
-        except ValueError as error:
-            raise RuntimeError(f"its last line is no JSON: {_last(out)!r}") from error
-        if process.returncode == _NOT_OFFERED:
-            raise TakesNoPart(told["not_offered"])
+            told = json.loads(_last(out))
+        except ValueError:
+            told = None
+        if not isinstance(told, dict):
+            raise RuntimeError(f"its last line is no JSON object: {_last(out)!r}")
         return told
+
+    @cached_property
+    def _head(self) -> list[ast.stmt]:
+        file = self.peers / f"with_{self.name}.py"
+        return ast.parse(file.read_text(encoding="utf-8")).body if file.exists() else []
+
+    def _literal(self, name: str) -> Mapping[str, Any]:
+        for node in self._head:
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+                if isinstance(target, ast.Name) and target.id == name:
+                    found: Mapping[str, Any] = ast.literal_eval(node.value)
+                    return found
+        return {}
 
 
 def _last(text: str) -> str:
@@ -161,12 +175,7 @@ def prepared(name: str, backend: str, folder: Path, tell: Callable[[str], None] 
     """A contestant whose environment is there.
 
     Raises:
-        EnvironmentFailed: It cannot be made, or the adapter cannot be run in it.
+        EnvironmentFailed: It cannot be made.
     """
     python = Path(sys.executable) if name in HERE else environments.interpreter(name, tell)
-    contestant = Contestant(name, python, backend, folder)
-    try:
-        contestant.ask_about()
-    except (RuntimeError, TakesNoPart, KeyError) as error:
-        raise EnvironmentFailed(f"its adapter cannot be run: {error}") from error
-    return contestant
+    return Contestant(name, python, backend, folder)
