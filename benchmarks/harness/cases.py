@@ -31,7 +31,8 @@ class Case:
         key: Its name in JSON.
         label: Its name for people.
         unit: What its figures are in.
-        measure: Gives figure name to value, "" for the only one: a figure's key is `key_name`, its label "label, name".
+        measure: Gives figure name to value, "" for the only one: a figure's key is `key_name`, with
+            underscores for spaces, its label "label, name".
         contestant: Whose case it is.
         does_less: What the contestant leaves out; an `Answer` may say it instead.
         units: Units of figures by name, where they differ from `unit`.
@@ -217,7 +218,7 @@ def _drop(case: Case, outcome: Outcome) -> None:
 def _add(case: Case, sample: Mapping[str, float], outcome: Outcome) -> None:
     less = case.does_less or (sample.does_less if isinstance(sample, Answer) else "")
     for name, value in sample.items():
-        key = f"{case.key}_{name}" if name else case.key
+        key = f"{case.key}_{name}".replace(" ", "_") if name else case.key
         label = f"{case.label}, {name}" if name else case.label
         unit = case.units.get(name, case.unit)
         made = outcome.figures.setdefault(key, Figure(key, label, unit, [], case.contestant, less))

@@ -103,7 +103,7 @@ class Contestant:
             RuntimeError: It failed, or took longer than the limit.
         """
         most = self.most.get(workload)
-        if most is not None and arguments.get("n_trials", 0) > most:
+        if most is not None and arguments.get("n_trials", arguments.get("history", 0)) > most:
             raise TakesNoPart(f"more than {most:,} trials would take minutes")
         began_at = time.time()
         told = self._run([workload, json.dumps(arguments)], limit_s)

@@ -17,7 +17,6 @@ from random import Random
 from typing import Any, NamedTuple
 
 import optuna
-from durability_space import DISTRIBUTIONS, REPORTS_PER_TRIAL, SPACE
 from optuna.distributions import distribution_to_json
 from optuna.storages import JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
@@ -33,8 +32,10 @@ from asyncsweep.hooks.contracts import TrialRef
 from asyncsweep.journal import format as layout
 from asyncsweep.journal.writer import NAME
 from asyncsweep.samplers.random import RandomSampler
+from benchmarks.sweeping.space import TEN, TEN_IN_OPTUNA
 
 STUDY = "large"
+REPORTS_PER_TRIAL = 10
 
 _BEGAN_AT = 1_790_000_000.0
 _TRIAL_S = 1.0
@@ -53,7 +54,7 @@ class Drawn(NamedTuple):
 def drawn(n_trials: int) -> Iterator[Drawn]:
     """Random trials, the same ones every time."""
     sampler, random = RandomSampler(), Random(1)
-    sampler.open(Space(SPACE), {"value": "minimize"}, 1)
+    sampler.open(Space(TEN), {"value": "minimize"}, 1)
     for number in range(n_trials):
         reports = [random.random() for _ in range(REPORTS_PER_TRIAL)]
         yield Drawn(sampler.ask(TrialRef(number)), reports, reports[-1])
@@ -89,7 +90,7 @@ def write_compacted(directory: Path, machine: Machine) -> None:
 
 def _events(n_trials: int) -> Iterator[ev.Event]:
     spec = SweepSpec(
-        space=SPACE,
+        space=TEN,
         directions={"value": "minimize"},
         n_trials=n_trials,
         sampler=PluginSpec("random"),
@@ -124,14 +125,14 @@ def _lines(trials: Iterable[Drawn]) -> Iterator[str]:
     worker = {"worker_id": "4fd63f1b-9a22-4f3c-a55c-6a1c2d1b6c0e-139812345678656"}
     directions = [int(StudyDirection.MINIMIZE)]
     yield _line({"op_code": _CREATE_STUDY, **worker, "study_name": STUDY, "directions": directions})
-    domains = {name: distribution_to_json(distribution) for name, distribution in DISTRIBUTIONS.items()}
+    domains = {name: distribution_to_json(distribution) for name, distribution in TEN_IN_OPTUNA.items()}
     for number, trial in enumerate(trials):
         began_at = datetime.fromtimestamp(_BEGAN_AT + number * _TRIAL_S, UTC)
         start = began_at.isoformat(timespec="microseconds")
         yield _line({"op_code": _CREATE_TRIAL, **worker, "study_id": 0, "datetime_start": start})
         about = {**worker, "trial_id": number}
         for name, domain in domains.items():
-            value = DISTRIBUTIONS[name].to_internal_repr(trial.params[name])
+            value = TEN_IN_OPTUNA[name].to_internal_repr(trial.params[name])
             param = {"param_name": name, "param_value_internal": value, "distribution": domain}
             yield _line({"op_code": _SET_PARAM, **about, **param})
         for step, value in enumerate(trial.reports):
@@ -165,7 +166,7 @@ def _begin_sqlite(path: Path) -> None:
 
 def _tables(trials: Iterable[Drawn]) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
     """Rows for each table, of some trials at a time. Ids count from 1, numbers from 0."""
-    domains = {name: distribution_to_json(distribution) for name, distribution in DISTRIBUTIONS.items()}
+    domains = {name: distribution_to_json(distribution) for name, distribution in TEN_IN_OPTUNA.items()}
     tables: dict[str, list[tuple[Any, ...]]] = {
         "trials": [],
         "trial_params": [],
@@ -179,7 +180,7 @@ def _tables(trials: Iterable[Drawn]) -> Iterator[tuple[str, list[tuple[Any, ...]
         tables["trials"].append((number + 1, number, 1, "COMPLETE", *times))
         for name, domain in domains.items():
             n_params += 1
-            value = DISTRIBUTIONS[name].to_internal_repr(trial.params[name])
+            value = TEN_IN_OPTUNA[name].to_internal_repr(trial.params[name])
             tables["trial_params"].append((n_params, number + 1, name, value, domain))
         for step, value in enumerate(trial.reports):
             n_reports += 1
@@ -223,7 +224,7 @@ def check_layouts(folder: Path) -> None:
 def _few(storage: Any) -> None:
     study = optuna.create_study(study_name=STUDY, storage=storage, sampler=optuna.samplers.RandomSampler(seed=1))
     for _ in range(_CHECKED):
-        trial = study.ask(DISTRIBUTIONS)
+        trial = study.ask(TEN_IN_OPTUNA)
         for step in range(REPORTS_PER_TRIAL):
             trial.report(step / 3, step)
         study.tell(trial, trial.params["momentum"])

@@ -10,11 +10,11 @@ from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import optuna
-import psutil
-from tables import Table
-from tables_executor import TableExecutor, VirtualTime
+import psutil  # type: ignore[import-untyped]
 
 from asyncsweep import State, Sweep
+from benchmarks.tabular.executor import TableExecutor, VirtualTime
+from benchmarks.tabular.tables import Table
 
 PARALLEL = 8
 KILLS = 3

@@ -14,11 +14,11 @@ from typing import Literal
 from unittest.mock import patch
 
 import anyio
-from tables import Table
 
 from asyncsweep.core.events import Finished, Killed, Started, WorkerJoined
 from asyncsweep.driver import driver
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
+from benchmarks.tabular.tables import Table
 
 # A driver's time is seconds since the epoch; 0 would read as "never".
 _BEGIN_AT = 1e9

@@ -11,17 +11,20 @@ import time
 from pathlib import Path
 
 import anyio
-import objectives
 import optuna
-from durability_space import DISTRIBUTIONS, SPACE
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
-from sweeps import timed
 
 from asyncsweep import Sweep
 from asyncsweep.core.records import Fsync
+from benchmarks.peers.shared import objectives as shared
+from benchmarks.sweeping import objectives
+from benchmarks.sweeping.space import TEN, TEN_IN_OPTUNA
+from benchmarks.sweeping.timing import timed
 
 WORKERS = 2
+CONCURRENCY = 8
+"""Trials at a time in the loop."""
 
 _names = itertools.count()
 
@@ -39,7 +42,13 @@ class Rates:
     def in_loop(self, n_trials: int, fsync: Fsync) -> float:
         """A no-op `async def` on the sweep's own loop."""
         sweep = Sweep(
-            objectives.noop_async, SPACE, sampler="random", n_trials=n_trials, fsync=fsync, directory=self._new()
+            objectives.noop_async,
+            TEN,
+            sampler="random",
+            n_trials=n_trials,
+            concurrency=CONCURRENCY,
+            fsync=fsync,
+            directory=self._new(),
         )
         return anyio.run(timed, sweep)
 
@@ -47,7 +56,7 @@ class Rates:
         """A no-op `def` in two worker processes."""
         sweep = Sweep(
             objectives.noop,
-            SPACE,
+            TEN,
             sampler="random",
             executor="process",
             concurrency=WORKERS,
@@ -78,6 +87,6 @@ def _asked_and_told(storage: BaseStorage, n_trials: int) -> float:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(), storage=storage)
     started_at = time.perf_counter()
     for _ in range(n_trials):
-        trial = study.ask(DISTRIBUTIONS)
-        study.tell(trial, objectives.noop_of_params(trial.params))
+        trial = study.ask(TEN_IN_OPTUNA)
+        study.tell(trial, shared.noop(trial.params))
     return n_trials / (time.perf_counter() - started_at)

@@ -13,7 +13,6 @@ from random import Random
 from typing import Any, NamedTuple
 
 import anyio
-import objectives
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -23,6 +22,7 @@ from asyncsweep.driver.replay import replay
 from asyncsweep.journal import format as layout
 from asyncsweep.journal import journal as journals
 from asyncsweep.journal.writer import NAME
+from benchmarks.sweeping import objectives
 
 _SPACE = {"momentum": Float(0.0, 1.0)}
 _STUDY = "cut"

@@ -1,9 +1,9 @@
 """A process of its own that opens one large search, and says how long that took and how much memory it needs.
 
-    python benchmarks/durability_open.py sweep|journal_storage|sqlite PATH SMALL
+    python -m benchmarks.durability.opening sweep|journal_storage|sqlite PATH SMALL
 
-A small search of the same kind is opened first, so that what is imported and made once is in no figure. Opening is what a resumed search does before it can ask: a sweep reads its journal and replays it; Optuna loads the study with
-all of its trials. Memory is what the system counts for the process, so freed memory that Python keeps is in it.
+A small search of the same kind is opened first, so that what is imported and made once is in no figure. Opening is what a resumed
+search does before it can ask: a sweep reads its journal and replays it; Optuna loads the study with all of its trials. Memory is what the system counts for the process, so freed memory that Python keeps is in it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 STATUS = Path("/proc/self/status")
+ROOT = Path(__file__).parents[2]
 
 
 class Opened(NamedTuple):
@@ -38,8 +39,8 @@ class Opened(NamedTuple):
 
 def opened(kind: str, path: Path, small: Path, timeout_s: float) -> Opened:
     """Open it in a fresh process, after a small one."""
-    command = [sys.executable, __file__, kind, str(path), str(small)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=timeout_s, check=True)
+    command = [sys.executable, "-m", "benchmarks.durability.opening", kind, str(path), str(small)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=timeout_s, check=True, cwd=ROOT)
     return Opened(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -58,9 +59,10 @@ def _open_sweep() -> Callable[[Path], int]:
 
 def _open_study(kind: str) -> Callable[[Path], int]:
     import optuna
-    from durability_files import STUDY
     from optuna.storages import BaseStorage, JournalStorage, RDBStorage
     from optuna.storages.journal import JournalFileBackend
+
+    from benchmarks.durability.files import STUDY
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -1,46 +1,37 @@
 """What a report and the verdict on it cost, beside Optuna: our median and ASHA, with 1,000 and 10,000 finished trials.
 
-    python benchmarks/pruners.py [--quick] [--repetitions N] [--json FILE]
-
 The history is made once with our pruner: trials of up to 20 reports that end where it stops them. Optuna gets the same trials,
-with the same rungs, in a study in memory. Then each repetition runs some new trials on each, in order, so that a busy minute
-slows all of them. Ours is asked at every report, though workers ask ASHA at its rungs only when those are known.
+with the same rungs, in a study in memory. Ours is asked at every report, though workers ask ASHA at its rungs only when those
+are known.
 """
 
 from __future__ import annotations
 
-import argparse
-import gc
-import importlib.metadata
-import json
-import os
-import platform
 from array import array
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from time import perf_counter
 from typing import Any, Protocol
 
 import optuna
-from figures import Figure, Goal, ratio, show
 
 from asyncsweep.core.records import State, TrialRecord
 from asyncsweep.pruners.asha import AshaPruner
 from asyncsweep.pruners.percentile import MedianPruner
+from benchmarks.harness.cases import Case, Options
+from benchmarks.harness.figures import OURS, Figure, Goal, add_ratios, at_least
 
 _REPORTS_PER_TRIAL = 20
-_SIZES = (1_000, 10_000)
 _GOAL = 20
+_OPTUNA = "optuna"
+# Finished trials, and at least so many reports of ours and of Optuna's in a sample.
+_FULL = ((1_000, 10_000), 10_000, 200)
+_QUICK = ((50, 100), 200, 50)
+_WARM_UP = ((20,), 50, 20)
 _PRUNERS: dict[str, tuple[Callable[[], MedianPruner | AshaPruner], Callable[[], optuna.pruners.BasePruner]]] = {
     "median": (MedianPruner, optuna.pruners.MedianPruner),
     "asha": (AshaPruner, optuna.pruners.SuccessiveHalvingPruner),
 }
-_NOTES = (
-    "us: microseconds for one report and the verdict on it, over trials that end when they are told to; default options.",
-    "Ours include finish() of each trial and the attributes for the journal; Optuna's, report() and should_prune() alone.",
-    "x are ratios within a repetition; ranges span all repetitions.",
-)
 
 
 class Runner(Protocol):
@@ -123,7 +114,6 @@ def curve(random: Random) -> list[float]:
 
 def cost_us(runner: Runner, random: Random, n_reports: int) -> float:
     """Microseconds a report, over whole trials with so many reports or some more."""
-    gc.collect()
     elapsed_s, done = 0.0, 0
     while done < n_reports:
         took_s, reports = runner.run(curve(random))
@@ -132,60 +122,44 @@ def cost_us(runner: Runner, random: Random, n_reports: int) -> float:
     return elapsed_s / done * 1e6
 
 
-def measure(sizes: Sequence[int], repetitions: int, ours_reports: int, theirs_reports: int) -> list[Figure]:
-    """The figures: ours, Optuna's and the ratio for each pruner and size."""
-    random = Random(0)
-    rows: list[tuple[Runner, Figure, int]] = []
-    pairs: list[tuple[str, str, Figure, Figure]] = []
-    for name, (make_ours, make_theirs) in _PRUNERS.items():
-        for size in sizes:
-            ours = Ours(make_ours())
-            for _ in range(size):
-                ours.run(curve(random))
-            theirs = Theirs(make_theirs(), ours.records)
-            key, label = f"{name}_{size}", f"{name}, {size:,} trials"
-            our_figure, their_figure = Figure(key, f"{label}", "us"), Figure(f"{key}_optuna", f"{label}, Optuna", "us")
-            rows += [(ours, our_figure, ours_reports), (theirs, their_figure, theirs_reports)]
-            pairs.append((f"{key}_ratio", f"{label}, Optuna / ours", their_figure, our_figure))
-    for repetition in range(-1, repetitions):  # the first to warm up
-        for runner, figure, n_reports in rows:
-            sample = cost_us(runner, random, n_reports)
-            if repetition >= 0:
-                figure.samples.append(sample)
-    return [figure for _, figure, _ in rows] + [ratio(*pair) for pair in pairs]
+class Pruners:
+    """Microseconds for a report and its verdict."""
+
+    name = "pruners"
+    about = "a report and the verdict on it, median and ASHA, with 1,000 and 10,000 finished trials"
+    notes = (
+        "us: microseconds for one report and the verdict on it, over trials that end when they are told to; default options.",
+        "Ours include finish() of each trial and the attributes for the journal; Optuna's, report() and should_prune() alone.",
+        "x are ratios within a repetition; ranges span all repetitions.",
+    )
+    default_repetitions = 7
+
+    def cases(self, options: Options) -> list[Case]:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        sizes, our_reports, their_reports = options.pick(_FULL, _QUICK, _WARM_UP)
+        random, made = Random(0), []
+        for name, (make_ours, make_theirs) in _PRUNERS.items():
+            for size in sizes:
+                ours = Ours(make_ours())
+                for _ in range(size):
+                    ours.run(curve(random))
+                theirs = Theirs(make_theirs(), ours.records)
+                key, label = f"{name}_{size}", f"{name}, {size:,} trials"
+                made.append(Case(key, label, "us", _costing(ours, random, our_reports), OURS))
+                of_theirs = _costing(theirs, random, their_reports)
+                made.append(Case(f"{key}_{_OPTUNA}", f"{label}, Optuna", "us", of_theirs, _OPTUNA))
+        return made
+
+    def compare(self, figures: dict[str, Figure]) -> list[Goal]:
+        ours = {key: figure for key, figure in figures.items() if figure.contestant == OURS}
+        for key, figure in ours.items():
+            add_ratios(figures, [(f"{key}_ratio", f"{figure.label}, Optuna / ours", f"{key}_{_OPTUNA}", key)])
+        most = max((int(key.rpartition("_")[2]) for key in ours), default=0)
+        return at_least(figures, {f"{name}_{most}_ratio": _GOAL for name in _PRUNERS})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Measure what a verdict costs, beside Optuna.")
-    parser.add_argument("--quick", action="store_true", help="tiny samples: to see that it works, not how fast")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything there too")
-    parser.add_argument("--repetitions", type=int, metavar="N", help="samples of each figure (7; 1 with --quick)")
-    options = parser.parse_args()
-    repetitions = options.repetitions or (1 if options.quick else 7)
-    sizes = (50, 100) if options.quick else _SIZES
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    load_before = os.getloadavg()
-    figures = measure(sizes, repetitions, *((200, 50) if options.quick else (10_000, 200)))
-    goals = [Goal(figure, _GOAL) for figure in figures if figure.key.endswith(f"{sizes[-1]}_ratio")]
-    setting = {
-        "versions": f"Python {platform.python_version()}, optuna {importlib.metadata.version('optuna')}",
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} cores",
-        "load_average_before": f"{load_before[0]:.2f}",
-        "load_average_after": f"{os.getloadavg()[0]:.2f}",
-        "repetitions": repetitions,
-        "reports_per_trial": f"at most {_REPORTS_PER_TRIAL}",
-    }
-    notes = (*_NOTES, "--quick: samples this small say little.") if options.quick else _NOTES
-    show(setting, figures, goals, notes)
-    if options.json is not None:
-        content = {
-            "setting": setting,
-            "quick": options.quick,
-            "figures": {figure.key: figure.as_json() for figure in figures},
-            "goals": [goal.as_json() for goal in goals],
-        }
-        options.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+def _costing(runner: Runner, random: Random, n_reports: int) -> Callable[[], Mapping[str, float]]:
+    return lambda: {"": cost_us(runner, random, n_reports)}
 
 
-if __name__ == "__main__":
-    main()
+WORKLOAD = Pruners()

@@ -1,15 +1,35 @@
-"""How late the host's event loop is, and when: as `lag.py` measures it, but the beginning of a sweep can be told from the rest."""
+"""How late the host's event loop is, and when: the beginning of a sweep can be told from the rest."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple
 
 import anyio
-from lag import Lag
 
 _SLEEP_S = 0.001
+
+
+class Lag(NamedTuple):
+    """Lateness in milliseconds."""
+
+    p50: float
+    p99: float
+    max: float
+
+
+def idle(seconds: float, backend: str) -> Lag:
+    """The lag of a loop on which nothing else runs."""
+
+    async def measured() -> Lag:
+        lateness = Lateness()
+        async with lateness.measuring():
+            await anyio.sleep(seconds)
+        return lateness.between(0.0)
+
+    return anyio.run(measured, backend=backend)
 
 
 class Lateness:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import time
 
-import objectives
+from benchmarks.peers.shared import objectives
+from benchmarks.sweeping.objectives import Trial
 
 TRIAL_S = 0.05
 FIRST = -1.0
@@ -17,12 +18,12 @@ FIRST = -1.0
 _ended_at: float | None = None
 
 
-def nap(trial: objectives.Trial) -> dict[str, float]:
+def nap(trial: Trial) -> dict[str, float]:
     """Sleep for `TRIAL_S`; gives a value to learn from, `waited_ms` (`FIRST` in a worker's first trial) and `began_at`."""
     global _ended_at
     began_at = time.monotonic()
     waited_ms = FIRST if _ended_at is None else (began_at - _ended_at) * 1000
     time.sleep(TRIAL_S)
-    value = objectives.bowl_of_params(trial.params)
+    value = objectives.bowl(trial.params)
     _ended_at = time.monotonic()
     return {"value": value, "waited_ms": waited_ms, "began_at": began_at}

@@ -1,6 +1,6 @@
 """What a sweep with thousands of finished trials costs its workers and its host's loop, beside loops written by hand.
 
-All of them run 50 ms trials, 8 at a time, on the eight parameters of `space8.py`, with the same history of random trials. The
+All of them run 50 ms trials, 8 at a time, on the same eight parameters, with the same history of random trials. The
 peers' trials are sleeps on the event loop, which cost less than processes; their wait counts from when the sleep was over.
 """
 
@@ -12,18 +12,18 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import mean, median
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import anyio
-import objectives
 import optuna
-from lag import Lag
-from search_lateness import Lateness
-from search_naps import FIRST, TRIAL_S, nap
-from space8 import DISTRIBUTIONS, SPACE
-from sweeps import first_start
 
 from asyncsweep import State, Sweep
+from benchmarks.peers.shared import objectives as shared
+from benchmarks.searching.lateness import Lag, Lateness
+from benchmarks.searching.naps import FIRST, TRIAL_S, nap
+from benchmarks.sweeping import objectives
+from benchmarks.sweeping.space import EIGHT, EIGHT_IN_OPTUNA
+from benchmarks.sweeping.timing import first_start
 
 WORKERS = 8
 
@@ -84,8 +84,8 @@ class Histories:
         if size not in self._trials:
             study = optuna.create_study(sampler=optuna.samplers.RandomSampler())
             for _ in range(size):
-                trial = study.ask(DISTRIBUTIONS)
-                study.tell(trial, objectives.bowl_of_params(trial.params))
+                trial = study.ask(EIGHT_IN_OPTUNA)
+                study.tell(trial, shared.bowl(trial.params))
             self._trials[size] = study.trials
         study = optuna.create_study(sampler=optuna.samplers.TPESampler())
         study.add_trials(self._trials[size])
@@ -101,21 +101,20 @@ def of_asking_on_the_loop(study: optuna.Study, limits: Limits) -> Waits:
     """The loop of a user who asks where a slot is free. Always on asyncio."""
 
     async def ask() -> optuna.Trial:
-        return study.ask(DISTRIBUTIONS)
+        return study.ask(EIGHT_IN_OPTUNA)
 
     return asyncio.run(_of_peer(study, ask, limits))
 
 
 def of_asking_in_threads(study: optuna.Study, limits: Limits) -> Waits:
     """The loop of a user who asks in a thread, so that the loop lives. Always on asyncio."""
-    return asyncio.run(_of_peer(study, lambda: asyncio.to_thread(study.ask, DISTRIBUTIONS), limits))
+    return asyncio.run(_of_peer(study, lambda: asyncio.to_thread(study.ask, EIGHT_IN_OPTUNA), limits))
 
 
 async def _random_sweep(directory: Path, size: int) -> None:
-    async def bowl(trial: Any) -> float:
-        return objectives.bowl_of_params(trial.params)
-
-    await Sweep(bowl, SPACE, sampler="random", n_trials=size, concurrency=WORKERS, directory=directory).run()
+    await Sweep(
+        objectives.bowl_async, EIGHT, sampler="random", n_trials=size, concurrency=WORKERS, directory=directory
+    ).run()
 
 
 async def _of_sweep(directory: Path, history: int, limits: Limits, sampler: str) -> Waits:
@@ -166,7 +165,7 @@ async def _of_peer(study: optuna.Study, ask: Callable[[], Awaitable[optuna.Trial
                 waits.append((began_at - free_at) * 1000)
             await asyncio.sleep(TRIAL_S)
             free_at = began_at + TRIAL_S
-            study.tell(trial, objectives.bowl_of_params(trial.params))
+            study.tell(trial, shared.bowl(trial.params))
 
     async with lateness.measuring():
         await asyncio.gather(*(slot() for _ in range(WORKERS)))

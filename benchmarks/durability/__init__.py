@@ -1,0 +1,1 @@
+"""What the workload `durability` is made of."""

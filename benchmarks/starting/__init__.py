@@ -1,0 +1,1 @@
+"""What the workload `startup` is made of."""

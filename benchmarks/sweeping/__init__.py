@@ -1,0 +1,1 @@
+"""Sweeps as workloads run them: the spaces, the objectives, the clock."""
