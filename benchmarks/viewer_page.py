@@ -5,14 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from statistics import quantiles
+from statistics import median
 from typing import Any, NamedTuple
 
 import anyio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, Page, async_playwright
 from space8 import SPACE
+from viewer_hands import Hands, use
 
 import asyncsweep as sw
+from asyncsweep.viewer.hub import MOST_SHOWN
 
 CHROMIUM = "/usr/bin/chromium"
 _FLAGS = (
@@ -21,13 +23,16 @@ _FLAGS = (
 )  # fmt: skip
 _RUNNING = 8
 _PAINTED_S = 120.0
+_USED_AT = 50.0
 
-# Once for each frame: which trials the plot has that it did not have in the frame before. By the next frame these are on the screen.
+# Once for each frame: which trials the plot has that it did not have in the frame before. By the next frame these are on the screen. What is
+# appended stands at the end; also when everything is drawn anew, those that have just ended are near it.
 _LOOK = """() => {
-  const seen = window.__seen = {painted: {}, frames: [], blocked: 0};
-  new PerformanceObserver((list) => { for (const task of list.getEntries()) seen.blocked += task.duration; }).observe({type: "longtask"});
-  let known = null, fresh = [], before = performance.now();
+  const seen = window.__seen = {painted: {}, frames: [], tasks: []};
+  new PerformanceObserver((list) => { for (const task of list.getEntries()) seen.tasks.push(task.duration); }).observe({type: "longtask"});
+  let known = null, fresh = [], before = performance.now(), length = 0, last = null;
   const look = () => {
+    if (seen !== window.__seen) return;
     const now = Date.now(), frame = performance.now();
     seen.frames.push(frame - before);
     before = frame;
@@ -37,19 +42,24 @@ _LOOK = """() => {
     while (fiber && typeof fiber.stateNode?.createNewParamsDef !== "function") fiber = fiber.child;
     const rows = fiber?.stateNode.state.rows_all_unfiltered ?? [];
     if (known === null) known = new Set(rows.map(({uid}) => uid));
-    else if (rows.length > known.size) for (let at = rows.length - 1; at >= 0 && !known.has(rows[at].uid); at--) {
-      known.add(rows[at].uid);
-      fresh.push(rows[at].uid);
+    else if (rows.length !== length || rows.at(-1)?.uid !== last) for (const {uid} of rows.slice(-2000)) {
+      if (known.has(uid)) continue;
+      known.add(uid);
+      fresh.push(uid);
     }
+    [length, last] = [rows.length, rows.at(-1)?.uid];
     requestAnimationFrame(look);
   };
   requestAnimationFrame(look);
 }"""
-_ROWS = """() => {
+_PEEK = """() => {
   let fiber = document.querySelector(".parallel-plot")?._reactRootContainer?._internalRoot.current;
   while (fiber && typeof fiber.stateNode?.createNewParamsDef !== "function") fiber = fiber.child;
-  return fiber?.stateNode.state.rows_all_unfiltered.length ?? 0;
+  const rows = fiber?.stateNode.state.rows_all_unfiltered ?? [];
+  return %s;
 }"""
+_ROWS = _PEEK % "rows.length"
+_LEFT_OUT = _PEEK % "rows.filter(({uid}) => Number(uid) % 2).length"
 
 
 class Painted(NamedTuple):
@@ -59,19 +69,39 @@ class Painted(NamedTuple):
         p50: Milliseconds from the end of a trial to its line.
         p99: The same.
         n: Of how many trials; fewer than ended where a sample is drawn.
+        n_ended: How many ended.
         blocked: The share of the time in which the page's thread was busy for longer than 50 ms at a stretch.
-        longest: The longest time between two frames, in ms.
-        first: Milliseconds from opening the page to the plot of what was there.
-        shown: What the page says of how many are shown.
+        longest_task: The longest such stretch, in ms; 0 if there was none.
+        longest_frame: The longest time between two frames, in ms.
     """
 
     p50: float
     p99: float
     n: int
+    n_ended: int
     blocked: float
-    longest: float
+    longest_task: float
+    longest_frame: float
+
+
+class Shown(NamedTuple):
+    """What one page did.
+
+    Attributes:
+        first: Milliseconds from opening the page to the plot of what was there.
+        sampled: From the first trial too many until the sample is drawn in the place of all; None where all are sent.
+        painted: For each rate.
+        hands: How long it took to do what a user asked for while 50 trials per second ended.
+        says: What the page says of how many are shown.
+        draws: What it says of how many the plot draws.
+    """
+
     first: float
-    shown: str
+    sampled: float | None
+    painted: dict[float, Painted]
+    hands: Hands
+    says: str
+    draws: str
 
 
 class Growing:
@@ -100,11 +130,16 @@ class Growing:
             yield run, viewer
             run.stop(now=True)
 
+    def let(self, n: int) -> None:
+        """So many more may end."""
+        for _ in range(n):
+            self._tickets.release()
+
     async def grow(self, rate: float, seconds: float) -> None:
         began, n = time.monotonic(), 0
         while (elapsed := time.monotonic() - began) < seconds:
             while n < elapsed * rate:
-                self._tickets.release()
+                self.let(1)
                 n += 1
             await anyio.sleep(min(0.01, 1 / rate))
 
@@ -120,42 +155,66 @@ async def chromium() -> AsyncIterator[Browser]:
             await browser.close()
 
 
-async def painted(browser: Browser, n_before: int, rates: list[float], seconds: float) -> dict[float, Painted]:
-    """For each rate what the page did, on one page that stays open."""
+async def shown(browser: Browser, n_before: int, rates: list[float], seconds: float, n_times: int) -> Shown:
+    """What the page does at each rate, and when it is used; it stays open for all of it."""
     growing, found = Growing(n_before), {}
     async with growing.run() as (_, viewer):
         page = await browser.new_page(viewport={"width": 1280, "height": 900})
         began = time.monotonic()
         await page.goto(viewer.url)
         first = await _settled(page, min(n_before, 1000), began)
+        await page.evaluate(_LOOK)
+        sampled = await _sampled(page, growing) if n_before >= MOST_SHOWN else None
         for rate in rates:
-            await page.evaluate(_LOOK)
-            await page.wait_for_timeout(1000)
-            growing.ended_at.clear()
-            await page.evaluate("() => { window.__seen.frames.length = 0; window.__seen.blocked = 0; }")
-            measured_from = time.monotonic()
-            await growing.grow(rate, seconds)
-            await page.wait_for_timeout(2000)
-            elapsed_ms = (time.monotonic() - measured_from) * 1000
-            seen = await page.evaluate("() => window.__seen")
-            late = [
-                at - growing.ended_at[int(uid)] * 1000
-                for uid, at in seen["painted"].items()
-                if int(uid) in growing.ended_at
-            ]
-            if len(late) < 10:
-                raise RuntimeError(
-                    f"{n_before} trials, {rate} rows/s: only {len(late)} of {len(growing.ended_at)} were seen painted"
-                )
-            cuts = quantiles(late, n=100)
-            shown = await page.inner_text("#shown")
-            blocked = seen["blocked"] / elapsed_ms
-            found[rate] = Painted(cuts[49], cuts[98], len(late), blocked, max(seen["frames"]), first, shown)
+            # Of a sample, enough trials have to end.
+            found[rate] = await _painted(page, growing, rate, max(seconds, 250 / rate) if sampled else seconds)
+        done = Hands([], [], [], [])
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(growing.grow, _USED_AT, 3600.0)
+            done = await use(page, n_times)
+            tasks.cancel_scope.cancel()
+        says, draws = await page.inner_text("#shown"), await page.inner_text("#parallel .chart-note")
         await page.close()
-    return found
+    return Shown(first, sampled, found, done, says, draws)
 
 
-async def _settled(page: Any, n_wanted: int, began: float) -> float:
+async def _painted(page: Page, growing: Growing, rate: float, seconds: float) -> Painted:
+    await page.wait_for_timeout(1000)
+    growing.ended_at.clear()
+    await page.evaluate("() => { window.__seen.frames.length = window.__seen.tasks.length = 0; }")
+    measured_from = time.monotonic()
+    await growing.grow(rate, seconds)
+    await page.wait_for_timeout(2000)
+    elapsed_ms = (time.monotonic() - measured_from) * 1000
+    seen = await page.evaluate("() => window.__seen")
+    ended = growing.ended_at
+    late = sorted(at - ended[int(uid)] * 1000 for uid, at in seen["painted"].items() if int(uid) in ended)
+    if len(late) < 2:
+        raise RuntimeError(f"{rate:g} rows/s: only {len(late)} of {len(ended)} were seen painted")
+    tasks = seen["tasks"]
+    return Painted(
+        median(late),
+        late[min(len(late) - 1, len(late) * 99 // 100)],
+        len(late),
+        len(ended),
+        sum(tasks) / elapsed_ms,
+        max(tasks, default=0.0),
+        max(seen["frames"]),
+    )
+
+
+async def _sampled(page: Page, growing: Growing) -> float:
+    """Have one trial more than the server sends; milliseconds until the page has drawn the sample that comes instead."""
+    began = time.monotonic()
+    growing.let(1)
+    while await page.evaluate(_LEFT_OUT) > 1:  # of every second one, and the best
+        if time.monotonic() - began > _PAINTED_S:
+            raise RuntimeError(f"the page has drawn no sample after {_PAINTED_S:g} s")
+        await page.wait_for_timeout(20)
+    return (time.monotonic() - began) * 1000
+
+
+async def _settled(page: Page, n_wanted: int, began: float) -> float:
     """Milliseconds until the plot has its rows and gets no more of them."""
     before, since = -1, began
     while time.monotonic() - began < _PAINTED_S:
