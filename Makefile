@@ -2,13 +2,13 @@
 # PYTHON=/path/to/python chooses the interpreter that .venv is made from.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-deep benchmark clean system-packages
+.PHONY: help demo test check test-deep benchmark bench-guard clean system-packages
 .DELETE_ON_ERROR:
 
 SHELL := /bin/sh
 
 # Debian packages that some tests need; those tests are skipped where one is missing, but not under CI=true.
-SYSTEM_PACKAGES := chromium fonts-dejavu-core
+SYSTEM_PACKAGES := chromium fonts-dejavu-core strace
 
 # The candidates are run, not only looked up: a version manager's stand-in may be there without a Python behind it.
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
@@ -41,6 +41,9 @@ check: $(VENV)/installed-dev ## Lint, format, types, layers
 
 benchmark: $(VENV)/installed-dev ## Measure the overhead, beside Optuna
 	$(BIN)/python benchmarks/overhead.py
+
+bench-guard: $(VENV)/installed-dev system-packages ## Count what a trial costs; fail where it has grown
+	$(BIN)/python -m benchmarks.guard
 
 clean: ## Remove what these targets made
 	rm -rf $(VENV) build dist demo-sweep .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -70,10 +70,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Hold one run against an earlier one."""
+    """Hold one run against an earlier one; 1 if something is worse by more than is allowed."""
     from benchmarks.harness import comparing
 
-    return comparing.show(results.read(options.old), results.read(options.new))
+    return comparing.show(results.read(options.old), results.read(options.new), options.fail_over)
 
 
 def report(options: argparse.Namespace) -> int:
@@ -127,6 +127,9 @@ def _parser() -> argparse.ArgumentParser:
     comparing.set_defaults(do=compare)
     comparing.add_argument("old", type=Path)
     comparing.add_argument("new", type=Path)
+    comparing.add_argument(
+        "--fail-over", type=float, metavar="PERCENT", help="exit status 1 when something of ours is worse by more"
+    )
     reporting = commands.add_parser("report", help="draw what a JSON holds")
     reporting.set_defaults(do=report)
     reporting.add_argument("file", type=Path)
