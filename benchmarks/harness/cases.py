@@ -9,7 +9,8 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -59,6 +60,7 @@ class Options:
         quick: To see that it works, not how fast.
         backend: The event loop of sweeps, "asyncio" or "trio".
         is_warm_up: This round does not count.
+        cleanup: Called when the round is over.
         extra: What `--set NAME=VALUE` said, for workloads that have options of their own.
     """
 
@@ -68,6 +70,7 @@ class Options:
     backend: str = "asyncio"
     is_warm_up: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
+    cleanup: ExitStack = field(default_factory=ExitStack)
 
     def pick(self, full: _T, quick: _T, warm_up: _T | None = None) -> _T:
         """One of the sizes; `quick` warms up, too, where nothing else is given."""
@@ -176,13 +179,18 @@ def run(
         is_warmed_up: Leave the round that does not count away.
     """
     outcome = Outcome(notes=[*workload.notes, *([QUICK_NOTE] if options.quick else [])])
-    if not is_warmed_up:
-        warm_up = replace(options, is_warm_up=True, folder=_made(options.folder / "warm-up"))
-        _repeat(workload.cases(warm_up), Outcome(), 0, lambda line: tell(f"{workload.name}, warm-up: {line}"))
-    cases = workload.cases(replace(options, folder=_made(options.folder / "measured")))
-    for repetition in range(repetitions):
-        at = f"{workload.name}, {repetition + 1} of {repetitions}"
-        _repeat(cases, outcome, repetition, lambda line, at=at: tell(f"{at}: {line}"))  # type: ignore[misc]
+    try:
+        if not is_warmed_up:
+            with _round(options, "warm-up", is_warm_up=True) as how:
+                line = f"{workload.name}, warm-up"
+                _repeat(workload.cases(how), Outcome(), 0, lambda label: tell(f"{line}: {label}"))
+        with _round(options, "measured", is_warm_up=False) as how:
+            cases = workload.cases(how)
+            for repetition in range(repetitions):
+                at = f"{workload.name}, {repetition + 1} of {repetitions}"
+                _repeat(cases, outcome, repetition, lambda label, at=at: tell(f"{at}: {label}"))  # type: ignore[misc]
+    except Exception as error:  # it cannot even begin; other workloads can
+        outcome.failed[workload.name] = _in_a_line(error)
     outcome.goals = workload.compare(outcome.figures)
     return outcome
 
@@ -203,7 +211,7 @@ def _repeat(cases: Sequence[Case], outcome: Outcome, repetition: int, tell: Call
             outcome.skipped[case.key] = str(error)
             _drop(case, outcome)
         except Exception as error:  # one contestant's failure is a line in the table, not the end of all others
-            outcome.failed[case.key] = f"{type(error).__name__}: {error}".splitlines()[0]
+            outcome.failed[case.key] = _in_a_line(error)
             _drop(case, outcome)
         else:
             _add(case, sample, outcome)
@@ -234,6 +242,13 @@ def _noise_s() -> float:
     return time.perf_counter() - began_at
 
 
-def _made(folder: Path) -> Path:
+def _in_a_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+@contextmanager
+def _round(options: Options, name: str, is_warm_up: bool) -> Iterator[Options]:
+    folder = options.folder / name
     folder.mkdir()
-    return folder
+    with ExitStack() as cleanup:
+        yield replace(options, folder=folder, is_warm_up=is_warm_up, cleanup=cleanup)

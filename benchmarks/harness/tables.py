@@ -71,7 +71,9 @@ def marked(figure: Figure, marks: Mapping[str, str]) -> str:
 
 def shown(value: float) -> str:
     """A number with as many digits as say something."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    size = abs(value)
+    digits = 0 if size >= 100 or size == 0 else 1 if size >= 10 else 2 if size >= 0.1 else 4
+    return f"{value:,.{digits}f}"
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

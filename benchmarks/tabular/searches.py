@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
+import numpy as np
 import optuna
 import psutil  # type: ignore[import-untyped]
 
@@ -27,11 +28,15 @@ class Found(NamedTuple):
 
     Attributes:
         regret: Of its best trial; see `Table.regret`.
+        regret_half: Of the best of its first half of trials, in the order in which they ended.
+        regret_half_time: Of the best that ended in the time in which the machines could train half of the trials, were each a median one.
         duplicates: The share of trials whose parameters an earlier one had.
         twins: The share of trials whose parameters a trial had that ran when they were launched.
     """
 
     regret: float
+    regret_half: float
+    regret_half_time: float
     duplicates: float
     twins: float
 
@@ -136,5 +141,13 @@ def _found(table: Table, trials: Sequence[_Trial]) -> Found:
     for trial, key in sorted(zip(trials, keys, strict=True), key=lambda pair: pair[0].began_at):
         twins += ends.get(key, float("-inf")) > trial.began_at
         ends[key] = max(trial.ended_at, ends.get(key, trial.ended_at))
-    loss = min(trial.loss for trial in trials)
-    return Found(table.regret(loss), 1 - len(set(keys)) / len(keys), twins / len(keys))
+    ended = sorted(trials, key=lambda trial: trial.ended_at)
+    half_time = min(trial.began_at for trial in trials) + float(np.median(table.seconds)) * len(trials) / PARALLEL / 2
+    return Found(
+        table.regret(min(trial.loss for trial in trials)),
+        table.regret(min(trial.loss for trial in ended[: max(1, len(ended) // 2)])),
+        # Where nothing has ended by then, the best that is known is no better than any.
+        table.regret(min((trial.loss for trial in ended if trial.ended_at <= half_time), default=table.median)),
+        1 - len(set(keys)) / len(keys),
+        twins / len(keys),
+    )
