@@ -7,6 +7,9 @@
 
 SHELL := /bin/sh
 
+# Some thousand processes of the tests import the same modules: what Python has compiled is kept, whatever the caller's environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 # Debian packages that some tests need; those tests are skipped where one is missing, but not under CI=true.
 SYSTEM_PACKAGES := chromium fonts-dejavu-core strace
 
