@@ -1,105 +1,99 @@
-"""The benchmark runs and prints what it promises; how fast anything is, is no test's business."""
+"""The workload `overhead`: which cases it has, what it compares with what. Contestants are played; nothing is timed."""
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-PROGRAM = Path(__file__).parents[2] / "benchmarks" / "overhead.py"
+from benchmarks.harness.cases import Options
+from benchmarks.harness.contestants import Contestant
+from benchmarks.harness.figures import Figure
+from benchmarks.workloads.overhead import WORKLOAD
+
 RATES = {
-    "optuna",
-    "in_loop",
-    "in_loop_journaled",
-    "pool",
-    "pool_journaled",
-    "processes",
-    "round_trips",
-    "pool_reports",
-    "reports",
-}
-LAGS = {f"lag_{of}_{part}" for of in ("idle", "tpe", "tpe_by_hand") for part in ("p50", "p99", "max")}
-RATIOS = {
-    "in_loop_by_optuna",
-    "processes_by_pool",
-    "processes_by_pool_journaled",
-    "processes_by_round_trips",
-    "reports_by_pool",
+    ("asyncsweep", "in_loop_disk"): 60_000,
+    ("asyncsweep", "processes_2_disk"): 20_000,
+    ("asyncsweep", "processes_2"): 25_000,
+    ("asyncsweep", "processes_8_disk"): 15_000,
+    ("optuna", "in_loop"): 4_000,
+    ("optuna", "processes_2_disk"): 500,
+    ("by_hand", "processes_2"): 4_000,
+    ("raw", "processes_2"): 40_000,
+    ("ray", "processes_2"): 48,
 }
 
 
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[str, Any]]:
-    """What one quick run prints, and writes as JSON."""
-    file = tmp_path_factory.mktemp("overhead") / "measured.json"
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), "--quick", "--json", str(file)],
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, json.loads(file.read_text(encoding="utf-8"))
+@pytest.fixture
+def figures() -> dict[str, Figure]:
+    found = {}
+    for (name, way), rate in RATES.items():
+        for size in (200, 1_000):
+            if (name, size) != ("raw", 200):
+                key = f"{name}_{way}_{size}"
+                found[key] = Figure(key, key, "trials/s", [float(rate * size / 1_000)], name)
+    return found
 
 
-def refusal_of(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, str(PROGRAM), *arguments], capture_output=True, text=True, timeout=50, check=False
-    )
-    assert done.returncode == 2
-    return done.stderr
+def contestants(folder: Path, *names: str) -> list[Contestant]:
+    for name in names:
+        (folder / f"with_{name}.py").write_text("def overhead(n_trials, workers, durable): ...\n")
+    return [Contestant(name, Path("python"), peers=folder) for name in names]
 
 
-def test_every_promised_figure_is_measured(quick: tuple[str, dict[str, Any]]) -> None:
-    assert set(quick[1]["figures"]) == RATES | LAGS | RATIOS
+def test_every_contestant_is_asked_for_every_way_and_size(tmp_path: Path) -> None:
+    cases = WORKLOAD.cases(Options(tmp_path, contestants(tmp_path, "asyncsweep", "ray")))
+    expected = {
+        f"{name}_{way}_{size}"
+        for name in ("asyncsweep", "ray")
+        for way in ("in_loop", "in_loop_disk", "processes_2", "processes_2_disk", "processes_8", "processes_8_disk")
+        for size in (200, 1000, 10000)
+    }
+    assert {case.key for case in cases} == expected and len(cases) == len(expected)
 
 
-def test_every_figure_has_one_positive_sample_for_each_repetition(quick: tuple[str, dict[str, Any]]) -> None:
-    samples = {key: figure["samples"] for key, figure in quick[1]["figures"].items()}
-    assert {key: found for key, found in samples.items() if len(found) != 1 or not found[0] > 0} == {}
+def test_contestants_of_one_way_and_size_follow_each_other(tmp_path: Path) -> None:
+    cases = WORKLOAD.cases(Options(tmp_path, contestants(tmp_path, "asyncsweep", "ray")))
+    assert [case.contestant for case in cases] == ["asyncsweep", "ray"] * (len(cases) // 2)
 
 
-def test_ratios_are_those_of_the_measured_rates(quick: tuple[str, dict[str, Any]]) -> None:
-    figures = quick[1]["figures"]
-    quotient = figures["in_loop_journaled"]["median"] / figures["optuna"]["median"]
-    assert figures["in_loop_by_optuna"]["median"] == pytest.approx(quotient)
-
-
-def test_the_four_goals_are_judged_by_what_was_measured(quick: tuple[str, dict[str, Any]]) -> None:
-    judged = [(goal["figure"], goal.get("at_least"), goal.get("at_most")) for goal in quick[1]["goals"]]
-    assert judged == [
-        ("in_loop_by_optuna", 5, None),
-        ("processes", 10_000, None),
-        ("reports", 60_000, None),
-        ("lag_tpe_p99", None, 5),
+def test_bare_round_trips_are_measured_in_processes_once(tmp_path: Path) -> None:
+    cases = WORKLOAD.cases(Options(tmp_path, contestants(tmp_path, "raw")))
+    assert [(case.key, case.unit) for case in cases] == [
+        ("raw_processes_2_10000", "trips/s"),
+        ("raw_processes_8_10000", "trips/s"),
     ]
-    for goal in quick[1]["goals"]:
-        kept = goal["measured"] >= goal["at_least"] if "at_least" in goal else goal["measured"] <= goal["at_most"]
-        assert goal["met"] == kept
 
 
-def test_the_setting_tells_versions_cores_load_and_backend(quick: tuple[str, dict[str, Any]]) -> None:
-    setting = quick[1]["setting"]
-    assert {"versions", "cores", "load_average_before", "load_average_after", "backend", "repetitions"} <= set(setting)
-    assert "optuna 5" in setting["versions"]
+def test_the_goals_are_those_of_the_issue_at_the_most_trials(figures: dict[str, Figure]) -> None:
+    goals = WORKLOAD.compare(figures)
+    assert [(goal.figure.key, goal.limit, goal.figure.median) for goal in goals] == [
+        ("asyncsweep_in_loop_disk_1000", 50_000, 60_000),
+        ("in_loop_disk_by_optuna_in_loop_1000", 10, 15),
+        ("asyncsweep_processes_2_disk_1000", 18_000, 20_000),
+        ("processes_2_disk_by_raw_processes_2_1000", 0.4, 0.5),
+        ("processes_2_disk_by_by_hand_processes_2_1000", 4, 5),
+        ("processes_2_disk_by_optuna_processes_2_disk_1000", 25, 40),
+    ]
 
 
-def test_every_figure_and_goal_is_printed_as_a_plain_line(quick: tuple[str, dict[str, Any]]) -> None:
-    lines = quick[0].splitlines()
-    labels = [figure["label"] for figure in quick[1]["figures"].values()]
-    assert [label for label in labels if not any(line.startswith(f"{label}  ") for line in lines)] == []
-    assert sum(line.endswith(("  yes", "  NO")) for line in lines) == len(quick[1]["goals"])
-    assert "\x1b" not in quick[0]
+def test_what_is_in_memory_is_never_held_against_what_is_on_disk(figures: dict[str, Figure]) -> None:
+    WORKLOAD.compare(figures)
+    ratios = {key for key, figure in figures.items() if figure.unit == "x"}
+    assert "processes_2_by_by_hand_processes_2_200" in ratios
+    assert {key for key in ratios if key.startswith("processes_2_by_optuna")} == set()
 
 
-def test_zero_repetitions_are_refused() -> None:
-    assert "0 is not at least 1" in refusal_of("--repetitions", "0")
+def test_ratios_are_of_the_same_size_and_number_of_processes(figures: dict[str, Figure]) -> None:
+    WORKLOAD.compare(figures)
+    assert figures["processes_2_disk_by_ray_processes_2_200"].samples == [20_000 / 48]
+    assert not [key for key in figures if key.startswith("processes_8_disk_by")]
 
 
-def test_an_unknown_backend_is_refused_with_the_known_ones() -> None:
-    assert "asyncio" in refusal_of("--backend", "curio")
+def test_goals_against_who_was_not_measured_are_left_out(figures: dict[str, Figure]) -> None:
+    ours = {key: figure for key, figure in figures.items() if figure.contestant == "asyncsweep"}
+    assert [goal.figure.key for goal in WORKLOAD.compare(ours)] == [
+        "asyncsweep_in_loop_disk_1000",
+        "asyncsweep_processes_2_disk_1000",
+    ]
+    assert WORKLOAD.compare({}) == []
