@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     skipped = "it was not asked for" if options.no_strace else syscalls.why_not()
     measured, names = measure(options.cases, with_syscalls=not skipped)
-    known = judging.load(_PYTHON)
+    known = judging.load(_PYTHON, judging.FILE)
     accepted = {} if known is None else {name: known["cases"].get(name, {}) for name in measured}
     verdicts = judging.judge(measured, accepted)
     _show(verdicts)
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if skipped:  # what cannot be counted here stays as it was
             for name, counts in measured.items():
                 counts.update({k: v for k, v in accepted.get(name, {}).items() if k not in counts and "syscalls" in k})
-        judging.store(_PYTHON, {"libraries": _versions(), "cases": content["cases"] | measured})
+        judging.store(_PYTHON, {"libraries": _versions(), "cases": content["cases"] | measured}, judging.FILE)
         print(f"Accepted for Python {_PYTHON}: commit benchmarks/guard/{judging.FILE.name}.")
         return 0
     if known is None:

@@ -96,7 +96,7 @@ def judge(measured: Counts, accepted: Mapping[str, Mapping[str, float]]) -> list
     ]
 
 
-def load(python: str, file: Path = FILE) -> dict[str, Any] | None:
+def load(python: str, file: Path) -> dict[str, Any] | None:
     """What was accepted for a minor version of Python, as "3.11"; None when nothing was."""
     if not file.exists():
         return None
@@ -104,7 +104,7 @@ def load(python: str, file: Path = FILE) -> dict[str, Any] | None:
     return found
 
 
-def store(python: str, content: Mapping[str, Any], file: Path = FILE) -> None:
+def store(python: str, content: Mapping[str, Any], file: Path) -> None:
     """Accept counts for a minor version of Python; those of others stay."""
     known = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     known[python] = content
