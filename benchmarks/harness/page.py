@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -142,7 +143,9 @@ def _hiplot(made: Sequence[Mapping[str, Any]]) -> str:
     )
     experiment.display_data(hiplot.Displays.TABLE).update({"hide": ["from_uid"]})
     written = io.StringIO()
-    experiment.to_html(written)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # HiPlot leaves the file of its icon open
+        experiment.to_html(written)
     return written.getvalue()
 
 
