@@ -10,6 +10,7 @@ more columns: such a table is of no use in a page. A trial's details and the CSV
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -136,8 +137,7 @@ class Column:
             assert self._choices is not None
             place = len(self._choices)
             if place < self._most:
-                shown = values.text(str(values.cell(choice)))
-                self._choices.append(shown if shown not in self._choices else values.text(repr(choice)))
+                self._choices.append(self._told(choice))
                 self._places[key] = place
                 self._values.append(choice)
                 self.grew = True
@@ -147,6 +147,16 @@ class Column:
                     self._choices.append(OTHERS)
                     self.grew = True
         return place
+
+    def _told(self, choice: Any) -> str:
+        """The text of a new choice. If another one has it, a `str` is in JSON's quotes, as in a CSV file; else its type is said."""
+        assert self._choices is not None
+        text = values.text(str(values.cell(choice)))
+        if text not in self._choices:
+            return text
+        if isinstance(choice, str):
+            return values.text(json.dumps(choice, ensure_ascii=False))
+        return values.text(f"{text} ({type(choice).__name__})")
 
 
 class TableColumns:

@@ -294,6 +294,41 @@ def test_one_trial_and_a_constant_are_drawn(lab: Lab) -> None:
     assert low < 0.5 < high
 
 
+def test_columns_of_one_name_are_told_apart(lab: Lab) -> None:
+    columns = [column("loss"), column("loss", "metric", key="metric:loss", direction="minimize")]
+    rows = [[k, "COMPLETE", 1, None, None, 1, 0.5, None, k / 10, 1 + k / 10] for k in range(3)]
+    lab.take(snapshot(rows, columns=columns))
+    lab.take_curves(*[curve(k, [1, 2]) for k in range(3)])
+    titles = "[...document.querySelectorAll('.ytitle')].map((title) => title.textContent)"
+    assert lab.evaluate(titles) == ["metric:loss", "metric:loss"]
+    label = lab.page.locator("#history .chart-plot").get_attribute("aria-label")
+    assert "metric:loss, to minimize." in label
+    lab.page.mouse.move(*lab.point("history", 1))
+    tip = lab.page.locator("#history .chart-tip")
+    browser.expect(tip.locator("dt")).to_have_text(["metric:loss", "loss"])
+    browser.expect(tip.locator("dd")).to_have_text(["1.1", "0.1"])
+
+
+def test_metrics_that_are_called_as_parameters_are_told_apart_in_the_trade_off(lab: Lab) -> None:
+    objectives = [column(x, "metric", key=f"metric:{x}", direction="minimize") for x in ("a", "b", "c")]
+    columns = [column("a"), *objectives]
+    lab.take(snapshot([[0, "COMPLETE", 1, None, None, None, None, None, 0.5, 1, 2, 3]], columns=columns))
+    titles = "[...document.querySelectorAll('#pareto .xtitle, #pareto .ytitle')].map((title) => title.textContent)"
+    assert [title.split(",")[0] for title in lab.evaluate(titles)] == ["metric:a", "metric:b"]
+    options = lab.page.get_by_label("Across", exact=True).locator("option").all_inner_texts()
+    assert options == ["metric:a", "metric:b", "metric:c"]
+
+
+def test_a_text_is_told_from_a_number_where_one_points(lab: Lab) -> None:
+    columns = [column("seed", type="any"), column("loss", "metric", direction="minimize")]
+    rows = [[k, "COMPLETE", 1, None, None, None, None, None, cell, k] for k, cell in enumerate(["3", 3, 4])]
+    lab.take(snapshot(rows, columns=columns))
+    tip = lab.page.locator("#history .chart-tip")
+    for place, words in enumerate(['"3"', "3"]):
+        lab.page.mouse.move(*lab.point("history", place))
+        browser.expect(tip.locator("dt:text-is('seed') + dd")).to_have_text(words)
+
+
 # -- texts of others -----------------------------------------------------------------------------------------------------
 
 HOSTILE = '<b>x</b><img src=x onerror="alert(1)"><a href="javascript:alert(2)">l</a>&lt;i&gt; $a$ %{x}<br>'
@@ -496,6 +531,21 @@ def test_an_objective_without_reports_is_told_so(lab: Lab) -> None:
 def test_with_one_metric_there_is_no_trade_off(lab: Lab) -> None:
     lab.take(snapshot(losses(0.5)))
     assert lab.page.locator("#pareto").is_hidden()
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        ([], "No trial is in one of the states that are shown."),
+        (["WAITING"], "No trial is in one of the states that are shown."),
+        (["RUNNING"], "Only complete trials can be compared, and they are not shown."),
+    ],
+)
+def test_where_nothing_is_shown_the_trade_off_says_so(lab: Lab, states: list[str], words: str) -> None:
+    lab.take(snapshot([row(0, columns=TWO, error=1, speed=2), row(1, "RUNNING", columns=TWO)], columns=TWO))
+    lab.evaluate("states => t.store.show(states)", states)
+    lab.settle()
+    assert lab.words("pareto") == words
 
 
 def test_the_front_is_that_of_the_feasible_complete_trials(lab: Lab) -> None:

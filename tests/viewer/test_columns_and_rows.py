@@ -133,7 +133,14 @@ def test_choices_of_a_category_are_added_at_the_end() -> None:
     assert seen(columns, trial({"a": 1}, domains={"a": Int(1, 2)}))[1] == 3
     assert seen(columns, trial({"a": "1"}, domains={"a": Categorical(("1",))}))[1] == 4
     assert columns.version > before
-    assert columns.fields()[1]["choices"] == ["x", "y", "z", "1", "'1'"]
+    assert columns.fields()[1]["choices"] == ["x", "y", "z", "1", '"1"']
+
+
+def test_choices_that_turn_up_are_told_apart_by_their_texts() -> None:
+    columns = TableColumns({}, {"loss": "minimize"})
+    for choice in ("3", 3, None, "None", True, "True"):
+        seen(columns, trial({"a": choice}, domains={"a": Categorical((choice,))}))
+    assert columns.fields()[1]["choices"] == ["3", "3 (int)", "None", '"None"', "True", '"True"']
 
 
 def test_choices_without_end_share_the_last_place() -> None:

@@ -25,6 +25,7 @@ from asyncsweep.viewer.export import as_json, page, policy
 from tests.cli import made
 from tests.promises import markup
 from tests.viewer.browser import PHONE, Pages, Sync, expect, screenshot
+from tests.viewer.scripted import Scripted, column, snapshot, status
 
 N_TRIALS = 60
 
@@ -182,6 +183,28 @@ def test_a_file_answers_from_what_is_in_it(page_at: Pages, exported: Path, tmp_p
     shown.locator("#detail").get_by_role("button", name="Next trial").click()
     expect(shown.locator("#detail-title")).to_have_text("Trial 19")
     expect(shown.locator("#detail")).to_contain_text("This file has the ends of failed trials' logs alone")
+
+
+_FROM_ROW = """async (messages) => {
+  const [{ recording }, { Store }] = await Promise.all([import("./recorded.js"), import("./store.js")]);
+  const recorded = recording({ getElementById: () => ({ textContent: JSON.stringify({ messages }) }) });
+  recorded.start(new Store());
+  return [(await recorded.ask("trial", { trial: 0 })).detail.params, (await recorded.ask("csv")).text];
+}"""
+
+
+def test_of_a_trial_without_details_the_table_tells(page_at: Pages, scripted: Scripted) -> None:
+    columns = [
+        column("opt", type="category", choices=["3", '"3"']),
+        column("epochs", type="constant", choices=["30"]),
+        column("seed", type="any"),
+    ]
+    cells = [1, None, "7"]
+    messages = [snapshot([[0, "COMPLETE", 1, None, None, None, None, None, *cells]], columns=columns), status()]
+    scripted.leave_charts_out()
+    params, csv = page_at(scripted.url).evaluate(_FROM_ROW, messages)
+    assert params == [["opt", '"3"', '"3"'], ["epochs", "30", "30"], ["seed", "7", '"7"']]
+    assert csv.splitlines()[1] == '0,COMPLETE,"""3""",30,7,1,,,'
 
 
 def test_a_file_is_dark_where_the_system_is(page_at: Pages, exported: Path) -> None:

@@ -152,6 +152,24 @@ def test_parameters_are_copied_as_json(page_at: Pages, scripted: Scripted) -> No
     assert json.loads(page.evaluate("navigator.clipboard.readText()")) == {"lr": 0.001, "__proto__": "x"}
 
 
+def test_a_text_is_told_from_a_number(page_at: Pages, scripted: Scripted) -> None:
+    scripted.leave_charts_out()
+    params = [["a", "3", "3"], ["b", 3, "3"], ["c", "None", "None"], ["d", None, "None"], ["e", "adam", "adam"]]
+    params += [["f", "NaN", "NaN"], ["g", "9007199254740993", "9007199254740993"], ["h", True, "True"], ["i", "", ""]]
+    attrs = {"j": "3", "k": 3}
+    scripted.answers["trial"] = lambda question: detail(0, params=params, metrics=[], user_attrs=attrs)
+    scripted.answers["log"] = lambda question: log("")
+    page = page_at(scripted.url)
+    page.locator("tr[data-number='0']").click()
+    expect(page.locator("#detail")).to_contain_text("adam")
+    texts = "Object.fromEntries([...document.querySelectorAll('#detail tr')].map(({ children: [a, b] }) => [a.textContent, b.textContent]))"
+    found = page.evaluate(texts)
+    assert "".join(found)[-11:] == "abcdefghijk"
+    assert [found[name] for name in "abcdefghijk"] == [
+        *('"3"', "3", '"None"', "None", "adam", "NaN", "9007199254740993", "True", '""', '"3"', "3"),
+    ]
+
+
 def test_a_trial_that_cannot_be_read_is_told_with_what_is_known(page_at: Pages, scripted: Scripted) -> None:
     scripted.leave_charts_out()
     scripted.answers["trial"] = lambda question: {"error": "there is no trial 2"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from tests.viewer.browser import Pages, Sync, expect
 from tests.viewer.scripted import Message, Scripted, column, delta, hello, row, snapshot, status
@@ -50,6 +51,56 @@ def test_a_sweep_that_has_ended_says_why_and_counts_no_time(page_at: Pages, scri
     told = facts(page)
     assert told["Elapsed"] == "9.5 s"  # to the end of its last trial
     assert not {"Rate", "Time left", "Running"} & told.keys()
+
+
+PAIR = [
+    column("cost", "metric", direction="minimize"),
+    column("speed", "metric", direction="maximize"),
+    column("memory", "constraint"),
+]
+
+
+def pair(number: int, cost: float, speed: Any, memory: Any = -1, state: str = "COMPLETE") -> list[Any]:
+    return row(number, state, columns=PAIR, cost=cost, speed=speed, memory=memory)
+
+
+def test_of_several_directions_the_head_tells_how_many_trials_are_on_the_front(
+    page_at: Pages, scripted: Scripted
+) -> None:
+    scripted.leave_charts_out()
+    rows = [
+        pair(0, 1, 1),
+        pair(1, 2, 2),
+        pair(2, 3, 1.5),  # beaten by 1
+        pair(3, 0, 9, 0.1),  # not feasible
+        pair(4, 0, 9, "NaN"),  # nor is this
+        pair(5, 0, "NaN"),
+        pair(6, 0, 9, state="PRUNED"),
+    ]
+    scripted.opening = [snapshot(rows, columns=PAIR), status(best=None, COMPLETE=6, PRUNED=1)]
+    page = page_at(scripted.url)
+    front = page.locator("#facts > div:not([hidden])").filter(has=page.get_by_text("Front", exact=True)).locator("dd")
+    expect(front).to_have_text("2 trials")
+    assert not [title for title in facts(page) if title.startswith("Best")]
+    page.get_by_role("button", name="Complete: 6").click()  # whatever is shown
+    scripted.send(delta([pair(7, 0, 3)], since=7, seq=8), status(best=None, COMPLETE=7, PRUNED=1))
+    expect(front).to_have_text("1 trial")
+    # Of a sample nobody can say.
+    scripted.send(status(best=None, COMPLETE=14, PRUNED=1, stride=2))
+    expect(front).to_have_count(0)
+
+
+def test_a_front_is_not_counted_before_all_trials_are_there(page_at: Pages, scripted: Scripted) -> None:
+    scripted.leave_charts_out()
+    first = snapshot([pair(0, 1, 1)], columns=PAIR, last=False, total=2)
+    scripted.opening = [first, status(best=None, COMPLETE=2)]
+    page = page_at(scripted.url, init_script="window.later = setTimeout; setTimeout = (f, ms) => later(f, ms / 20);")
+    expect(page.locator("#shown")).to_have_text("1 of 2 shown")
+    page.evaluate("new Promise(done => later(done, 300))")  # several times as long as counting waits here
+    assert "Front" not in facts(page)
+    rest = {"type": "snapshot", "sweep": "first", "epoch": "e1", "part": 1, "last": True, "seq": 2, "total": 2}
+    scripted.send({**rest, "rows": [pair(1, 2, 2)]})
+    expect(page.locator("#facts")).to_contain_text("2 trials")
 
 
 def test_a_click_on_the_best_opens_its_details(page_at: Pages, scripted: Scripted) -> None:

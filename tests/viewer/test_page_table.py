@@ -42,6 +42,20 @@ def test_a_click_on_a_column_sorts_by_it_and_what_has_nothing_comes_last(page_at
     expect(header.get_by_role("button")).to_be_focused()
 
 
+def test_a_text_is_told_from_a_number(page_at: Pages, scripted: Scripted) -> None:
+    columns = [column("seed", type="any"), column("loss", "metric")]
+    cells = ["3", 3, "true", True, "", None, "[1]", [1], "-1e5", "9007199254740993", "NaN", "adam", '"3"', "None", "3 "]
+    rows = [[k, "COMPLETE", 1, None, None, None, None, None, cell, k] for k, cell in enumerate(cells)]
+    page = opened(page_at, scripted, rows, columns=columns)
+    texts: list[str] = page.evaluate(
+        "[...document.querySelectorAll('#trials td:nth-child(3)')].map(td => td.textContent)"
+    )
+    assert texts[::-1] == [
+        *('"3"', "3", '"true"', "true", '""', "", '"[1]"', "[1]", '"-1e5"', "9007199254740993", "NaN", "adam"),
+        *('""3""', '"None"', '"3 "'),
+    ]
+
+
 def test_numbers_times_and_names_are_what_they_say(page_at: Pages, scripted: Scripted) -> None:
     columns = [
         column("x", type="int", key="param:x"),

@@ -106,9 +106,11 @@ def test_values_that_are_no_numbers_have_a_place_of_their_own(page_at: Pages, sc
     more = [
         [6, "COMPLETE", 1, None, 1.0, None, None, None, 0.7, "adam", 9, 0.7],
         [7, "COMPLETE", 1, None, 1.0, None, None, None, 0.7, True, 9, 0.7],
+        [8, "COMPLETE", 1, None, 1.0, None, None, None, 0.7, "4", 9, 0.7],
     ]
-    scripted.send(delta(more, since=6, seq=8))
-    until(page, lambda seen: seen["ticks"]["mixed"] == ["Infinity", "4", "5", "6", "adam", "true", "inactive"], rows=8)
+    scripted.send(delta(more, since=6, seq=9))
+    ticks = ["Infinity", "4", "5", "6", "adam", "true", '"4"', "inactive"]
+    until(page, lambda seen: seen["ticks"]["mixed"] == ticks, rows=9)
     # All of them NaN.
     show(scripted, "nan", [column("lr", low=0, high=1), LOSS], table([], [0.1, "NaN"], [0.5, "NaN"], [0.9, "NaN"]))
     assert until(page, rows=3, isPainting=False)["order"] == ["lr"]

@@ -182,7 +182,7 @@ function compose(store, { roles, selected }, hues, switches, colour, isNarrow) {
 // What trials report is the objective, if there is only one.
 function objectiveName(store) {
   const objectives = store.objectives();
-  return objectives.length === 1 ? objectives[0].column.name : "reported value";
+  return objectives.length === 1 ? objectives[0].column.key : "reported value";
 }
 
 // The points of a curve that are drawn, with gaps where something cannot be; `alone` are those that no line leads to.

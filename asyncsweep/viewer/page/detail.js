@@ -3,7 +3,7 @@
 // It is asked for when it is opened, and again while it changes; the log of a running trial is followed while anybody can see it.
 
 import { NAMELESS, element, button, focusOn, isolated, shortened } from "./elements.js";
-import { number, count, duration, moment } from "./format.js";
+import { number, count, duration, moment, unmistakable } from "./format.js";
 import { Screen } from "./logs.js";
 import { label, mark } from "./states.js";
 
@@ -153,7 +153,7 @@ export function mountDetail(dialog, store, actions) {
     const made = [];
     if (detail.error) made.push(...failure("Error", detail.error, true));
     made.push(heading("Parameters", detail.params.length ? button("Copy as JSON", copy, { class: "quiet" }) : null));
-    made.push(detail.params.length ? pairs(detail.params.map(([name, , text]) => [name, text])) : element("p", { class: "faint" }, "none"));
+    made.push(detail.params.length ? pairs(detail.params.map(([name, value, text]) => [name, detail.is_outline ? text : toldOf(value, text)])) : element("p", { class: "faint" }, "none"));
     if (detail.metrics.length) made.push(heading("Metrics"), pairs(detail.metrics.map(([name, , text]) => [name, text])));
     const constraints = (detail.constraints ?? []).map((one, place) => (Array.isArray(one) ? [one[0], one[2] ?? one[1]] : [`constraint ${place}`, one]));
     if (constraints.length) made.push(heading("Constraints"), pairs([...constraints, ["feasible", detail.feasible ? "yes" : "no"]]));
@@ -280,10 +280,15 @@ function failure(title, error, isOpen) {
   return [...made, trace];
 }
 
+// What the server sent is a value and its text in a CSV file, which does not tell 3 from "3".
+function toldOf(value, text) {
+  return typeof value === "string" && value === text ? unmistakable(text) : text;
+}
+
 // Attributes by their names, as texts.
 function entriesOf(attributes) {
   const entries = Array.isArray(attributes) ? attributes : Object.entries(attributes ?? {});
-  return entries.map(([name, value, text]) => [name, text ?? (typeof value === "string" ? value : JSON.stringify(value))]);
+  return entries.map(([name, value, text]) => [name, text ?? (typeof value === "string" ? unmistakable(value) : JSON.stringify(value))]);
 }
 
 // Where the page may not reach the clipboard (it is not served by https or from this machine).

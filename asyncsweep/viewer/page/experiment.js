@@ -14,7 +14,7 @@
 import { STATES } from "./store.js";
 import { label as labelOfState } from "./states.js";
 import { shortened } from "./elements.js";
-import { number as numberText } from "./format.js";
+import { number as numberText, unmistakable } from "./format.js";
 
 const LONGEST_LABEL = 40;
 const LONGEST_TICK = 22;
@@ -160,7 +160,7 @@ export class Axes {
       axis.isCategory = true;
       this.turned.push(axis);
     }
-    const text = typeof cell === "string" ? cell : JSON.stringify(cell);
+    const text = typeof cell === "string" ? unmistakable(cell) : JSON.stringify(cell);
     if (!axis.places.has(text)) {
       axis.places.set(text, axis.choices.length);
       axis.choices.push(text);

@@ -12,6 +12,22 @@ export function number(value, digits = 5) {
   return size !== 0 && Number.isFinite(size) && (size < SMALL || size >= LARGE) ? rounded.toExponential() : String(rounded);
 }
 
+const OTHERS_WORDS = new Set(["", "True", "False", "None"]);
+const EXACT = 2 ** 53;
+
+// A text as a reader can tell it from a value of another kind that would look the same: "3", "true" and "" are in quotes. Whole numbers beyond
+// 2^53 are texts in the stream, so that such a text is left as it is.
+export function unmistakable(text) {
+  if (OTHERS_WORDS.has(text)) return `"${text}"`;
+  if (!/^\s*[-\d"[{tfn]/.test(text)) return text;
+  try {
+    const meant = JSON.parse(text);
+    return Number.isInteger(meant) && Math.abs(meant) >= EXACT && /^-?\d+$/.test(text) ? text : `"${text}"`;
+  } catch {
+    return text;
+  }
+}
+
 export function count(value) {
   return value.toLocaleString("en-US");
 }

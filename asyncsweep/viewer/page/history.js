@@ -46,7 +46,7 @@ export function mountHistory(section, store) {
 
 function compose(store, switches, colour, limit) {
   const metrics = metricsOf(store);
-  switches.metric.put(metrics.map(({ column }) => [column.key, column.name]));
+  switches.metric.put(metrics.map(({ column }) => [column.key, column.key]));
   const metric = metrics.find(({ column }) => column.key === switches.metric.value);
   const isOverTime = switches.over.value === "time";
   const found = collect(store, metric, isOverTime);
@@ -91,7 +91,7 @@ function compose(store, switches, colour, limit) {
       ...ring(scaled(drawn), chosen, colour),
     ],
     x: unit ? { title: `${unit.name} since the sweep began` } : { title: "trial", isWhole: true },
-    y: { title: metric.column.name, isLog, range: isCut ? padded(cutAt) : null },
+    y: { title: metric.column.key, isLog, range: isCut ? padded(cutAt) : null },
     key: JSON.stringify([store.info?.name, metric.column.key, isOverTime, isLog, isCut]),
     summary: summary(metric.column, points, found),
     note: left.filter(Boolean).join(" · "),
@@ -239,7 +239,7 @@ function summary(column, points, { ended, best }) {
   for (const { group } of [...points, ...ended]) counts.set(group, (counts.get(group) ?? 0) + 1);
   const parts = [...counts].map(([group, many]) => `${count(many)} ${group === "INFEASIBLE" ? "infeasible" : label(group).toLowerCase()}`);
   const end = best ? ` The best so far is ${numeral(best.y)}, of trial ${best.number}.` : "";
-  return `${shortened(column.name, 60)}${column.direction ? `, to ${column.direction}` : ""}. ${parts.join(", ")}.${end}`;
+  return `${shortened(column.key, 60)}${column.direction ? `, to ${column.direction}` : ""}. ${parts.join(", ")}.${end}`;
 }
 
 function told(store, metric, best, point, number) {
@@ -247,6 +247,6 @@ function told(store, metric, best, point, number) {
   if (!row) return [];
   if (point.data.uid === "best") return [["best so far", numeral(point.y)]];
   const cell = row.cells[metric.place] ?? null;
-  if (cell !== null) return [[metric.column.name, store.text(metric.column, cell)]];
+  if (cell !== null) return [[metric.column.key, store.told(metric.column, cell)]];
   return row.value === null ? [] : [["last report", `${numeral(row.value)}${row.step === null ? "" : ` at step ${row.step}`}`]];
 }

@@ -36,7 +36,7 @@ function compose(store, switches, colour, isNarrow, limit) {
   const objectives = store.objectives();
   if (objectives.length < 2) return { words: "There is one metric to optimise: nothing to trade off." };
   // With two there is one plane; the switches are for more.
-  const names = objectives.length > 2 ? objectives.map(({ column }) => [column.key, column.name]) : [];
+  const names = objectives.length > 2 ? objectives.map(({ column }) => [column.key, column.key]) : [];
   switches.x.put(names, names[0]?.[0]);
   switches.y.put(names, names[1]?.[0]);
   const placeOf = (choice) => objectives.findIndex(({ column }) => column.key === choice.value);
@@ -76,10 +76,10 @@ function compose(store, switches, colour, isNarrow, limit) {
   ];
   return {
     traces: [...marks(drawn, colour, selection), ...line(isPlane ? best : [], directions[across], colour), ...ring(drawn, chosen, colour)],
-    x: { title: `${shortened(x.name, isNarrow ? 18 : 40)}, ${better(x)}`, isLog: isLogX },
-    y: { title: `${shortened(y.name, isNarrow ? 18 : 28)}, ${better(y)}`, isLog: isLogY },
+    x: { title: `${shortened(x.key, isNarrow ? 18 : 40)}, ${better(x)}`, isLog: isLogX },
+    y: { title: `${shortened(y.key, isNarrow ? 18 : 28)}, ${better(y)}`, isLog: isLogY },
     key: JSON.stringify([store.info?.name, x.key, y.key, isLogX, isLogY]),
-    summary: `${shortened(y.name, 60)} (to ${y.direction}) against ${shortened(x.name, 60)} (to ${x.direction}). ${count(points.length)} complete, ${count(best.length)} of them on the front.`,
+    summary: `${shortened(y.key, 60)} (to ${y.direction}) against ${shortened(x.key, 60)} (to ${x.direction}). ${count(points.length)} complete, ${count(best.length)} of them on the front.`,
     note: left.filter(Boolean).join(" · "),
     legend: legend(points, colour),
     told: (point) => (point.data.uid === "FRONT" ? [["", "on the front"]] : []),
@@ -107,6 +107,7 @@ function collect(store, objectives) {
 
 function whyEmpty(store, { without, isHidden, complete, unfinished }, all, finite) {
   if (!store.rows.size) return "No trials yet.";
+  if (![...store.rows.values()].some((row) => store.states.has(row.state))) return "No trial is in one of the states that are shown.";
   if (isHidden && complete) return "Only complete trials can be compared, and they are not shown.";
   if (finite.length) return "No trial is above 0 in both metrics: there is no place for them on logarithmic axes.";
   if (all.length || without) return `No trial can be drawn: ${count(all.length + without)} complete ${all.length + without === 1 ? "one has" : "ones have"} a metric that is missing, NaN, infinite or beyond 1e300.`;

@@ -48,19 +48,22 @@ class Recording {
     throw new Error("This is a recorded page: there is no sweep behind it.");
   }
 
-  // What the row alone says of a trial.
+  // What the row alone says of a trial: the texts are those of the table.
   fromRow(number) {
     const { store } = this;
     const row = store.rows.get(number);
     if (!row) return null;
     const cells = (kind) =>
       store.columns.flatMap((column, place) => {
-        const text = column.kind === kind ? store.text(column, row.cells[place], 17) : "";
-        return text === "" ? [] : [[column.name, row.cells[place] ?? text, text]];
+        const cell = row.cells[place] ?? null;
+        if (column.kind !== kind || (cell === null && column.type !== "constant")) return [];
+        const text = store.told(column, cell, 17);
+        const isChoice = column.type === "category" || column.type === "constant";
+        return [[column.name, isChoice ? text : cell, text]];
       });
     const finished = row.startedAt !== null && row.duration !== null ? row.startedAt + row.duration : null;
     const error = row.error === null ? null : { type: "Error", message: row.error, traceback: "" };
-    return { number, state: row.state, attempt: row.attempt, worker: null, external: false, params: cells("param"), metrics: cells("metric"), constraints: cells("constraint"), user_attrs: {}, reports: 0, asked_at: null, started_at: row.startedAt, finished_at: finished, error, failures: [], feasible: null };
+    return { number, is_outline: true, state: row.state, attempt: row.attempt, worker: null, external: false, params: cells("param"), metrics: cells("metric"), constraints: cells("constraint"), user_attrs: {}, reports: 0, asked_at: null, started_at: row.startedAt, finished_at: finished, error, failures: [], feasible: null };
   }
 
   table(numbers) {

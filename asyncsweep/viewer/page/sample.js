@@ -67,7 +67,7 @@ export class Sample {
   }
 
   isBest(row) {
-    if (this.constraints.some((place) => asNumber(row.cells[place]) > 0)) return false;
+    if (this.constraints.some((place) => !(asNumber(row.cells[place]) <= 0))) return false;
     return this.best.filter((best) => best.take(row)).length > 0;
   }
 }

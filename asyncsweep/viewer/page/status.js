@@ -2,6 +2,7 @@
 
 import { element, button, fill } from "./elements.js";
 import { number, count, duration, rate, moment } from "./format.js";
+import { FrontCount } from "./front-count.js";
 import { STATES } from "./store.js";
 import { label } from "./states.js";
 
@@ -144,12 +145,13 @@ export function mountStatus(page, store, choose) {
     }, Math.max(0, spokenAt + SPOKEN_EVERY_MS - performance.now()));
   }
 
-  for (const title of ["Best", "Trials ended", "Running", "Enqueued", "Rate", "Time left", "Elapsed"]) fact(title).box.hidden = true;
+  for (const title of ["Best", "Front", "Trials ended", "Running", "Enqueued", "Rate", "Time left", "Elapsed"]) fact(title).box.hidden = true;
   store.on("info", () => {
     lastEnd = null;
     drawName();
   });
   store.on("columns", drawBest);
+  new FrontCount(store, (n) => say("Front", n ? `${count(n)} ${n === 1 ? "trial" : "trials"}` : ""));
   store.on("rows", ({ changed }) => {
     for (const { startedAt, duration: took } of changed) if (startedAt !== null && took !== null) lastEnd = Math.max(lastEnd ?? 0, startedAt + took);
   });

@@ -1,7 +1,7 @@
 // What the page knows of the sweep, and what the user has chosen to see of it. All views read from here and listen for changes; nothing
 // here touches the document.
 
-import { number } from "./format.js";
+import { number, unmistakable } from "./format.js";
 
 export const STATES = ["COMPLETE", "PRUNED", "FAILED", "CANCELLED", "RUNNING", "WAITING"];
 const FIXED = 8;
@@ -47,6 +47,7 @@ export class Store {
     this.info = null;
     this.status = null;
     this.curves = new Map(); // number -> {attempt, of, steps: [], values: []}
+    this.isWhole = false; // the snapshot has come to its end: all trials that the server sends are here
     this.version = "";
     this.sweeps = [];
     this.mayControl = false;
@@ -86,6 +87,7 @@ export class Store {
         this.emit("info", this.info);
         break;
       case "snapshot":
+        this.isWhole = message.last;
         if (message.part === 0) this.forget(message.info);
         this.change(message, message.part === 0);
         break;
@@ -187,12 +189,18 @@ export class Store {
     return typeof cell === "string" ? cell : JSON.stringify(cell);
   }
 
+  // The same where a reader has to tell 3 from "3": texts in a column of any values are in quotes if they could be taken for others.
+  // (Of choices, the server tells them apart.)
+  told(column, cell, digits = 6) {
+    return column.type === "any" && typeof cell === "string" ? unmistakable(cell) : this.text(column, cell, digits);
+  }
+
   // The columns of the metrics that are optimised, with their places in `cells`.
   objectives() {
     return this.columns.map((column, place) => ({ column, place })).filter(({ column }) => column.direction);
   }
 
   isFeasible(row) {
-    return this.columns.every((column, place) => column.kind !== "constraint" || !(asNumber(row.cells[place]) > 0));
+    return this.columns.every((column, place) => column.kind !== "constraint" || asNumber(row.cells[place]) <= 0); // null is, NaN is not
   }
 }

@@ -165,7 +165,7 @@ export function mountTable(box, store, actions) {
     if (column.kind === "state") {
       if (row.state !== earlier?.state) td.replaceChildren(element("span", { class: "state" }, mark(row.state), label(row.state)));
     } else if (column.isText) {
-      const text = column.kind === "error" ? (row.error ?? "") : store.text(column.column, row.cells[column.place]);
+      const text = column.kind === "error" ? (row.error ?? "") : store.told(column.column, row.cells[column.place]);
       if (!td.firstChild) td.append(element("bdi"));
       fill(td.firstChild, text);
       td.title = td.firstChild.title;

@@ -38,7 +38,7 @@ export function describe(store, number, first = []) {
   const infeasible = row.state === "COMPLETE" && !store.isFeasible(row) ? ", infeasible" : "";
   const lines = [...first];
   const named = new Set(first.map(([name]) => name));
-  const add = (column, cell) => !named.has(column.name) && lines.push([column.name, store.text(column, cell)]);
+  const add = (column, cell) => !named.has(column.key) && lines.push([column.key, store.told(column, cell)]);
   let left = MOST_PARAMS;
   let more = 0;
   store.columns.forEach((column, place) => {
