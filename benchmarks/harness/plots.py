@@ -91,9 +91,10 @@ def by_unit(figures: Iterable[Figure]) -> dict[str, list[Group]]:
 
 
 def what(figure: Figure) -> str:
-    """What a figure measures, without whose it is."""
-    rest = figure.label.removeprefix(figure.contestant).lstrip(",: ")
-    return rest or figure.unit
+    """What a figure measures, without whose it is: labels begin or end with that, or not."""
+    names = {figure.contestant, figure.contestant.replace("_", " "), figure.contestant.replace("_", "-")}
+    parts = [part.strip() for part in figure.label.split(",")]
+    return ", ".join(part for part in parts if part.lower() not in names) or figure.unit
 
 
 def is_logarithmic(figures: Sequence[Figure]) -> bool:
@@ -131,7 +132,7 @@ def _drawn(unit: str, groups: Sequence[Group], outcome: Outcome, marks: Mapping[
         axes.set_xscale("log")
         axes.set_xlim(min(figure.low for figure in figures) / 2, max(figure.high for figure in figures) * 4)
     else:
-        axes.set_xlim(0, max((figure.high for figure in figures), default=1.0) * 1.18 or 1.0)
+        axes.set_xlim(0, max(figure.high for figure in figures) * 1.25 or 1.0)
     _bars(axes, groups, marks, {goal.figure.key: goal.limit for goal in outcome.goals})
     _dressed(axes, unit + (", logarithmic" if is_log else ""))
     _legend(axes, figures)
@@ -176,8 +177,9 @@ def _bar(axes: Axes, figure: Figure, at: float, colour: str, marks: Mapping[str,
         half = 0.5 * _BAR_INCHES
         axes.plot([limit, limit], [at - half, at + half], color=_GOAL_COLOUR, linewidth=2)
     mark = f" [{marks[figure.does_less]}]" if figure.does_less else ""
+    goal = "" if limit is None else f" (goal {shown(limit)})"
     axes.annotate(
-        f"{shown(figure.median)}{mark}",
+        f"{shown(figure.median)}{mark}{goal}",
         (max(figure.high, limit or 0.0), at),
         xytext=(5, 0),
         textcoords="offset points",

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.harness import page, plots, results
-from benchmarks.harness.figures import ratio
+from benchmarks.harness.figures import Figure, ratio
 from benchmarks.harness.results import Results
 from tests.benchmarks.made import figure, outcome, run
 
@@ -49,6 +49,11 @@ def test_contestants_of_one_thing_are_a_group_and_ratios_are_none() -> None:
         "trials/s": [("in the loop", 2)],
         "ms": [("lag", 1)],
     }
+
+
+@pytest.mark.parametrize("label", ["by_hand, lag, p99", "lag, p99, by hand", "By-hand, lag, p99", "lag, p99"])
+def test_what_is_measured_is_said_without_whose_it_is(label: str) -> None:
+    assert plots.what(Figure("key", label, "ms", [1.0], "by_hand")) == "lag, p99"
 
 
 def test_the_limit_stands_beside_what_it_limits() -> None:
