@@ -42,8 +42,8 @@ check: $(VENV)/installed-dev ## Lint, format, types, layers
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/test_layers.py
 
-benchmark: $(VENV)/installed-dev ## Measure the overhead, beside Optuna
-	$(BIN)/python benchmarks/overhead.py
+benchmark: $(VENV)/installed-dev ## Measure the overhead, beside Optuna and a hand-written loop
+	$(BIN)/python -m benchmarks run overhead
 
 bench-guard: $(VENV)/installed-dev system-packages ## Count what a trial costs; fail where it has grown
 	$(BIN)/python -m benchmarks.guard

@@ -45,7 +45,7 @@ def test_the_public_face_imports_nothing_heavy() -> None:
 
 
 def test_the_public_face_imports_only_what_settings_need() -> None:
-    # How long it takes is measured by benchmarks/import_time.py.
+    # How long it takes is measured by `python -m benchmarks run startup`.
     modules = modules_after("from asyncsweep import Sweep, Float")
     for later in ("hooks.registry", "journal", "run", "result", "driver.driver", "executors", "search.host", "cli"):
         assert f"asyncsweep.{later}" not in modules

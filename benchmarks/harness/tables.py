@@ -44,8 +44,9 @@ def show_outcome(outcome: Outcome) -> None:
         print(f"[{mark}] {less}")
     for key, why in outcome.failed.items():
         print(f"failed: {key}: {why}")
-    for key, why in outcome.skipped.items():
-        print(f"not measured: {key}: {why}")
+    for why in dict.fromkeys(outcome.skipped.values()):
+        keys = [key for key, reason in outcome.skipped.items() if reason == why]
+        print(f"not measured: {', '.join(keys)}: {why}")
     print(f"noise: {outcome.noise_line}")
     for note in outcome.notes:
         print(note)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from benchmarks.harness.cases import Case, Options, contested
-from benchmarks.harness.contestants import Contestant
+from benchmarks.harness.contestants import Contestant, TakesNoPart
 from benchmarks.harness.figures import OURS, Figure, Goal, add_ratios, at_least
 
 IN_LOOP = 0
@@ -37,9 +39,31 @@ _SIZES = (200, 1_000, 10_000)
 _QUICK = (100,)
 _WARM_UP = (20,)
 _TRIPS = 30_000
+_LONGEST_S = 60.0
 _LIMIT = "raw"
 _BY_HAND = "by_hand"
 _OPTUNA = "optuna"
+
+
+class Rates:
+    """What contestants reached with fewer trials: who would take too long for more is not measured with more."""
+
+    def __init__(self) -> None:
+        self._rates: dict[tuple[str, Way], float] = {}
+
+    def limiting(self, case: Case, way: Way, size: int) -> Case:
+        """The same case; it takes no part where it would take too long."""
+        who = (case.contestant, way)
+
+        def measure() -> Mapping[str, float]:
+            seconds = size / self._rates.get(who, math.inf)
+            if seconds > _LONGEST_S:
+                raise TakesNoPart(f"it would take {seconds:,.0f} s at the rate that it has with fewer trials")
+            found = case.measure()
+            self._rates[who] = found[""]
+            return found
+
+        return replace(case, measure=measure)
 
 
 class Overhead:
@@ -50,13 +74,14 @@ class Overhead:
     notes = (
         "Trials per second, 8 mixed parameters drawn at random; ranges span all repetitions; x are ratios within a repetition.",
         "A clock starts when the first trial has begun (processes are up) and stops when the result is there.",
+        f"Who would take more than {_LONGEST_S:.0f} s with so many trials is not measured with so many.",
         "raw: round trips of a message to as many child processes, with nothing else done: the limit.",
     )
     default_repetitions = 5
 
     def cases(self, options: Options) -> list[Case]:
-        sizes = options.pick(_SIZES, _QUICK, _WARM_UP)
-        return [case for size in sizes for way in WAYS for case in self._of(way, size, sizes[-1], options)]
+        sizes, seen = options.pick(_SIZES, _QUICK, _WARM_UP), Rates()
+        return [case for size in sizes for way in WAYS for case in self._of(way, size, sizes[-1], options, seen)]
 
     def compare(self, figures: dict[str, Figure]) -> list[Goal]:
         measured = list(figures.values())
@@ -75,13 +100,13 @@ class Overhead:
             goals += at_least(figures, {_largest(figures, f"{processes.key}_by_{peer}", processes): 25})
         return goals
 
-    def _of(self, way: Way, size: int, largest: int, options: Options) -> Iterator[Case]:
+    def _of(self, way: Way, size: int, largest: int, options: Options, seen: Rates) -> Iterator[Case]:
         for contestant in options.taking_part(self.name):
             if contestant.name == _LIMIT:
                 if size == largest and way.workers and not way.durable:
                     yield _case(contestant, way, options.pick(_TRIPS, 2_000, 200), "trips/s", key_size=size)
             else:
-                yield _case(contestant, way, size, "trials/s", key_size=size)
+                yield seen.limiting(_case(contestant, way, size, "trials/s", key_size=size), way, size)
 
 
 def _case(contestant: Contestant, way: Way, n_trials: int, unit: str, key_size: int) -> Case:

@@ -117,6 +117,19 @@ def test_who_takes_no_part_has_not_failed(tmp_path: Path) -> None:
     assert (outcome.failed, outcome.skipped) == ({}, {"big": "it would take minutes"})
 
 
+def test_who_takes_no_part_any_more_has_no_figure(tmp_path: Path) -> None:
+    answers = iter([{"": 1.0}, {"": 1.0}])
+
+    def refuse_in_the_end() -> Mapping[str, float]:
+        try:
+            return next(answers)
+        except StopIteration:
+            raise TakesNoPart("no more") from None
+
+    outcome = outcome_of(of(Case("a", "a", "s", refuse_in_the_end)), tmp_path)
+    assert (outcome.figures, outcome.skipped) == ({}, {"a": "no more"})
+
+
 def test_a_workload_that_cannot_begin_is_a_line(tmp_path: Path) -> None:
     def make(told: Told, options: Options) -> list[Case]:
         raise RuntimeError("no browser")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.harness.cases import Options
-from benchmarks.harness.contestants import Contestant
+from benchmarks.harness.contestants import Answer, Contestant, TakesNoPart
 from benchmarks.harness.figures import Figure
 from benchmarks.workloads.overhead import WORKLOAD
 
@@ -63,6 +63,26 @@ def test_bare_round_trips_are_measured_in_processes_once(tmp_path: Path) -> None
         ("raw_processes_2_10000", "trips/s"),
         ("raw_processes_8_10000", "trips/s"),
     ]
+
+
+def test_who_would_take_too_long_is_not_measured_with_more_trials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = {200: 20.0, 1_000: 10.0}
+    asked = []
+
+    def call(contestant: Contestant, workload: str, n_trials: int, **arguments: object) -> Answer:
+        asked.append(n_trials)
+        return Answer({"trials_per_s": rates[n_trials]})
+
+    monkeypatch.setattr(Contestant, "call", call)
+    cases = WORKLOAD.cases(Options(tmp_path, contestants(tmp_path, "slow")))
+    in_loop = {case.key: case for case in cases if "in_loop" in case.key and "disk" not in case.key}
+    assert in_loop["slow_in_loop_200"].measure() == {"": 20}
+    assert in_loop["slow_in_loop_1000"].measure() == {"": 10}
+    with pytest.raises(TakesNoPart, match="would take 1,000 s"):
+        in_loop["slow_in_loop_10000"].measure()
+    assert asked == [200, 1000]
 
 
 def test_the_goals_are_those_of_the_issue_at_the_most_trials(figures: dict[str, Figure]) -> None:
