@@ -93,7 +93,7 @@ def by_unit(figures: Iterable[Figure]) -> dict[str, list[Group]]:
 def what(figure: Figure) -> str:
     """What a figure measures, without whose it is: labels begin or end with that, or not."""
     names = {figure.contestant, figure.contestant.replace("_", " "), figure.contestant.replace("_", "-")}
-    parts = [part.strip() for part in figure.label.split(",")]
+    parts = figure.label.split(", ")
     return ", ".join(part for part in parts if part.lower() not in names) or figure.unit
 
 

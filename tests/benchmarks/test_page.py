@@ -56,6 +56,10 @@ def test_what_is_measured_is_said_without_whose_it_is(label: str) -> None:
     assert plots.what(Figure("key", label, "ms", [1.0], "by_hand")) == "lag, p99"
 
 
+def test_a_number_of_trials_stays_as_it_is() -> None:
+    assert plots.what(figure([1.0], what="2 processes, 10,000")) == "2 processes, 10,000"
+
+
 def test_the_limit_stands_beside_what_it_limits() -> None:
     assert list(plots.by_unit([OURS, figure([9.0], "trips/s", "raw")])) == ["trials/s"]
 
