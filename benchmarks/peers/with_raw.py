@@ -14,10 +14,10 @@ import time
 
 import msgpack
 
-from benchmarks.peers.shared import measured
+from benchmarks.peers.shared import lag, measured
 
 LIBRARIES = ("msgpack",)
-LESS = {"overhead": "bare round trips, no trials"}
+LESS = {"overhead": "bare round trips, no trials", "embed": "nothing runs"}
 MOST: dict[str, int] = {}
 _READ_BYTES = 65536
 # As long as the message that ends a trial.
@@ -47,6 +47,11 @@ def overhead(n_trials: int, workers: int = 2, durable: bool = False) -> dict[str
             ours.close()
         for child in children:
             child.wait()
+
+
+def embed(seconds: float) -> dict[str, float]:
+    """The lag of an idle loop."""
+    return asyncio.run(lag.lag_during(lambda: asyncio.sleep(seconds)))
 
 
 async def _ping_pong(socks: list[socket.socket], count: int) -> dict[str, float]:

@@ -73,7 +73,9 @@ def report_all(trial: optuna.Trial, n_reports: int, pruner: str) -> float:
 
 def rate_of(study: optuna.Study, n_trials: int, began_at: float) -> dict[str, float]:
     """Trials per second until now."""
-    return measured.rate(n_trials, len(study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])), began_at)
+    ended_at = time.monotonic()
+    complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    return measured.rate(n_trials, len(complete), began_at, ended_at)
 
 
 def reports_of(study: optuna.Study, n_trials: int, began_at: float) -> dict[str, float]:

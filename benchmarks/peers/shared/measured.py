@@ -103,3 +103,11 @@ def memory_mb() -> float:
     """The most memory that this process has had so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def resident_bytes() -> int:
+    """The memory that this process has now; where the system does not tell, the most that it has had."""
+    told = Path("/proc/self/statm")
+    if told.exists():
+        return int(told.read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+    return int(memory_mb() * 2**20)
