@@ -61,6 +61,7 @@ class Options:
         backend: The event loop of sweeps, "asyncio" or "trio".
         is_warm_up: This round does not count.
         cleanup: Called when the round is over.
+        remarks: Notes on what was measured, for measures to add to.
         extra: What `--set NAME=VALUE` said, for workloads that have options of their own.
     """
 
@@ -71,6 +72,7 @@ class Options:
     is_warm_up: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
     cleanup: ExitStack = field(default_factory=ExitStack)
+    remarks: list[str] = field(default_factory=list)
 
     def pick(self, full: _T, quick: _T, warm_up: _T | None = None) -> _T:
         """One of the sizes; `quick` warms up, too, where nothing else is given."""
@@ -181,7 +183,7 @@ def run(
     outcome = Outcome(notes=[*workload.notes, *([QUICK_NOTE] if options.quick else [])])
     try:
         if not is_warmed_up:
-            with _round(options, "warm-up", is_warm_up=True) as how:
+            with _round(replace(options, remarks=[]), "warm-up", is_warm_up=True) as how:
                 line = f"{workload.name}, warm-up"
                 _repeat(workload.cases(how), Outcome(), 0, lambda label: tell(f"{line}: {label}"))
         with _round(options, "measured", is_warm_up=False) as how:
@@ -191,6 +193,7 @@ def run(
                 _repeat(cases, outcome, repetition, lambda label, at=at: tell(f"{at}: {label}"))  # type: ignore[misc]
     except Exception as error:  # it cannot even begin; other workloads can
         outcome.failed[workload.name] = _in_a_line(error)
+    outcome.notes += options.remarks
     outcome.goals = workload.compare(outcome.figures)
     return outcome
 

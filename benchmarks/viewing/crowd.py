@@ -1,4 +1,4 @@
-"""A crowd of viewers in a process of their own: python viewer_crowd.py URL READING SILENT
+"""A crowd of viewers in a process of their own: python -m benchmarks.viewing.crowd URL READING SILENT
 
 Those who read acknowledge what they get and look no further; the silent ones ask for everything and never read. Says "there" when all have
 come, then waits for the end of its standard input, and says how many bytes those who read have got.

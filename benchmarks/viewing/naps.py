@@ -1,4 +1,4 @@
-"""The trials of `viewer_lag.py`: they sleep, and give something that a sampler can learn from. Run by worker processes."""
+"""The trials of `lag.py`: they sleep, and give something that a sampler can learn from. Run by worker processes."""
 
 from __future__ import annotations
 
@@ -19,4 +19,6 @@ async def at_once(trial: Any) -> float:
 
 
 def bowl(params: dict[str, Any]) -> float:
-    return (math.log10(params["lr"]) + 3.0) ** 2 + (params["momentum"] - 0.9) ** 2 + abs(params["depth"] - 20) / 50
+    return float(
+        (math.log10(params["lr"]) + 3.0) ** 2 + (params["momentum"] - 0.9) ** 2 + abs(params["depth"] - 20) / 50
+    )

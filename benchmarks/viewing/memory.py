@@ -14,9 +14,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import anyio
-from viewer_page import Growing
 
 import asyncsweep as sw
+from benchmarks.viewing.page import Growing
 
 Crowd = Callable[[str, int, int], AbstractAsyncContextManager[Any]]
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import anyio
-from space8 import SPACE
-from viewer_naps import at_once, nap
 
 import asyncsweep as sw
+from benchmarks.sweeping.space import EIGHT
+from benchmarks.viewing.naps import at_once, nap
 
 WORKERS = 8
 _SLEEP_S = 0.001
@@ -33,7 +33,7 @@ class Lag(NamedTuple):
 
 async def searched(directory: Path, n_before: int) -> None:
     """A sweep of so many random trials, for `watched` to go on from."""
-    sweep = sw.Sweep(at_once, SPACE, sampler="random", n_trials=n_before, concurrency=WORKERS, directory=directory)
+    sweep = sw.Sweep(at_once, EIGHT, sampler="random", n_trials=n_before, concurrency=WORKERS, directory=directory)
     await sweep.run()
 
 

@@ -1,0 +1,1 @@
+"""What the workload `viewer` is made of."""
