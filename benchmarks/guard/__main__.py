@@ -1,6 +1,7 @@
 """`python -m benchmarks.guard [--accept] [--cases a,b] [--no-strace]`: count, and compare with what was accepted.
 
-Exit status: 0 when no count has grown, 1 when one has, 2 for wrong arguments.
+Exit status: 0 when no count has grown, 1 when one has, 2 for wrong arguments, 3 when
+counting failed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from benchmarks.guard.sweeps import CASES, Case
 
 _LIBRARIES = ("anyio", "msgpack", "msgspec")
 _LIMIT_S = 120
+_BROKEN = 3
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 _ACCEPT = "python -m benchmarks.guard --accept"
 
@@ -27,7 +29,11 @@ _ACCEPT = "python -m benchmarks.guard --accept"
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     skipped = "it was not asked for" if options.no_strace else syscalls.why_not()
-    measured, names = measure(options.cases, with_syscalls=not skipped)
+    try:
+        measured, names = measure(options.cases, with_syscalls=not skipped)
+    except (subprocess.SubprocessError, RuntimeError) as error:
+        print(f"Nothing was compared, because counting failed: {error}", file=sys.stderr)
+        return _BROKEN
     known = judging.load(_PYTHON, judging.FILE)
     accepted = {} if known is None else {name: known["cases"].get(name, {}) for name in measured}
     verdicts = judging.judge(measured, accepted)

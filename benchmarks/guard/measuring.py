@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import gc
-import itertools
 import json
 import os
 import sys
 import tempfile
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from statistics import median
 from typing import Any, NamedTuple
 
 import anyio
@@ -108,13 +106,13 @@ class Counting:
         return tracer
 
     def _worker(self) -> tuple[float, float]:
-        """Calls and instructions of one trial in a worker: of most trials, because a worker has a clock of its own."""
+        """Calls and instructions of one trial in a worker, of all trials but the first ones."""
         n_trials = self._case.n_traced[1]
         self._run(n_trials, Traced(self._case.objective, str(self._folder), n_trials))
         lines = (self._folder / "rounds").read_text(encoding="utf-8").splitlines()
-        rounds = [tuple(map(int, line.split())) for line in lines]
-        steps = [(b[0] - a[0], b[1] - a[1]) for a, b in itertools.pairwise(rounds)]
-        return median(calls for calls, _ in steps), median(instructions for _, instructions in steps)
+        rounds = [tuple(map(int, line.split())) for line in lines][self._case.n_traced[0] :]
+        calls, instructions = ((b - a) / (len(rounds) - 1) for a, b in zip(rounds[0], rounds[-1], strict=True))
+        return calls, instructions
 
     def _run(
         self,

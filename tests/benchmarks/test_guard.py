@@ -135,6 +135,18 @@ def test_accepting_keeps_other_pythons_other_cases_and_what_cannot_be_counted_he
     assert stored[PYTHON]["cases"] == {"in_loop": {"calls": 2.0, "syscalls": 4.0}, "process": {"calls": 5.0}}
 
 
+def test_counting_that_fails_is_no_regression_and_no_success(
+    file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(cases: Any, with_syscalls: bool) -> Any:
+        raise RuntimeError("strace has seen no trials")
+
+    monkeypatch.setattr(guard, "measure", measure)
+    assert guard.main(["--accept"]) == 3
+    assert "counting failed: strace has seen no trials" in capsys.readouterr().err
+    assert not file.exists()
+
+
 def test_an_unknown_case_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as refused:
         guard.main(["--cases", "in_lop"])
