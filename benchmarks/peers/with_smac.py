@@ -66,7 +66,10 @@ def embed(seconds: float) -> dict[str, float]:
 
 
 def _target(evaluate: Callable[[dict[str, Any]], float]) -> Callable[[Configuration, int], float]:
-    return lambda config, seed=0: evaluate(dict(config))
+    def target(config: Configuration, seed: int = 0) -> float:
+        return evaluate(dict(config))
+
+    return target
 
 
 def _minimize(folder: str, target: Any, workers: int, n_trials: int, seconds: float = float("inf")) -> int:

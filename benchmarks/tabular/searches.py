@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from asyncsweep import State, Sweep
 from benchmarks.tabular.executor import TableExecutor, VirtualTime

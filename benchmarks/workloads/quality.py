@@ -14,7 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from statistics import mean, stdev
 
 import optuna
-from scipy.stats import t as student  # type: ignore[import-untyped]
+from scipy.stats import t as student
 
 from benchmarks.harness.cases import Case, Options
 from benchmarks.harness.figures import OURS, Figure, Goal, at_most
