@@ -169,7 +169,6 @@ def run(
     options: Options,
     repetitions: int,
     tell: Callable[[str], None] = lambda line: None,
-    is_warmed_up: bool = False,
 ) -> Outcome:
     """Run a workload: warm up, measure, compare.
 
@@ -178,14 +177,12 @@ def run(
         options: How.
         repetitions: How many samples each figure gets.
         tell: Called with a line for people before each case.
-        is_warmed_up: Leave the round that does not count away.
     """
     outcome = Outcome(notes=[*workload.notes, *([QUICK_NOTE] if options.quick else [])])
     try:
-        if not is_warmed_up:
-            with _round(replace(options, remarks=[]), "warm-up", is_warm_up=True) as how:
-                line = f"{workload.name}, warm-up"
-                _repeat(workload.cases(how), Outcome(), 0, lambda label: tell(f"{line}: {label}"))
+        with _round(replace(options, remarks=[]), "warm-up", is_warm_up=True) as how:
+            line = f"{workload.name}, warm-up"
+            _repeat(workload.cases(how), Outcome(), 0, lambda label: tell(f"{line}: {label}"))
         with _round(options, "measured", is_warm_up=False) as how:
             cases = workload.cases(how)
             for repetition in range(repetitions):

@@ -179,3 +179,14 @@ def test_sizes_are_picked_by_what_the_round_is_for(tmp_path: Path) -> None:
 
 def test_a_quick_run_says_that_it_says_little(tmp_path: Path) -> None:
     assert outcome_of(telling("a", "b"), tmp_path, quick=True).notes == ["a note", QUICK_NOTE]
+
+
+def test_remarks_of_measures_become_notes_but_not_those_of_the_warm_up(tmp_path: Path) -> None:
+    def make(told: Told, options: Options) -> list[Case]:
+        def measure() -> Mapping[str, float]:
+            options.remarks.append("warm" if options.is_warm_up else "measured")
+            return {"": 1.0}
+
+        return [Case("a", "a", "s", measure)]
+
+    assert outcome_of(Told(make), tmp_path, 1).notes == ["a note", "measured"]
