@@ -29,8 +29,8 @@ MOST = {"overhead": 20_000, "reports": 2_000}
 def overhead(n_trials: int, workers: int = 2, durable: bool = False) -> dict[str, float]:
     if durable or not workers:
         raise NotImplementedError("it keeps nothing on disk, and runs trials in child processes")
-    study, began_at = _run(n_trials, workers, lambda params, _: objectives.noop(params))
-    return rate_of(study, n_trials, began_at)
+    study, began_at, ended_at = _run(n_trials, workers, lambda params, _: objectives.noop(params))
+    return rate_of(study, n_trials, began_at, ended_at)
 
 
 def reports(n_trials: int, workers: int = 2, n_reports: int = 100, pruner: str = "none") -> dict[str, float]:
@@ -40,8 +40,8 @@ def reports(n_trials: int, workers: int = 2, n_reports: int = 100, pruner: str =
                 return math.nan
         return objectives.noop(params)
 
-    study, began_at = _run(n_trials, workers, evaluate, pruner)
-    return reports_of(study, n_trials, began_at)
+    study, began_at, ended_at = _run(n_trials, workers, evaluate, pruner)
+    return reports_of(study, n_trials, began_at, ended_at)
 
 
 def utilisation(workers: int, low_s: float, high_s: float, n_trials: int) -> dict[str, float]:
@@ -62,10 +62,10 @@ def embed(seconds: float) -> dict[str, float]:
         return asyncio.run(lag.lag_during(loop.run))
 
 
-def _run(n_trials: int, workers: int, evaluate: Evaluate, pruner: str = "none") -> tuple[optuna.Study, float]:
-    """The study after so many trials, and when they began."""
+def _run(n_trials: int, workers: int, evaluate: Evaluate, pruner: str = "none") -> tuple[optuna.Study, float, float]:
+    """The study after so many trials, when they began, and when the last one was told."""
     is_pruned = pruner != "none"
     with children(workers, evaluate, is_pruned) as pipes:
         study, began_at = study_in(pruner=pruner), time.monotonic()
         asyncio.run(PipeLoop(study, pipes, is_pruned, n_trials).run())
-        return study, began_at
+        return study, began_at, time.monotonic()

@@ -14,7 +14,7 @@ from ray import tune
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, MedianStoppingRule
 
 from benchmarks.peers.shared import lag, measured, objectives
-from benchmarks.peers.shared.space import SPACE, Choice, Real, Whole
+from benchmarks.peers.shared.in_ray import DOMAINS, Steps
 
 LIBRARIES = ("ray",)
 LESS: dict[str, str] = {}
@@ -22,31 +22,9 @@ MOST = {"overhead": 1_000, "reports": 100, "utilisation": 200}
 _MOST_WORKERS = 8
 _SCHEDULERS: dict[str, Callable[[], Any]] = {
     "none": FIFOScheduler,
-    # No trial yields to another: that would write a checkpoint, which the others do not.
     "median": lambda: MedianStoppingRule("training_iteration", grace_period=1, min_time_slice=10**9),
     "asha": lambda: AsyncHyperBandScheduler(time_attr="training_iteration", grace_period=1, reduction_factor=4),
 }
-
-
-class _Trial(tune.Trainable):
-    """One step for each report; a new configuration needs no new actor."""
-
-    def setup(self, config: dict[str, Any]) -> None:
-        self._evaluate, self._n_steps = config["evaluate"], config["n_steps"]
-        self._params = config
-
-    def reset_config(self, new_config: dict[str, Any]) -> bool:
-        self.setup(new_config)
-        return True
-
-    def step(self) -> dict[str, Any]:
-        step = self.iteration + 1
-        if step == 1:
-            self._began_at = time.monotonic()
-        is_last = step == self._n_steps
-        value = self._evaluate(self._params) if is_last else 0.0
-        loss = objectives.reported(step) if self._n_steps > 1 else value
-        return {"loss": loss, "done": is_last, "began_at": self._began_at, "finished_at": time.time()}
 
 
 def overhead(n_trials: int, workers: int = 2, durable: bool = True) -> dict[str, float]:
@@ -62,7 +40,7 @@ def reports(n_trials: int, workers: int = 2, n_reports: int = 100, pruner: str =
     with _cluster(workers):
         results = _tune(n_trials, workers, objectives.noop, n_reports, pruner)
         ended_at = time.monotonic()
-        n_made = [result.metrics["training_iteration"] for result in results]
+        n_made = [result.metrics["training_iteration"] for result in results if result.error is None]
         n_pruned = sum(made < n_reports for made in n_made)
         return measured.reports(
             n_trials, _n_done(results) + n_pruned, sum(n_made), n_pruned, _began_at(results), ended_at
@@ -118,10 +96,10 @@ def _tune(
             scheduler=_SCHEDULERS[pruner](),
             time_budget_s=time_budget_s,
         )
-        space = {name: _domain(domain) for name, domain in SPACE.items()} | {"evaluate": evaluate, "n_steps": n_steps}
+        space = DOMAINS | {"evaluate": evaluate, "n_steps": n_steps}
         saving = tune.CheckpointConfig(checkpoint_at_end=False)  # there is nothing in a trial to go on from
         running = tune.RunConfig(storage_path=folder, verbose=0, checkpoint_config=saving)
-        return tune.Tuner(_Trial, param_space=space, tune_config=tuning, run_config=running).fit()
+        return tune.Tuner(Steps, param_space=space, tune_config=tuning, run_config=running).fit()
 
 
 def _n_done(results: tune.ResultGrid) -> int:
@@ -130,13 +108,3 @@ def _n_done(results: tune.ResultGrid) -> int:
 
 def _began_at(results: tune.ResultGrid) -> float:
     return float(min(result.metrics["began_at"] for result in results))
-
-
-def _domain(domain: Real | Whole | Choice) -> Any:
-    if isinstance(domain, Choice):
-        return tune.choice(domain.options)
-    if isinstance(domain, Whole):
-        return (tune.lograndint if domain.is_log else tune.randint)(domain.low, domain.high + 1)
-    if domain.step is not None:
-        return tune.quniform(domain.low, domain.high, domain.step)
-    return (tune.loguniform if domain.is_log else tune.uniform)(domain.low, domain.high)

@@ -1,4 +1,4 @@
-"""SMAC: a `RandomFacade` on a scenario with so many workers; it brings Dask where there are several."""
+"""SMAC: a `RandomFacade` on a scenario with one worker, which is this process."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from benchmarks.peers.shared.space import SPACE, Choice, Real, Whole
 
 LIBRARIES = ("smac",)
 LESS = {"embed": "trials run in a thread of the host", "search": "asks on the spot"}
-MOST = {"overhead": 1_000, "utilisation": 200}
-_MOST_WORKERS = 8
+MOST = {"overhead": 1_000}
 
 
 def overhead(n_trials: int, workers: int = 0, durable: bool = True) -> dict[str, float]:
@@ -30,13 +29,6 @@ def overhead(n_trials: int, workers: int = 0, durable: bool = True) -> dict[str,
         n_complete = _minimize(folder, _target(objectives.Nap(str(file))), workers, n_trials)
         ended_at = time.monotonic()
         return measured.rate(n_trials, n_complete, measured.spans(file)[0][0], ended_at)
-
-
-def utilisation(workers: int, low_s: float, high_s: float, n_trials: int) -> dict[str, float]:
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "spans")
-        _minimize(folder, _target(objectives.Nap(str(file), low_s, high_s)), workers, n_trials)
-        return measured.share(measured.spans(file), n_trials, workers)
 
 
 def search(history: int, n_asks: int) -> dict[str, float]:
@@ -74,15 +66,10 @@ def _target(evaluate: Callable[[dict[str, Any]], float]) -> Callable[[Configurat
 
 def _minimize(folder: str, target: Any, workers: int, n_trials: int, seconds: float = float("inf")) -> int:
     """How many trials ended as they should."""
-    if workers > _MOST_WORKERS:
-        raise NotImplementedError(f"its {workers} processes take minutes to start on a small machine")
+    if workers:
+        raise NotImplementedError("with several workers, half of its trials never ended where this was tried")
     scenario = Scenario(
-        _space(),
-        output_directory=Path(folder),
-        deterministic=True,
-        n_trials=n_trials,
-        n_workers=max(workers, 1),
-        walltime_limit=seconds,
+        _space(), output_directory=Path(folder), deterministic=True, n_trials=n_trials, walltime_limit=seconds
     )
     facade = RandomFacade(scenario, target, overwrite=True, logging_level=False)
     facade.optimize()

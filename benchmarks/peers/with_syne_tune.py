@@ -31,25 +31,26 @@ def overhead(n_trials: int, workers: int = 2, durable: bool = True) -> dict[str,
     with tempfile.NamedTemporaryFile() as file:
         tuner = _tune(n_trials, workers, file.name)
         ended_at = time.monotonic()
-        n_complete = tuner.tuning_status.num_trials_completed
-        return measured.rate(n_trials, n_complete, measured.spans(file.name)[0][0], ended_at)
+        status = tuner.tuning_status  # it starts one trial more than it should
+        began_at = measured.spans(file.name)[0][0]
+        return measured.rate(max(n_trials, status.num_trials_started), status.num_trials_completed, began_at, ended_at)
 
 
 def reports(n_trials: int, workers: int = 2, n_reports: int = 100, pruner: str = "none") -> dict[str, float]:
     with tempfile.NamedTemporaryFile() as file:
         tuner = _tune(n_trials, workers, file.name, n_reports=n_reports, pruner=pruner)
         ended_at = time.monotonic()
-        found = measured.spans(file.name)
-        n_made = sum(tuner.tuning_status.trial_metric_statistics[n].count["loss"] for n in range(n_trials))
-        n_ended = tuner.tuning_status.num_trials_finished
-        n_pruned = n_ended - tuner.tuning_status.num_trials_completed
-        return measured.reports(n_trials, n_ended, n_made, n_pruned, found[0][0], ended_at)
+        status, began_at = tuner.tuning_status, measured.spans(file.name)[0][0]
+        made = [status.trial_metric_statistics[number].count for number in range(status.num_trials_started)]
+        n_pruned, n_ended = sum(n < n_reports for n in made), status.num_trials_finished - status.num_trials_failed
+        return measured.reports(max(n_trials, len(made)), n_ended, sum(made), n_pruned, began_at, ended_at)
 
 
 def utilisation(workers: int, low_s: float, high_s: float, n_trials: int) -> dict[str, float]:
     with tempfile.NamedTemporaryFile() as file:
         _tune(n_trials, workers, file.name, low_s=low_s, high_s=high_s)
-        return measured.share(measured.spans(file.name), n_trials, workers)
+        found = measured.spans(file.name)
+        return measured.share(found, max(n_trials, len(found)), workers)
 
 
 def startup() -> dict[str, float]:

@@ -71,16 +71,16 @@ def report_all(trial: optuna.Trial, n_reports: int, pruner: str) -> float:
     return value
 
 
-def rate_of(study: optuna.Study, n_trials: int, began_at: float) -> dict[str, float]:
-    """Trials per second until now."""
-    ended_at = time.monotonic()
+def rate_of(study: optuna.Study, n_trials: int, began_at: float, ended_at: float | None = None) -> dict[str, float]:
+    """Trials per second from one time to another, or until now."""
+    ended_at = ended_at or time.monotonic()
     complete = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
     return measured.rate(n_trials, len(complete), began_at, ended_at)
 
 
-def reports_of(study: optuna.Study, n_trials: int, began_at: float) -> dict[str, float]:
-    """Reports per second until now."""
-    ended_at = time.monotonic()
+def reports_of(study: optuna.Study, n_trials: int, began_at: float, ended_at: float | None = None) -> dict[str, float]:
+    """Reports per second from one time to another, or until now."""
+    ended_at = ended_at or time.monotonic()
     ended = study.get_trials(deepcopy=False, states=[TrialState.COMPLETE, TrialState.PRUNED])
     n_pruned = sum(trial.state == TrialState.PRUNED for trial in ended)
     n_reports = sum(len(trial.intermediate_values) for trial in ended)

@@ -27,14 +27,17 @@ _AHEAD = 2
 def children(workers: int, evaluate: Evaluate, is_pruned: bool) -> Iterator[list[Channel]]:
     """The pipes to so many child processes that are up."""
     pairs = [Pipe() for _ in range(workers)]
-    for _, theirs in pairs:
-        FORK.Process(target=_child, args=(theirs, evaluate, is_pruned), daemon=True).start()
+    processes = [FORK.Process(target=_child, args=(theirs, evaluate, is_pruned), daemon=True) for _, theirs in pairs]
+    for process in processes:
+        process.start()
     pipes = [ours for ours, _ in pairs]
     for pipe in pipes:
         pipe.recv()
     yield pipes
     for pipe in pipes:
         pipe.send(None)
+    for process in processes:
+        process.join()
 
 
 def _child(pipe: Channel, evaluate: Evaluate, is_pruned: bool) -> None:
