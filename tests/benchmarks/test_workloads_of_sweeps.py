@@ -58,7 +58,7 @@ def test_utilisation_is_a_share_with_and_without_start_and_end(tmp_path: Path) -
     found = measured("utilisation", tmp_path)
     ways = [f"{workers}_{naps}" for workers in (2, 8) for naps in ("10_50", "50_250")]
     keys = [f"{who}_{way}" for who in ("asyncsweep", "by_hand") for way in ways]
-    assert positive(found) == {*keys, *(f"{key}_with start and end" for key in keys)}
+    assert positive(found) == {*keys, *(f"{key}_with_start_and_end" for key in keys)}
     assert [key for key, of in found["figures"].items() if of["median"] > 100] == []
     assert judged(found) == [("asyncsweep_8_50_250", 99, None)]
 
