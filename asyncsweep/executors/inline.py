@@ -1,16 +1,19 @@
 """Trials on the application's own event loop, for objectives that are `async def`.
 
-A fixed number of runner tasks takes the jobs, not a task per trial. A runner that ends a trial posts its outcome and finds
-its next job in the queue when `post` returns, so that trials that never wait cost no task switch; to keep the host's loop
-alive a runner steps aside whenever trials ran for `_TURN_S` without a pause.
+A fixed number of runner tasks takes the jobs, not a task per trial. What attempts say is told together: when no job is left,
+when an answer is asked for, when trials ran for `_TURN_S` without a pause (then the runner steps aside, to keep the host's loop
+alive), and always before another task gets its turn. So trials that never wait cost no task switch, and those that end in one
+turn share one wake-up of the driver. A runner whose trial waits wakes the next one, when jobs are left.
 """
 
 from __future__ import annotations
 
 import time
+import types
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Literal
 
 import anyio
@@ -32,7 +35,7 @@ from asyncsweep.core.events import (
 from asyncsweep.errors import ConfigError, TrialError
 from asyncsweep.executors.names import new_worker
 from asyncsweep.executors.outcome import built, event_of, value_in, verdict_in
-from asyncsweep.executors.values import attr_of, domain_of, own
+from asyncsweep.executors.values import attr_of, domain_of, own_values
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
 from asyncsweep.worker import outcome as ends
 from asyncsweep.worker.current import CURRENT
@@ -40,6 +43,8 @@ from asyncsweep.worker.port import Steps
 from asyncsweep.worker.trial import Trial
 
 _TURN_S = 0.001
+# A trial that reports without a pause must not fill the memory.
+_MOST_UNTOLD = 64
 
 
 class InlineExecutor:
@@ -50,15 +55,18 @@ class InlineExecutor:
 
     def __init__(self) -> None:
         self._jobs: deque[Job] = deque()
-        self._ports: dict[JobId, _InlinePort] = {}
-        self._scopes: dict[JobId, anyio.CancelScope] = {}
-        self._to_kill: set[JobId] = set()
+        self._running: dict[tuple[int, int], tuple[anyio.CancelScope, _InlinePort]] = {}
+        self._to_kill: set[tuple[int, int]] = set()
         self._idle: list[anyio.Event] = []
-        self._returning = 0
+        self._untold: list[Event] = []
+        self._n_telling = 0
+        self._n_aside = 0
+        self._turn_ends = 0.0
 
     @asynccontextmanager
     async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
-        self._setup = setup
+        self._metrics = setup.objective.metrics
+        self._folders = setup.folders
         self._inbox = inbox
         self._verdicts = None if setup.verdicts is None else Steps(*setup.verdicts.parts)
         assert setup.call is not None
@@ -70,6 +78,8 @@ class InlineExecutor:
         self._call = setup.call
         self._host_is_cancelled = _cancellation_of_this_task()
         self._jobs.clear()
+        self._untold.clear()
+        self._turn_ends = time.monotonic() + _TURN_S
         fault = built(self._call)
         async with anyio.create_task_group() as tasks:
             for _ in range(setup.slots):
@@ -82,26 +92,77 @@ class InlineExecutor:
 
     def launch(self, job: Job) -> None:
         self._jobs.append(job)
-        if len(self._jobs) > self._returning and self._idle:
-            self._idle.pop().set()
+        if not self._n_telling:  # else the runner that tells sees to it
+            self._wake()
 
     def kill(self, job: JobId, grace_s: float) -> None:
+        self._tell()  # it may have ended
         for queued in self._jobs:
             if (queued.trial, queued.attempt) == job:
                 self._jobs.remove(queued)
                 self._inbox.post(Killed(*job))
                 return
-        scope = self._scopes.get(job)
-        if scope is None:
+        running = self._running.get(job)
+        if running is None:
             self._inbox.post(Killed(*job))
         else:
             self._to_kill.add(job)
-            scope.cancel()
+            running[0].cancel()
 
     def answer(self, job: JobId, answer: Answer) -> None:
-        port = self._ports.get(job)
-        if port is not None:
-            port.answered(answer)
+        running = self._running.get(job)
+        if running is not None:
+            running[1].answered(answer)
+
+    # -- what is told, and when ---------------------------------------------------------------------------------------
+
+    def say(self, event: Event) -> None:
+        """Take what an attempt says; it is told before another task gets its turn."""
+        self._untold.append(event)
+        if len(self._untold) >= _MOST_UNTOLD:
+            self._tell()
+
+    def say_now(self, event: Event) -> None:
+        """Tell what an attempt says, and all that was said before."""
+        self._untold.append(event)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._untold:
+            events, self._untold = self._untold, []
+            self._n_telling += 1
+            try:
+                self._inbox.post(*events)
+            finally:
+                self._n_telling -= 1
+
+    @types.coroutine
+    def _telling(self, objective: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+        """Run an objective; whenever it waits, all that was said is told before that. As `yield from` does it, step by step."""
+        step = partial(objective.send, None)
+        while True:
+            try:
+                waits_for = step()
+            except StopIteration as end:
+                return end.value
+            self._tell()
+            self._wake()
+            try:
+                sent = yield waits_for
+            except GeneratorExit:
+                objective.close()
+                raise
+            except BaseException as error:  # also a cancellation: it is for the objective
+                step = partial(objective.throw, error)
+            else:
+                step = partial(objective.send, sent)
+
+    def _wake(self) -> None:
+        """Have one more runner look for jobs, when there are any that no runner comes to by itself."""
+        if self._jobs and self._idle and not self._n_aside:
+            self._idle.pop().set()
+
+    # -- the runners --------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
         while True:
@@ -110,62 +171,67 @@ class InlineExecutor:
 
     async def _work(self, scope: anyio.CancelScope) -> None:
         """Run jobs until one is killed: then this scope is used up."""
-        turn_ends = time.monotonic() + _TURN_S
         while True:
+            if not self._jobs:
+                self._tell()  # which may bring the next
             while not self._jobs:
-                wake = anyio.Event()
-                self._idle.append(wake)
-                try:
-                    await wake.wait()
-                finally:
-                    if wake in self._idle:
-                        self._idle.remove(wake)
-                turn_ends = time.monotonic() + _TURN_S
+                await self._woken()
             job = self._jobs.popleft()
-            job_id = JobId(job.trial, job.attempt)
-            self._scopes[job_id] = scope
-            event = await self._attempt(job, job_id)
-            del self._scopes[job_id]
-            self._post(event)
-            if job_id in self._to_kill:
-                self._to_kill.remove(job_id)
+            attempt = (job.trial, job.attempt)  # it equals a `JobId`, which takes longer to make
+            event = await self._attempt(job, attempt, scope)
+            self.say(event)
+            if attempt in self._to_kill:
+                self._to_kill.remove(attempt)
                 if not isinstance(event, Killed):
-                    self._post(Killed(*job_id))
+                    self.say(Killed(*attempt))
+                self._tell()
                 return
-            if time.monotonic() > turn_ends:
-                await anyio.lowlevel.checkpoint()
-                turn_ends = time.monotonic() + _TURN_S
+            if time.monotonic() > self._turn_ends:
+                self._tell()
+                await self._step_aside()
 
-    def _post(self, event: Event) -> None:
-        self._returning += 1
+    async def _woken(self) -> None:
+        wake = anyio.Event()
+        self._idle.append(wake)
         try:
-            self._inbox.post(event)
+            await wake.wait()
         finally:
-            self._returning -= 1
+            if wake in self._idle:
+                self._idle.remove(wake)
+        self._turn_ends = time.monotonic() + _TURN_S
 
-    async def _attempt(self, job: Job, job_id: JobId) -> Event:
-        setup = self._setup
-        port = self._ports[job_id] = _InlinePort(self._inbox, job_id, setup.folders)
-        trial = Trial(port, job.trial, job.attempt, own(job.params), setup.objective.metrics, self._verdicts)
-        token = CURRENT.set(trial)
-        self._inbox.post(Started(job.trial, job.attempt))
+    async def _step_aside(self) -> None:
+        self._n_aside += 1
         try:
-            returned = await self._call(trial)
+            await anyio.lowlevel.checkpoint()
+        finally:
+            self._n_aside -= 1
+        self._turn_ends = time.monotonic() + _TURN_S
+
+    async def _attempt(self, job: Job, attempt: tuple[int, int], scope: anyio.CancelScope) -> Event:
+        port = _InlinePort(self, attempt, self._folders)
+        self._running[attempt] = (scope, port)
+        trial = Trial(port, job.trial, job.attempt, own_values(job.params), self._metrics, self._verdicts)
+        token = CURRENT.set(trial)
+        self.say(Started(job.trial, job.attempt))
+        try:
+            returned = await self._telling(self._call(trial))
         except Exception as error:  # whatever an objective raises becomes data of its trial
-            outcome = ends.raised(error)
+            outcome = ends.raised(_beyond_telling(error))
         except BaseException as error:
             cancelled, must_pass = _kinds(error)
-            if cancelled and job_id in self._to_kill:
+            if cancelled and attempt in self._to_kill:
                 return Killed(job.trial, job.attempt)
             if must_pass or (cancelled and self._is_ending()):
+                self._tell()  # what ended before is known
                 raise
-            outcome = ends.raised(error)  # sys.exit, or a cancellation that is the objective's own
+            outcome = ends.raised(_beyond_telling(error))  # sys.exit, or a cancellation that is the objective's own
         else:
-            outcome = ends.finished(returned, setup.objective.metrics)
+            outcome = ends.finished(returned, self._metrics)
         finally:
-            del self._ports[job_id]
+            del self._running[attempt]
             CURRENT.reset(token)
-        return event_of(job_id, outcome)
+        return event_of(attempt, outcome)
 
     def _is_ending(self) -> bool:
         """Whether a cancellation is the sweep's, not the objective's own."""
@@ -187,6 +253,12 @@ def _cancellation_of_this_task() -> Callable[[], bool]:
     return lambda: task is not None and task.cancelling() > 0
 
 
+def _beyond_telling(error: BaseException) -> BaseException:
+    """The error, without the frame of `_telling` in its traceback, which is no user's business."""
+    frames = error.__traceback__
+    return error if frames is None else error.with_traceback(frames.tb_next or frames)
+
+
 def _kinds(error: BaseException) -> tuple[bool, bool]:
     """Whether an exception, or one of its group, is a cancellation; and whether it is Ctrl-C, which nobody may swallow."""
     if isinstance(error, BaseExceptionGroup):
@@ -196,10 +268,10 @@ def _kinds(error: BaseException) -> tuple[bool, bool]:
 
 
 class _InlinePort:
-    """Posts straight into the inbox. An answer that is there when `post` returns needs no waiting."""
+    """Says things to the executor. An answer that is there when `say_now` returns needs no waiting."""
 
-    def __init__(self, inbox: Inbox, job: JobId, folders: str) -> None:
-        self._inbox = inbox
+    def __init__(self, executor: InlineExecutor, job: tuple[int, int], folders: str) -> None:
+        self._executor = executor
         self._job = job
         self._folders = folders
         self._answers: dict[int | str, Answer] = {}
@@ -215,27 +287,27 @@ class _InlinePort:
             question.is_answered.set()
 
     def report(self, step: int, value: float, metrics: dict[str, float] | None) -> None:
-        self._inbox.post(Reported(*self._job, step, value, metrics))
+        self._executor.say(Reported(*self._job, step, value, metrics))
 
     def verdict(self, step: int) -> bool:
-        self._inbox.post(VerdictAsked(*self._job, step))
+        self._executor.say_now(VerdictAsked(*self._job, step))
         return verdict_in(self._taken(step, "should_prune"))
 
     async def verdict_async(self, step: int) -> bool:
         return verdict_in(await self._asked(step, VerdictAsked(*self._job, step)))
 
     def suggest(self, name: str, domain: dict[str, Any]) -> Any:
-        self._inbox.post(ParamAsked(*self._job, name, domain_of(name, domain)))
+        self._executor.say_now(ParamAsked(*self._job, name, domain_of(name, domain)))
         return value_in(self._taken(name, f"suggest_{domain['type']}"))
 
     async def suggest_async(self, name: str, domain: dict[str, Any]) -> Any:
         return value_in(await self._asked(name, ParamAsked(*self._job, name, domain_of(name, domain))))
 
     def set_attr(self, key: str, value: Any) -> None:
-        self._inbox.post(AttrSet(*self._job, key, attr_of(key, value)))
+        self._executor.say(AttrSet(*self._job, key, attr_of(key, value)))
 
     def set_constraint(self, name: str, value: float) -> None:
-        self._inbox.post(ConstraintSet(*self._job, name, value))
+        self._executor.say(ConstraintSet(*self._job, name, value))
 
     def folder(self) -> str:
         return self._folders
@@ -252,7 +324,7 @@ class _InlinePort:
         """The answer; whoever asks while the same question is open waits for the same answer: there is only one."""
         question = self._waiting.get(key)
         if question is None:
-            self._inbox.post(asking)
+            self._executor.say_now(asking)
             if key in self._answers:
                 return self._answers.pop(key)
             question = self._waiting[key] = _Question()

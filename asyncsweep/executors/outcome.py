@@ -7,14 +7,14 @@ from asyncsweep.core.events import Event, Failed, Finished, Pruned
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.errors import TrialError
 from asyncsweep.executors.values import own
-from asyncsweep.hooks.contracts import Answer, JobId
+from asyncsweep.hooks.contracts import Answer
 from asyncsweep.wire.messages import FAILED, FINISHED
 from asyncsweep.worker.objective import Call
 from asyncsweep.worker.outcome import Outcome, describe
 
 
-def event_of(job: JobId, outcome: Outcome) -> Event:
-    """Finished, Failed or Pruned."""
+def event_of(job: tuple[int, int], outcome: Outcome) -> Event:
+    """Finished, Failed or Pruned; `job` is the trial and its attempt."""
     tag, payload = outcome
     if tag == FINISHED:
         return Finished(*job, payload)

@@ -48,4 +48,12 @@ def own(value: Any) -> Any:
     return value
 
 
+def own_values(values: dict[str, Any]) -> dict[str, Any]:
+    """The same dict, where its values are no lists or dicts; else `own`."""
+    for value in values.values():
+        if type(value) in _CONTAINERS:
+            return {key: own(item) for key, item in values.items()}
+    return values
+
+
 _CONTAINERS = (list, dict)

@@ -21,6 +21,7 @@ LESS: dict[str, str] = {}
 MOST: dict[str, int] = {}
 _BACKEND = os.environ.get("ASYNCSWEEP_BENCH_BACKEND", "asyncio")
 _PRUNERS = {"none": None, "median": "median", "asha": named("asha", min_resource=1, reduction_factor=4)}
+_IN_LOOP = 8
 _NOOP = Evaluating(objectives.noop)
 
 
@@ -87,5 +88,5 @@ def _run(objective: Any, workers: int, durable: bool, **settings: Any) -> _Ran:
 
 
 def _sweep(objective: Any, workers: int, folder: str | None, **settings: Any) -> Sweep:
-    where: dict[str, Any] = {"executor": "process", "concurrency": workers} if workers else {}
+    where: dict[str, Any] = {"executor": "process", "concurrency": workers} if workers else {"concurrency": _IN_LOOP}
     return Sweep(objective, DOMAINS, sampler="random", directory=folder, **where, **settings)
