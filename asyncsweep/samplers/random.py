@@ -9,7 +9,7 @@ from asyncsweep.core.records import Direction
 from asyncsweep.hooks.contracts import FinishedTrial, Host, Params, TrialRef
 from asyncsweep.samplers import counter
 from asyncsweep.samplers.counter import SCALE
-from asyncsweep.space import Constant, Domain, Space
+from asyncsweep.space import Domain, Space
 
 
 class RandomSampler:
@@ -26,14 +26,11 @@ class RandomSampler:
         """Get ready to draw from the space."""
         self._space = space
         self._key = counter.key(seed)
-        drawn = (name for name, domain in space.domains.items() if not isinstance(domain, Constant))
-        self._place = {name: place for place, name in enumerate(drawn)}
 
     def ask(self, trial: TrialRef) -> Params:
         """One value for every active parameter."""
-        place = self._place
-        words = counter.words(self._key, trial.number, len(place))
-        return self._space.walk(lambda name, domain: domain.from_unit((words[place[name]] >> 11) * SCALE), trial.fixed)
+        words = counter.words(self._key, trial.number, self._space.dimensions)
+        return self._space.at([(word >> 11) * SCALE for word in words], trial.fixed)
 
     def tell(self, trial: FinishedTrial) -> None:
         """Nothing to learn."""

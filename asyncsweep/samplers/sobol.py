@@ -19,7 +19,7 @@ from asyncsweep.hooks.contracts import FinishedTrial, Host, Params, TrialRef
 from asyncsweep.samplers import counter
 from asyncsweep.samplers.counter import SCALE
 from asyncsweep.samplers.sobol_directions import BITS, direction_numbers
-from asyncsweep.space import Constant, Domain, Space
+from asyncsweep.space import Domain, Space
 
 _FLOAT_BITS = 53
 _LANE_BITS = 64
@@ -50,10 +50,8 @@ class SobolSampler:
         """Compute the direction numbers."""
         self._space = space
         self._key = counter.key(seed)
-        drawn = [name for name, domain in space.domains.items() if not isinstance(domain, Constant)]
-        self._place = {name: place for place, name in enumerate(drawn)}
-        self._columns, self._shift = _packed(len(drawn), self._key if self._scramble else None)
-        self._lanes = Struct(f"<{len(drawn)}Q")
+        self._columns, self._shift = _packed(space.dimensions, self._key if self._scramble else None)
+        self._lanes = Struct(f"<{space.dimensions}Q")
 
     def ask(self, trial: TrialRef) -> Params:
         """The trial's point, as values of every active parameter.
@@ -69,8 +67,7 @@ class SobolSampler:
             point ^= self._columns[code.bit_length() - 1]
             code ^= 1 << code.bit_length() - 1
         lanes = self._lanes.unpack(point.to_bytes(self._lanes.size, "little"))
-        place = self._place
-        return self._space.walk(lambda name, domain: domain.from_unit(lanes[place[name]] * SCALE), trial.fixed)
+        return self._space.at([lane * SCALE for lane in lanes], trial.fixed)
 
     def tell(self, trial: FinishedTrial) -> None:
         """Nothing to learn."""

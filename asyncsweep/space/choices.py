@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -91,9 +91,17 @@ class Categorical(_Choices, frozen=True, kw_only=True, tag="categorical"):
 
     def from_unit(self, u: float) -> Any:
         """The choice at `u` in [0, 1): each has the same share."""
-        choices = self.choices
-        index = int(u * len(choices))
-        return choices[index] if index < len(choices) else choices[-1]
+        return self.unit_map()(u)
+
+    def unit_map(self) -> Callable[[float], Any]:
+        """`from_unit` as a function that has worked out what does not depend on `u`: for who draws again and again."""
+        choices, count = self.choices, len(self.choices)
+
+        def at(u: float) -> Any:
+            index = int(u * count)
+            return choices[index] if index < count else choices[-1]
+
+        return at
 
     def grid(self, n: int) -> list[Any]:
         """All choices when there are at most `n`, else `n` of them spread over the list."""

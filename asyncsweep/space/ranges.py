@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any
 
@@ -124,20 +124,15 @@ class Float(_FloatBounds, frozen=True, kw_only=True, tag="float"):
 
     def from_unit(self, u: float) -> float:
         """The value at `u` in [0, 1): `low` at 0, uniform in value, in the logarithm, or over the points."""
-        low, high = self.low, self.high
-        if self.step is not None:
-            steps = self._steps(self.step)
-            return self._point(int(u * (steps + 1)), steps, self.step)
-        if self.log:
-            if u == 0.0:
-                return low
-            start, end = math.log(low), math.log(high)
-            exponent = start + u * (end - start)
-            # Rounding may push the exponent over `end`, where exp could overflow.
-            value = math.exp(exponent) if exponent < end else high
-        else:
-            value = low + u * (high - low)
-        return low if value < low else high if value > high else value
+        return self.unit_map()(u)
+
+    def unit_map(self) -> Callable[[float], float]:
+        """`from_unit` as a function that has worked out what does not depend on `u`: for who draws again and again."""
+        low, high, step = self.low, self.high, self.step
+        if step is not None:
+            steps = self._steps(step)
+            return lambda u: self._point(int(u * (steps + 1)), steps, step)
+        return _along_logarithm(low, high) if self.log else _along_line(low, high)
 
     def grid(self, n: int) -> list[float]:
         """At most `n` values spread evenly (in the logarithm with `log`), both ends among them when n > 1."""
@@ -157,6 +152,31 @@ class Float(_FloatBounds, frozen=True, kw_only=True, tag="float"):
     def _point(self, index: int, steps: int, step: float) -> float:
         # The last point is `high` itself, whatever rounding makes of low + steps * step.
         return self.high if index >= steps else self.low + index * step
+
+
+def _along_line(low: float, high: float) -> Callable[[float], float]:
+    width = high - low
+
+    def at(u: float) -> float:
+        value = low + u * width
+        return low if value < low else high if value > high else value
+
+    return at
+
+
+def _along_logarithm(low: float, high: float) -> Callable[[float], float]:
+    start, end = math.log(low), math.log(high)
+    span, exp = end - start, math.exp
+
+    def at(u: float) -> float:
+        if u == 0.0:
+            return low
+        exponent = start + u * span
+        # Rounding may push the exponent over `end`, where exp could overflow.
+        value = exp(exponent) if exponent < end else high
+        return low if value < low else high if value > high else value
+
+    return at
 
 
 class Int(_IntBounds, frozen=True, kw_only=True, tag="int"):
@@ -240,14 +260,27 @@ class Int(_IntBounds, frozen=True, kw_only=True, tag="int"):
         With `log`, u is uniform in the logarithm of [low - 0.5, high + 0.5] and the result is rounded to the nearest
         integer (the rule of Optuna's random sampler), so that `low` and `high` have their full share.
         """
-        low, high = self.low, self.high
-        if self.log:
-            start, end = math.log(low - 0.5), math.log(high + 0.5)
-            value = round(math.exp(start + u * (end - start)))
-        else:
-            step = self.step
-            value = low + int(u * ((high - low) // step + 1)) * step
-        return low if value < low else high if value > high else value
+        return self.unit_map()(u)
+
+    def unit_map(self) -> Callable[[float], int]:
+        """`from_unit` as a function that has worked out what does not depend on `u`: for who draws again and again."""
+        low, high, step = self.low, self.high, self.step
+        if not self.log:
+            count = (high - low) // step + 1
+
+            def at(u: float) -> int:
+                value = low + int(u * count) * step
+                return high if value > high else value
+
+            return at
+        start, end = math.log(low - 0.5), math.log(high + 0.5)
+        span, exp = end - start, math.exp
+
+        def at_log(u: float) -> int:
+            value = round(exp(start + u * span))
+            return low if value < low else high if value > high else value
+
+        return at_log
 
     def grid(self, n: int) -> list[int]:
         """All values when there are at most `n`, else at most `n` spread evenly, both ends among them when n > 1.

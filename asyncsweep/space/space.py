@@ -7,7 +7,7 @@ is active. A parameter is active when every parameter that its condition names i
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -34,7 +34,7 @@ class Space:
             together take more than 8 MiB.
     """
 
-    __slots__ = ("_conditional", "_drawn", "_template", "domains", "names")
+    __slots__ = ("_conditional", "_drawn", "_places", "_template", "_values_at", "domains", "names")
 
     domains: dict[str, Domain]
     """The domains by name, in declared order; not to be changed."""
@@ -62,11 +62,16 @@ class Space:
             name: domain.value if isinstance(domain, Constant) else None for name, domain in domains.items()
         }
         self._drawn = tuple((name, domain) for name, domain in domains.items() if not isinstance(domain, Constant))
+        self._values_at = tuple((name, domain.unit_map()) for name, domain in self._drawn)
+        self._places = {name: place for place, (name, _) in enumerate(self._drawn)}
 
     @classmethod
     def from_spec(cls, domains: Mapping[str, Domain]) -> Space:
         """The space of a `SweepSpec`, whose domains are all `Domain`s."""
         return cls(domains)
+
+    def __reduce__(self) -> tuple[Callable[[Mapping[str, Domain]], Space], tuple[dict[str, Domain]]]:
+        return Space.from_spec, (self.domains,)
 
     def __len__(self) -> int:
         return len(self.domains)
@@ -107,6 +112,26 @@ class Space:
             else:
                 params[name] = draw(name, domain)
         return params
+
+    @property
+    def dimensions(self) -> int:
+        """How many parameters are no constants."""
+        return len(self._drawn)
+
+    def at(self, point: Sequence[float], fixed: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The parameters at a point of the unit cube, as `walk` gives them.
+
+        Args:
+            point: For each parameter that is no constant, in declared order, where in [0, 1) it is; further numbers do not count.
+            fixed: As for `walk`.
+        """
+        if not self._conditional and not fixed:
+            params = self._template.copy()
+            for (name, value_at), u in zip(self._values_at, point, strict=False):
+                params[name] = value_at(u)
+            return params
+        places = self._places
+        return self.walk(lambda name, domain: domain.from_unit(point[places[name]]), fixed)
 
     def is_active(self, name: str, params: Mapping[str, Any]) -> bool:
         """Whether a trial with these parameters has the parameter; a condition on one that is missing does not hold.

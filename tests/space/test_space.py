@@ -315,3 +315,16 @@ def test_full_check_names_a_missing_parameter():
 
 def test_full_check_asks_for_no_inactive_parameter():
     assert conditional().check({"opt": "adam", "beta": 1}, partial=False) == {"opt": "adam", "beta": 1.0}
+
+
+@given(spaces(), st.data())
+def test_a_point_of_the_unit_cube_gives_what_a_walk_to_it_gives(space, data):
+    point = data.draw(
+        st.lists(st.floats(0, 1, exclude_max=True), min_size=space.dimensions, max_size=space.dimensions + 2)
+    )
+    drawn = [name for name, domain in space.domains.items() if not isinstance(domain, Constant)]
+    walked = space.walk(lambda name, domain: domain.from_unit(point[drawn.index(name)]))
+    assert space.at(point) == walked
+    assert list(space.at(point)) == list(walked)
+    fixed = dict(list(walked.items())[:1])
+    assert space.at([0.0] * len(point), fixed) == space.walk(lambda name, domain: domain.from_unit(0.0), fixed)
