@@ -69,8 +69,8 @@ _NEW = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 log = logging.getLogger("asyncsweep")
 
+_BESIDE_TRIALS = frozenset((READY, UNREADY, HELLO))
 _SAYS: dict[int, type[Event]] = {
-    REPORTED: Reported,
     VERDICT_ASKED: VerdictAsked,
     PARAM_ASKED: ParamAsked,
     ATTR_SET: AttrSet,
@@ -297,7 +297,12 @@ class WorkerProcess:
         for message in messages:
             tag = message[0]
             job = self._job
-            if tag in (READY, UNREADY, HELLO):
+            if tag == REPORTED and job is not None and len(message) > 1 and message[1] == self._secret:
+                report = _event(message, job, Reported)  # the most frequent one, by far
+                if report is None:
+                    raise _misshapen(message)
+                events.append(report)
+            elif tag in _BESIDE_TRIALS:
                 self._prepare(message)
             elif tag == SHUTDOWN:
                 self._leaves = True
@@ -334,7 +339,7 @@ class WorkerProcess:
                 return None
         event = _event(message, job, kind)
         if event is None:
-            raise StreamError(f"a message has a wrong shape: {reprlib.repr(message)}")
+            raise _misshapen(message)
         try:
             if isinstance(event, AttrSet):
                 event.value = attr_of(event.key, event.value)
@@ -347,7 +352,7 @@ class WorkerProcess:
     def _unkept(self, message: list[Any]) -> None:
         number = message[2] if len(message) == 3 else None
         if not isinstance(number, int) or not 0 < number < 1000:
-            raise StreamError(f"a message has a wrong shape: {reprlib.repr(message)}")
+            raise _misshapen(message)
         self._on_unkept(f"{self._log} cannot be written: {os.strerror(number)}")
 
     def _prepare(self, message: list[Any]) -> None:
@@ -360,7 +365,7 @@ class WorkerProcess:
             try:
                 self.fault = explained(msgspec.convert(message[1:], ErrorInfo), self._pass_env)
             except msgspec.ValidationError as error:
-                raise StreamError(f"a message has a wrong shape: {reprlib.repr(message)}") from error
+                raise _misshapen(message) from error
             if is_first and self._tasks is not None:  # a thread of what it has imported may keep it for ever
                 self._tasks.start_soon(self._kill_after, _EXIT_S)
         elif not self.was_ready:
@@ -439,6 +444,10 @@ def _event(message: list[Any], job: Job, kind: type[Event]) -> Event | None:
         return msgspec.convert([message[0], job.trial, job.attempt, *message[2:]], kind)
     except (msgspec.ValidationError, OverflowError, RecursionError):
         return None
+
+
+def _misshapen(message: list[Any]) -> StreamError:
+    return StreamError(f"a message has a wrong shape: {reprlib.repr(message)}")
 
 
 def _garbage(message: list[Any], job: Job) -> Event:

@@ -52,7 +52,7 @@ class Link:
         self._lock = threading.Lock()
         self._dirty = threading.Event()
         self._flusher: threading.Thread | None = None
-        self._pid = os.getpid()
+        self._is_forked = False
         self._is_handed_over = False
         os.register_at_fork(after_in_child=self._forked)
 
@@ -126,13 +126,12 @@ class Link:
             return  # the controller is gone: the next send of the main thread tells
 
     def _forked(self) -> None:
-        if self._is_handed_over:
-            self._pid = os.getpid()
-        else:
+        if not self._is_handed_over:
+            self._is_forked = True
             self._sock.close()
 
     def _check_process(self) -> None:
-        if os.getpid() != self._pid:
+        if self._is_forked:
             raise TrialError(
                 "this process was forked within a trial: report from the process that runs the script or objective"
             )
