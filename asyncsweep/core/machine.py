@@ -108,6 +108,14 @@ class Machine:
         Raises:
             InvalidTransition: With the story of the trial or sweep.
         """
+        phase, kind = self.course.phase, type(event)
+        if (
+            kind in _NEVER_ILLEGAL
+            and phase is not _NEW
+            and event.seq == self.seq + 1
+            and event.at >= self.life.at  # which NaN is not
+        ):
+            return  # nearly all there are
         complaint = self._complaint(event)
         if complaint is not None:
             raise InvalidTransition(f"{type(event).__name__} cannot happen: {complaint}", self.story(event))
@@ -202,14 +210,11 @@ class Machine:
             return None if self.phase is _NEW else "a snapshot stands at the beginning"
         if event.seq != self.seq + 1:
             return f"its seq is {event.seq}, the next one is {self.seq + 1}"
-        if not event.at >= self.life.at:  # which NaN is not
+        if not event.at >= self.life.at:
             return f"its time {event.at} is before {self.life.at}"
         phase, kind = self.course.phase, type(event)
-        if phase is not _NEW:  # the most frequent ones first
-            if kind in _NEVER_ILLEGAL:
-                return None
-            if kind in ANSWERS:
-                return None if phase is _FINISHED else self.life.questions.complaint(event)
+        if phase is not _NEW and kind in ANSWERS:
+            return None if phase is _FINISHED else self.life.questions.complaint(event)
         if kind not in self._moves:
             return "the machine does not know this type of event"
         if (phase is _NEW) != (kind is ev.SweepOpened):

@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import anyio
 
 from asyncsweep.core import effects as ef
+from asyncsweep.core.effects import Publish
 from asyncsweep.core.events import Event, Reported, Started
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine, Phase
@@ -77,7 +78,6 @@ class Driver:
         self.fault: BaseException | None = None
         self.ended = anyio.Event()
         self.timers = timers or Timers(self.post)
-        self.search: Search
         self.executor: Executor
         self._journal = journal
         self._on_batch = on_batch
@@ -94,12 +94,7 @@ class Driver:
         self._dirty = anyio.Event()
         self._watch = watch
         self._waits_for_sync = waits_for_sync
-        self._at_once: dict[type[ef.Effect], Callable[[Any], None]] = {
-            ef.Ask: lambda effect: self.search.ask(effect),
-            ef.Suggest: lambda effect: self.search.suggest(effect),
-            ef.Judge: lambda effect: self.search.judge(effect),
-            ef.Tell: lambda effect: self.search.tell(effect.trial),
-        }
+        self._at_once: dict[type[ef.Effect], Callable[[Any], None]] = {}
         self._later: dict[type[ef.Effect], Callable[[Any], None]] = {
             ef.Launch: self._launch,
             ef.AnswerVerdict: self._answer,
@@ -109,6 +104,16 @@ class Driver:
             ef.CancelTimer: lambda effect: self.timers.cancel(effect.trial, effect.attempt),
             ef.Finish: self._finish,
         }
+
+    @property
+    def search(self) -> Search:
+        """Who answers for the sampler and the pruner; to be set before anything happens."""
+        return self._search
+
+    @search.setter
+    def search(self, search: Search) -> None:
+        self._search = search
+        self._at_once |= {ef.Ask: search.ask, ef.Suggest: search.suggest, ef.Judge: search.judge, ef.Tell: search.tell}
 
     def post(self, *events: Event) -> None:
         """Take events and handle them, and all that follows at once, before returning. On the loop's thread alone."""
@@ -193,7 +198,7 @@ class Driver:
 
     def _drain(self, at: float) -> None:
         """Handle everything in the inbox, and what is answered at once. All of one wake-up happens at one time."""
-        machine, journal, inbox = self.machine, self._journal, self._inbox
+        machine, journal, inbox, watch = self.machine, self._journal, self._inbox, self._watch
         at_once, outside, updates = self._at_once, self._outside, self._updates
         while inbox:
             event = inbox.popleft()
@@ -209,14 +214,14 @@ class Driver:
                 if type(event) not in _UNHURRIED or at - self._written_at > _WRITTEN_AFTER_S:
                     self._must_write = True
             effects = machine.handle(event)
-            if self._watch is not None:
-                self._watch.see(event, effects)
+            if watch is not None:
+                watch.see(event, effects)
             for effect in effects:
                 kind = type(effect)
-                if kind is ef.Publish:
+                if kind is Publish:
                     updates.append(effect.update)  # type: ignore[attr-defined]
-                elif kind in at_once:
-                    at_once[kind](effect)
+                elif (carry_out := at_once.get(kind)) is not None:
+                    carry_out(effect)
                 else:
                     outside.append(effect)
 

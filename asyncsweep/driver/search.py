@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from asyncsweep.core.effects import Ask, Judge, Suggest
+from asyncsweep.core.effects import Ask, Judge, Suggest, Tell
 from asyncsweep.core.events import Event, TellFailed
 from asyncsweep.core.records import TrialRecord
 from asyncsweep.errors import PluginError
@@ -149,7 +149,8 @@ class Search:
         assert self._pruner is not None  # workers ask for no verdict without one
         self._pruner.judge(effect.trial, effect.attempt, effect.step)
 
-    def tell(self, number: int) -> None:
+    def tell(self, effect: Tell) -> None:
+        number = effect.trial
         trial = self._trials[number] if number >= 0 else self._history[-1 - number]
         self._sampler.tell(trial)
         if self._is_apart:

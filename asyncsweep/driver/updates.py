@@ -27,7 +27,7 @@ class Watcher:
     """
 
     def __init__(self, buffered: int = BUFFERED) -> None:
-        self._updates: deque[Update] = deque()
+        self._updates: deque[Update] = deque(maxlen=buffered)
         self._buffered = buffered
         self._skipped = 0
         self.closed = False
@@ -36,10 +36,10 @@ class Watcher:
         self._taken: deque[Update] = deque()
 
     def put(self, updates: Sequence[Update]) -> None:
+        beyond = len(self._updates) + len(updates) - self._buffered
+        if beyond > 0:
+            self._skipped += beyond
         self._updates.extend(updates)
-        while len(self._updates) > self._buffered:
-            self._updates.popleft()
-            self._skipped += 1
         if self._is_waited_for:
             self._is_waited_for = False
             self._ready.set()

@@ -42,7 +42,7 @@ Host = Literal["inline", "thread", "process"]
 Params = dict[str, Any]
 
 
-class TrialRef(NamedTuple):
+class TrialRef(msgspec.Struct, frozen=True):
     """A trial that needs parameters: its number (from 0) and those that are fixed."""
 
     number: int
@@ -183,7 +183,7 @@ class JobId(NamedTuple):
     attempt: int
 
 
-class Job(NamedTuple):
+class Job(msgspec.Struct, frozen=True):
     """An attempt to start, on a worker that the executor announced with `WorkerJoined`."""
 
     trial: int

@@ -45,7 +45,8 @@ _LENGTH = struct.Struct("<I")
 _UNSYNCED = struct.Struct("<Q")
 _MARK = 0xFFFFFFFF
 MARK_BYTES = _PREFIX.size + _UNSYNCED.size
-_encoder = msgspec.msgpack.Encoder()
+_pack_prefix = _PREFIX.pack
+_encode = msgspec.msgpack.Encoder().encode
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(reduce(or_, EVENTS))
 
 
@@ -104,11 +105,19 @@ def encode(event: Event) -> bytes:
         OverflowError: An integer has more than 64 bits.
         ValueError: The record is larger than the limit.
     """
-    payload = _encoder.encode(event)
+    record = bytearray()
+    encode_into(record, event)
+    return bytes(record)
+
+
+def encode_into(records: bytearray, event: Event) -> None:
+    """Append a record. It raises what `encode` does, and has appended nothing then."""
+    payload = _encode(event)
     length = len(payload)
     if length > RECORD_LIMIT_BYTES:
         raise ValueError(f"a {type(event).__name__} of {length} bytes is over the limit of {RECORD_LIMIT_BYTES}")
-    return _PREFIX.pack(length, crc32(payload, length)) + payload
+    records += _pack_prefix(length, crc32(payload, length))
+    records += payload
 
 
 def decode(data: bytes, path: str, take: Callable[[Event], object] | None = None) -> Content:

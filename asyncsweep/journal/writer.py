@@ -74,7 +74,7 @@ class Journal:
         Raises:
             TypeError, OverflowError, ValueError: It holds a value that cannot be stored; nothing was added.
         """
-        self._pending += layout.encode(event)
+        layout.encode_into(self._pending, event)
         self.seq = event.seq
 
     def commit(self) -> bool:

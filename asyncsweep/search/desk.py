@@ -5,6 +5,7 @@ Whatever they raise becomes the event that says so, and what they give is checke
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from asyncsweep.core.events import (
@@ -108,26 +109,21 @@ class Desk:
 
     def tell(self, trial: TrialRecord) -> Event | None:
         """Tell of a final trial; None when all went well. A fault of the one keeps nothing from the other."""
-        faults = []
-        for told in (self._feed_last, self._tell, self._finish):
-            try:
-                told(trial)
-            except Exception as error:
-                part = self._sampler if told == self._tell else self._pruning.pruner if self._pruning else None
-                faults.append(_info(error, part))
-        return TellFailed(trial.number, faults[0]) if faults else None
-
-    def _feed_last(self, trial: TrialRecord) -> None:
-        if self._pruning is not None:
-            self._pruning.feed_last(trial)
-
-    def _tell(self, trial: TrialRecord) -> None:
+        pruning = self._pruning
+        if pruning is None:
+            return self._told(self._sampler.tell, trial, self._sampler)
+        faults = [self._told(pruning.feed_last, trial, pruning.pruner)]
         if self._sampler is not None:
-            self._sampler.tell(trial)
+            faults.append(self._told(self._sampler.tell, trial, self._sampler))
+        faults.append(self._told(pruning.finish, trial, pruning.pruner))
+        return next((fault for fault in faults if fault is not None), None)
 
-    def _finish(self, trial: TrialRecord) -> None:
-        if self._pruning is not None:
-            self._pruning.finish(trial)
+    def _told(self, tell: Callable[[TrialRecord], None], trial: TrialRecord, part: object) -> Event | None:
+        try:
+            tell(trial)
+        except Exception as error:
+            return TellFailed(trial.number, _info(error, part))
+        return None
 
     def pending(self, trial: TrialRecord) -> Event | None:
         """Tell of a trial that an earlier sampler was asked for, and that is not final; None when all went well."""
