@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -19,8 +20,30 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.fixture(params=["asyncio", "trio"])
 def anyio_backend(request: pytest.FixtureRequest) -> str:
-    """Async tests (`@pytest.mark.anyio`) run once on each event loop."""
+    """Async tests (`@pytest.mark.anyio`) run once on each event loop; see also `pytest_collection_modifyitems`."""
     return str(request.param)
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is marked `any_loop` runs on asyncio; `make test-deep` runs it on trio, too."""
+    for item in items:
+        if item.get_closest_marker("any_loop") and item.get_closest_marker("each_loop") is None:
+            if isinstance(item, pytest.Function) and "trio" in _loop_of(item):
+                item.add_marker(pytest.mark.deep)
+
+
+def _loop_of(item: pytest.Function) -> str:
+    return str(item.callspec.params.get("anyio_backend", "")) if hasattr(item, "callspec") else ""
+
+
+@pytest.fixture(scope="module")
+def little_to_collect() -> Iterator[None]:
+    """A collection of garbage looks at what the test makes alone, not at thousands of tests and all that they import."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -353,6 +353,7 @@ LATER = [
 ]
 
 
+@pytest.mark.any_loop
 @pytest.mark.anyio
 @pytest.mark.parametrize(("build", "message"), LATER, ids=numbered(LATER))
 async def test_what_only_starting_can_tell_is_refused_before_the_first_trial_and_leaves_nothing(

@@ -152,6 +152,7 @@ async def test_an_interrupted_sweep_goes_on_as_if_nothing_had_happened(
     assert story(resumed) == undisturbed
 
 
+@pytest.mark.any_loop
 @pytest.mark.parametrize("sampler", ["tpe", "cmaes"])
 async def test_a_killed_sampler_host_changes_nothing(sampler: str) -> None:
     async def kill_host(trial: sw.Trial, step: int) -> None:
@@ -281,6 +282,7 @@ async def test_what_a_pruner_learns_for_itself_is_learnt_again_by_the_next_one(p
         assert undisturbed.counts[sw.State.PRUNED] > 5
 
 
+@pytest.mark.any_loop
 async def test_an_optuna_sampler_without_a_seed_is_refused() -> None:
     chosen = {**settings("tpe", None, 1), "n_trials": 2}
     with pytest.raises(sw.ConfigError, match=r"needs a seed of its own: TPESampler\(seed=1\)"):
@@ -288,6 +290,7 @@ async def test_an_optuna_sampler_without_a_seed_is_refused() -> None:
     await sw.Sweep(objective(1), **{**chosen, "sampler": optuna.samplers.TPESampler(seed=1)}).run()
 
 
+@pytest.mark.any_loop
 @pytest.mark.parametrize(
     "pruner", [optuna.pruners.HyperbandPruner(), optuna.pruners.SuccessiveHalvingPruner()], ids=["hyperband", "asha"]
 )

@@ -122,6 +122,7 @@ async def test_a_resumed_grid_repeats_no_point(tmp_path: Path) -> None:
     assert (len(points), len(set(points)), result.reason) == (8, 8, "space exhausted")
 
 
+@pytest.mark.any_loop
 async def test_a_resumed_tpe_does_not_repeat_its_first_draws(tmp_path: Path) -> None:
     await sweep(tmp_path, sampler="tpe", n_trials=4).run()
     result = await sw.Sweep.resume(tmp_path, square, n_trials=8)
@@ -188,6 +189,7 @@ async def test_too_many_failures_can_be_resumed_with_a_higher_limit(tmp_path: Pa
     assert [t.state.value for t in result.trials] == ["FAILED"] * 2 + ["COMPLETE"] * 3
 
 
+@pytest.mark.any_loop
 async def test_a_sampler_object_must_be_given_again(tmp_path: Path) -> None:
     await sweep(tmp_path, sampler=optuna.samplers.RandomSampler(), n_trials=1).run()
     with pytest.raises(sw.ConfigError, match=r"made with an object \(RandomSampler\), .* give sampler=\.\.\."):
@@ -196,6 +198,7 @@ async def test_a_sampler_object_must_be_given_again(tmp_path: Path) -> None:
     assert len(result.trials) == 2
 
 
+@pytest.mark.any_loop
 async def test_a_pruner_object_must_be_given_again(tmp_path: Path) -> None:
     await sweep(tmp_path, pruner=optuna.pruners.MedianPruner(), n_trials=1).run()
     with pytest.raises(sw.ConfigError, match=r"made with an object \(MedianPruner\), .* give pruner=\.\.\."):

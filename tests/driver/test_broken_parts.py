@@ -15,67 +15,10 @@ import pytest
 import asyncsweep as sw
 from asyncsweep.core.events import Started, WorkerJoined
 from asyncsweep.executors.inline import InlineExecutor
-from asyncsweep.pruners.percentile import MedianPruner
-from asyncsweep.samplers.random import RandomSampler
+from tests.parts import Broken, BrokenPruner
 from tests.small_objectives import SPACE, curve, square
 
 pytestmark = pytest.mark.anyio
-
-
-class Broken(RandomSampler):
-    """A sampler that does something else at some trials, here or in the host.
-
-    Args:
-        where: The method that is broken.
-        how: What it does instead: raises, dies, or returns this.
-        at: The trials at which it does so.
-        host: Where it lives.
-    """
-
-    def __init__(self, where: str, how: Any, at: Sequence[int] = (2,), host: str = "inline") -> None:
-        self.where, self.how, self.at = where, how, at
-        self.host = host  # type: ignore[assignment, misc]
-
-    def _broken(self, method: str, number: int) -> bool:
-        if self.where != method or number not in self.at:
-            return False
-        if self.how == "die":
-            os._exit(3)
-        if self.how == "raise":
-            raise ValueError("broken here")
-        return True
-
-    def ask(self, trial: Any) -> Any:
-        return self.how if self._broken("ask", trial.number) else super().ask(trial)
-
-    def tell(self, trial: Any) -> None:
-        self._broken("tell", trial.number)
-
-    def suggest(self, trial: Any, name: str, domain: Any) -> Any:
-        return self.how if self._broken("suggest", trial.number) else super().suggest(trial, name, domain)
-
-
-class BrokenPruner(MedianPruner):
-    """Raises or dies when it judges trial 7."""
-
-    def __init__(self, where: str, how: str, host: str = "inline") -> None:
-        super().__init__()
-        self.where, self.how = where, how
-        self.host = host  # type: ignore[assignment, misc]
-
-    def judge(self, trial: int, step: int) -> bool:
-        self._break("judge", trial)
-        return super().judge(trial, step)
-
-    def finish(self, trial: Any) -> None:
-        self._break("finish", trial.number)
-        super().finish(trial)
-
-    def _break(self, where: str, trial: int) -> None:
-        if where == self.where and trial == 7:
-            if self.how == "die":
-                os._exit(3)
-            raise ValueError("broken here")
 
 
 def states(result: sw.Result) -> list[str]:
@@ -99,6 +42,7 @@ HOSTS = pytest.mark.parametrize("host", ["inline", "process"])
 GARBAGE = [None, 5, [], {}, {"x": "a"}, {"x": 7.0}, {"y": 0.5}, {"x": math.nan}, {"x": 0.5, "z": 1}, {"x": object()}]
 
 
+@pytest.mark.any_loop
 @HOSTS
 async def test_a_sampler_that_raises_fails_its_trial_alone(host: str) -> None:
     result, failed = await run(sampler=Broken("ask", "raise", host=host))
@@ -112,11 +56,13 @@ async def test_a_sampler_that_answers_with_garbage_fails_its_trial_alone() -> No
         assert (states(result), len(failed)) == (["COMPLETE", "COMPLETE", "FAILED", "COMPLETE"], 1)
 
 
+@pytest.mark.any_loop
 async def test_a_sampler_in_the_host_that_answers_with_garbage_fails_its_trials_alone() -> None:
     result, failed = await run(sampler=Broken("ask", {"x": 7.0}, at=(1, 3), host="process"), n_trials=5)
     assert (states(result), len(failed)) == (["COMPLETE", "FAILED", "COMPLETE", "FAILED", "COMPLETE"], 2)
 
 
+@pytest.mark.any_loop
 @HOSTS
 async def test_a_sampler_that_always_raises_ends_the_sweep_after_three_times(host: str) -> None:
     with pytest.raises(sw.PluginError, match="ValueError: broken here") as caught:
@@ -124,12 +70,14 @@ async def test_a_sampler_that_always_raises_ends_the_sweep_after_three_times(hos
     assert isinstance(caught.value.result, sw.Result) and states(caught.value.result) == ["FAILED"] * 3
 
 
+@pytest.mark.any_loop
 @HOSTS
 async def test_a_sampler_that_raises_when_it_is_told_harms_no_trial(host: str) -> None:
     result, failed = await run(sampler=Broken("tell", "raise", host=host))
     assert (states(result), failed) == (["COMPLETE"] * 5, ["sampler.tell: ValueError: broken here (in Broken)"])
 
 
+@pytest.mark.any_loop
 @HOSTS
 @pytest.mark.parametrize("how", ["raise", 7.0, "a"])
 async def test_a_sampler_that_cannot_suggest_fails_the_trial_that_asked(host: str, how: Any) -> None:
@@ -147,11 +95,13 @@ async def test_a_sampler_that_dies_at_every_ask_ends_the_sweep_clearly() -> None
     assert states(caught.value.result)[:2] == ["COMPLETE", "COMPLETE"]
 
 
+@pytest.mark.any_loop
 async def test_a_sampler_that_dies_when_it_is_told_ends_the_sweep_clearly() -> None:
     with pytest.raises(sw.PluginError, match="exit code 3"):
         await run(sampler=Broken("tell", "die", host="process"))
 
 
+@pytest.mark.any_loop
 async def test_a_sampler_that_dies_while_it_is_opened_is_a_plugin_error() -> None:
     class Dying(Broken):
         def open(self, *_: Any) -> None:
@@ -161,6 +111,7 @@ async def test_a_sampler_that_dies_while_it_is_opened_is_a_plugin_error() -> Non
         await run(sampler=Dying("", "", host="process"))
 
 
+@pytest.mark.any_loop
 @HOSTS
 async def test_a_sampler_that_cannot_be_opened_is_a_plugin_error(host: str) -> None:
     class Closed(Broken):
@@ -171,6 +122,7 @@ async def test_a_sampler_that_cannot_be_opened_is_a_plugin_error(host: str) -> N
         await run(sampler=Closed("", "", host=host))
 
 
+@pytest.mark.any_loop
 @HOSTS
 @pytest.mark.parametrize("where", ["judge", "finish"])
 async def test_a_pruner_that_raises_lets_the_trial_go_on(host: str, where: str) -> None:
@@ -181,6 +133,7 @@ async def test_a_pruner_that_raises_lets_the_trial_go_on(host: str, where: str) 
         assert states(result)[7] == "COMPLETE"
 
 
+@pytest.mark.any_loop
 async def test_a_pruner_that_dies_ends_the_sweep_clearly() -> None:
     with pytest.raises(sw.PluginError, match="exit code 3"):
         await run(curve, pruner=BrokenPruner("judge", "die", "process"), n_trials=12)

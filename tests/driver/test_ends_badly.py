@@ -33,6 +33,7 @@ class DiesIdle:
         return x
 
 
+@pytest.mark.any_loop
 async def test_workers_that_die_idle_again_and_again_end_the_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_PAUSES_S", (0.01, 0.01))
     sweep = sw.Sweep(DiesIdle, {"x": sw.Float(0, 1)}, sampler="random", executor="process", n_trials=5)

@@ -31,6 +31,7 @@ async def test_as_many_as_run_at_a_time_are_drawn_here_and_the_next_ones_by_the_
     assert await drawn_here(sw.Sweep(square, SPACE, n_trials=4, concurrency=2)) == [True, True, False, False]
 
 
+@pytest.mark.any_loop
 @pytest.mark.anyio
 async def test_they_are_told_to_the_sampler_and_the_pruner_once() -> None:
     async def reports(trial: sw.Trial) -> float:
@@ -47,6 +48,7 @@ async def test_they_are_told_to_the_sampler_and_the_pruner_once() -> None:
     assert result.counts[sw.State.COMPLETE] + result.counts[sw.State.PRUNED] == 14
 
 
+@pytest.mark.any_loop
 @pytest.mark.anyio
 @pytest.mark.parametrize(
     "settings",
@@ -64,6 +66,7 @@ async def test_where_the_first_suggestion_is_the_samplers_own_it_is_waited_for(s
     assert await drawn_here(sw.Sweep(square, SPACE, n_trials=1, **settings)) == [False]
 
 
+@pytest.mark.any_loop
 @pytest.mark.anyio
 async def test_what_is_enqueued_goes_before() -> None:
     result = await sw.Sweep(square, SPACE, n_trials=2, concurrency=2, enqueue=[{"n": 7}]).run()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,10 @@ import psutil
 import pytest
 
 import asyncsweep as sw
-from asyncsweep.pruners.percentile import MedianPruner
-from asyncsweep.samplers.random import RandomSampler
+from tests.parts import Noting, NotingPruner
 from tests.small_objectives import SPACE
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.any_loop]
 
 
 def hosts() -> list[psutil.Process]:
@@ -29,25 +27,6 @@ def hosts() -> list[psutil.Process]:
             if "asyncsweep.search.host" in " ".join(process.cmdline()) and not process.children():
                 found.append(process)
     return found
-
-
-class Noting(RandomSampler):
-    """Writes its process, what it is told and what it is asked to a file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.host = "process"  # type: ignore[misc]
-
-    def ask(self, trial: Any) -> Any:
-        self._note(f"ask {trial.number}")
-        return super().ask(trial)
-
-    def tell(self, trial: Any) -> None:
-        self._note(f"tell {trial.number}")
-
-    def _note(self, what: str) -> None:
-        with open(self.path, "a") as file:
-            file.write(f"{os.getpid()} {what}\n")
 
 
 def notes(path: Path) -> list[list[str]]:
@@ -67,6 +46,7 @@ async def killing(trial: Any) -> float:
     return float(trial.params["x"])
 
 
+@pytest.mark.each_loop
 async def test_a_killed_host_is_restarted_and_told_everything_again(tmp_path: Path) -> None:
     with anyio.fail_after(30):
         sweep = sw.Sweep(killing, SPACE, sampler=Noting(tmp_path / "notes"), n_trials=6, seed=1)
@@ -95,6 +75,7 @@ async def test_a_tpe_whose_host_was_killed_goes_on_and_repeats_nothing() -> None
     assert len({trial.params["x"] for trial in result.trials}) == 8
 
 
+@pytest.mark.each_loop
 async def test_a_verdict_that_died_with_its_host_is_asked_for_again() -> None:
     async def objective(trial: Any) -> float:
         for step in range(3):
@@ -122,6 +103,7 @@ async def test_a_verdict_that_died_with_its_host_is_asked_for_again() -> None:
     assert found == [("COMPLETE", 3)] * 5 + [("PRUNED", 2)] * 4
 
 
+@pytest.mark.each_loop
 async def test_no_host_is_started_for_what_answers_here() -> None:
     async def looking(trial: Any) -> float:
         return float(len(hosts()))
@@ -137,32 +119,6 @@ async def test_one_host_serves_a_sampler_and_a_pruner() -> None:
     pruner = optuna.pruners.MedianPruner()
     result = await sw.Sweep(looking, SPACE, sampler="tpe", pruner=pruner, n_trials=2).run()
     assert [trial.value for trial in result.trials] == [1.0, 1.0]
-
-
-class NotingPruner(MedianPruner):
-    """Writes what it hears to a file."""
-
-    def __init__(self, path: Path, host: str) -> None:
-        super().__init__()
-        self.path = path
-        self.host = host  # type: ignore[assignment, misc]
-
-    def report(self, trial: int, step: int, value: float) -> None:
-        self._note(f"report {trial} {step} {value}")
-
-    def restart(self, trial: int) -> None:
-        self._note(f"restart {trial}")
-
-    def judge(self, trial: int, step: int) -> bool:
-        self._note(f"judge {trial} {step}")
-        return False
-
-    def finish(self, trial: Any) -> None:
-        self._note(f"finish {trial.number}")
-
-    def _note(self, what: str) -> None:
-        with open(self.path, "a") as file:
-            file.write(what + "\n")
 
 
 @pytest.mark.parametrize("host", ["inline", "process"])

@@ -81,6 +81,7 @@ async def test_an_object_is_free_again_after_cancellation() -> None:
     assert run.is_over
 
 
+@pytest.mark.any_loop
 async def test_what_the_host_gets_a_copy_of_serves_several_runs() -> None:
     sampler = optuna.samplers.RandomSampler()
     async with sweep(endless, sampler=sampler).start() as run:

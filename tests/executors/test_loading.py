@@ -38,6 +38,7 @@ def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return "endless"
 
 
+@pytest.mark.any_loop
 async def test_a_module_that_starts_a_sweep_at_its_import_does_so_once(endless: str) -> None:
     async with nothing_left():
         sweep = sw.Sweep(f"{endless}:objective", {"x": 1}, sampler="random", executor="process", n_trials=1)
@@ -56,6 +57,7 @@ class ByReference:
         return __import__, (self.module,)
 
 
+@pytest.mark.any_loop
 async def test_a_sampler_of_such_a_module_is_refused_too(endless: str) -> None:
     async with nothing_left():
         sweep = sw.Sweep(objectives.square, {"x": 1}, sampler=ImportsIt(endless), executor="thread", n_trials=1)
@@ -93,6 +95,7 @@ def sweeps_inside(x: float) -> float:
     return float(anyio.run(inner.run).best.value + 0 * os.getpid())
 
 
+@pytest.mark.any_loop
 async def test_an_objective_may_run_a_sweep_when_it_is_called() -> None:
     async with nothing_left():
         result = await sw.Sweep(sweeps_inside, {"x": 3.0}, sampler="random", executor="process", n_trials=1).run()

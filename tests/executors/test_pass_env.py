@@ -44,6 +44,7 @@ def sweep(objective: Any, pass_env: Any = (), **settings: Any) -> sw.Sweep:
     return sw.Sweep(objective, {"x": 1.0}, sampler="random", executor=executor, n_trials=1, **settings)
 
 
+@pytest.mark.any_loop
 async def test_a_trial_that_misses_a_variable_says_how_to_pass_it_on() -> None:
     (trial,) = (await sweep(reads, ["OTHER_*"]).run()).trials
     assert trial.error is not None
@@ -54,6 +55,7 @@ async def test_a_trial_that_misses_a_variable_says_how_to_pass_it_on() -> None:
     )
 
 
+@pytest.mark.any_loop
 async def test_a_module_that_misses_a_variable_says_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "at_import.py").write_text(AT_IMPORT)
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -61,12 +63,14 @@ async def test_a_module_that_misses_a_variable_says_so_too(tmp_path: Path, monke
         await sweep("at_import:objective").run()
 
 
+@pytest.mark.any_loop
 @pytest.mark.parametrize("pass_env", [[NAME, OTHER], ("SOME*",), ["*"]], ids=["names", "pattern", "all"])
 async def test_what_is_named_reaches_the_trial(pass_env: Any) -> None:
     (trial,) = (await sweep(has_both, pass_env).run()).trials
     assert trial.value == 2.0
 
 
+@pytest.mark.any_loop
 async def test_the_journal_has_the_names_and_not_the_values(tmp_path: Path) -> None:
     await sweep(has_both, [OTHER], directory=tmp_path / "sweep").run()
     journal = (tmp_path / "sweep" / "journal.asyncsweep").read_bytes()

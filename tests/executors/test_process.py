@@ -41,6 +41,7 @@ async def test_as_many_workers_as_concurrency_run(tmp_path: Path) -> None:
     assert len(set(metric(result, "pid"))) == 2
 
 
+@pytest.mark.any_loop
 async def test_fresh_gives_each_trial_another_process() -> None:
     result = await sweep(objectives.pid, executor={"name": "process", "fresh": True})
     assert len(set(metric(result, "pid"))) == 4
@@ -88,6 +89,7 @@ def test_windows_is_refused_before_anything_starts(monkeypatch: pytest.MonkeyPat
 # -- forms of objectives -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.any_loop
 @pytest.mark.parametrize(
     "objective",
     [
@@ -163,6 +165,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.any_loop
 def test_functions_and_classes_of_main_reach_the_worker(tmp_path: Path, anyio_backend: str) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)

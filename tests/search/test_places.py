@@ -13,6 +13,7 @@ import pytest
 
 import asyncsweep as sw
 from asyncsweep.samplers.random import RandomSampler
+from tests.parts import Whereabouts
 
 pytestmark = pytest.mark.anyio
 
@@ -33,16 +34,6 @@ def story(result: sw.Result) -> list[Any]:
     return [(t.number, t.state, t.params, t.metrics, len(t.steps or ())) for t in result.trials]
 
 
-class Whereabouts(RandomSampler):
-    """Suggests where it is: the process and the thread."""
-
-    def __init__(self, host: str) -> None:
-        self.host = host  # type: ignore[misc, assignment]
-
-    def ask(self, trial: Any) -> dict[str, Any]:
-        return {"where": [os.getpid(), threading.current_thread().name]}
-
-
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
 async def test_suggestions_are_the_same_everywhere(sampler: str) -> None:
     stories = [
@@ -57,6 +48,7 @@ async def test_suggestions_are_the_same_everywhere(sampler: str) -> None:
     assert any(trial[1] is sw.State.PRUNED for trial in stories[0])
 
 
+@pytest.mark.any_loop
 @pytest.mark.parametrize("pruner", ["median", "asha", "hyperband"])
 async def test_verdicts_are_the_same_everywhere(pruner: str) -> None:
     stories = [
@@ -71,6 +63,7 @@ async def test_verdicts_are_the_same_everywhere(pruner: str) -> None:
     assert any(trial[1] is sw.State.PRUNED for trial in stories[0])
 
 
+@pytest.mark.any_loop
 @pytest.mark.parametrize("sampler_host", PLACES)
 @pytest.mark.parametrize("pruner_host", PLACES)
 async def test_sampler_and_pruner_may_be_in_different_places(sampler_host: Any, pruner_host: Any) -> None:
@@ -98,6 +91,7 @@ async def test_instances_of_optuna_run_in_this_process_too(place: Any) -> None:
     assert psutil.Process().children() == before
 
 
+@pytest.mark.any_loop
 async def test_inline_is_on_the_loop_thread_in_a_thread_and_process_elsewhere() -> None:
     async def pid(trial: sw.Trial) -> float:
         return 0.0

@@ -19,8 +19,9 @@ from asyncsweep.link import child
 from asyncsweep.pruners.percentile import MedianPruner
 from asyncsweep.samplers.random import RandomSampler
 from asyncsweep.search import places
+from tests.parts import Marking, MarkingPruner
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.any_loop]
 
 SPACE = {"x": sw.Float(0.0, 1.0), "n": sw.Int(1, 3)}
 HOSTS = pytest.mark.parametrize("host", ["inline", "process"])
@@ -59,27 +60,6 @@ async def until(happens: Callable[[], Any]) -> None:
     with anyio.fail_after(20):
         while not happens():  # noqa: ASYNC110  nobody here could set an event
             await anyio.sleep(0.005)
-
-
-class Marking(RandomSampler):
-    """Gives these attributes with trial 1."""
-
-    def __init__(self, attrs: Any, host: str) -> None:
-        self.given = attrs
-        self.host = host  # type: ignore[misc, assignment]
-
-    def attrs(self, trial: int) -> Any:
-        return self.given if trial == 1 else {"fine": trial}
-
-
-class MarkingPruner(MedianPruner):
-    def __init__(self, attrs: Any, host: str) -> None:
-        super().__init__()
-        self.given = attrs
-        self.host = host  # type: ignore[misc, assignment]
-
-    def attrs(self, trial: int) -> Any:
-        return self.given if trial == 1 else {"fine": trial}
 
 
 @HOSTS
@@ -165,6 +145,7 @@ async def test_a_value_outside_of_its_domain_fails_the_trial_of_an_optuna_instan
         await sw.Sweep(square, {"x": SPACE["x"]}, sampler=sampler, n_trials=5).run()
 
 
+@pytest.mark.each_loop
 @HOSTS
 async def test_a_pruner_that_raises_keeps_nothing_from_the_sampler(host: str, tmp_path: Path) -> None:
     class Listening(RandomSampler):
@@ -223,6 +204,7 @@ async def test_optunas_constraints_func_sees_what_the_objective_set() -> None:
 # -- hosts that end, or are slow to start -------------------------------------------------------------------------------------
 
 
+@pytest.mark.each_loop
 async def test_a_host_that_is_killed_while_it_starts_is_started_again() -> None:
     async with sw.Sweep(square, SPACE, sampler="tpe", n_trials=3, seed=1).start() as run:
         await until(hosts)
@@ -231,6 +213,7 @@ async def test_a_host_that_is_killed_while_it_starts_is_started_again() -> None:
     assert result.counts[sw.State.COMPLETE] == 3
 
 
+@pytest.mark.each_loop
 async def test_a_host_that_is_slow_to_start_again_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     started = []
 
