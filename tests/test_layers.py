@@ -7,6 +7,7 @@ by a name in a text (the registry's look-ups) is not seen.
 from __future__ import annotations
 
 import ast
+import functools
 import shutil
 import sys
 from collections.abc import Iterator
@@ -86,19 +87,26 @@ def statements(tree: ast.AST, in_function: bool = False) -> Iterator[tuple[ast.I
 
 def imports_of(root: Path) -> list[Import]:
     """Every import of the package at `root`, relative ones resolved."""
-    found = []
+    found: list[Import] = []
     for file in sorted(root.rglob("*.py")):
-        importer = file.relative_to(root).as_posix()
-        package = [root.name, *file.relative_to(root).parts[:-1]]
-        for node, in_function in statements(ast.parse(file.read_text())):
-            if isinstance(node, ast.Import):
-                targets = [alias.name for alias in node.names]
-            else:
-                parent = package[: len(package) - node.level + 1] if node.level else []
-                module = ".".join([*parent, *([node.module] if node.module else [])])
-                # `from asyncsweep import core` names a folder, `from asyncsweep.core import Machine` does not need more.
-                targets = [f"{module}.{alias.name}" for alias in node.names] if module == root.name else [module]
-            found += [Import(importer, node.lineno, target, in_function) for target in targets]
+        found += imports_in(root.name, file.relative_to(root).as_posix(), file.read_text())
+    return found
+
+
+@functools.cache  # a copy of the package differs from it in one file
+def imports_in(top: str, importer: str, source: str) -> list[Import]:
+    """Every import of a file of the package `top`."""
+    found = []
+    package = [top, *importer.split("/")[:-1]]
+    for node, in_function in statements(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            targets = [alias.name for alias in node.names]
+        else:
+            parent = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*parent, *([node.module] if node.module else [])])
+            # `from asyncsweep import core` names a folder, `from asyncsweep.core import Machine` does not need more.
+            targets = [f"{module}.{alias.name}" for alias in node.names] if module == top else [module]
+        found += [Import(importer, node.lineno, target, in_function) for target in targets]
     return found
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import compileall
 import os
+import py_compile
 import shutil
 import subprocess
 import sys
@@ -33,6 +35,8 @@ class Laboratory:
             shutil.copytree(
                 ROOT / "asyncsweep" / folder, package / folder, ignore=shutil.ignore_patterns("__pycache__")
             )
+        # What is not replaced is compiled once; what is replaced has another hash than what was compiled, whatever its date.
+        compileall.compile_dir(package, quiet=1, invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH)
 
     def probe(self, file: str, source: str, *how: str) -> str:
         """What finds the fault that `source` has in place of core/`file`; "" when nothing does."""

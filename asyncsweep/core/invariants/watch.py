@@ -36,11 +36,14 @@ _RECHECKED = 16
 # What stops a sweep besides its stop rules.
 _OTHER_STOPS = ev.StopRequested | ev.TimerFired | ev.ExecutorFailed | ev.AskFailed
 # What handling any event changes, and what no event does.
-_NOT_STATE = (
+_NOT_STATE = {
     *("seq", "at", "stale", "_moves", "out", "_names", "_domains", "_steps", "spec", "trials", "history"),
     # Parts, each looked at for itself.
     *("life", "_life", "course", "_course", "answers", "rules", "slots", "questions", "order", "ahead"),
-)
+}
+# Compared as they are. What else there is has no equality of its own, or one of which NaN, -0.0 and True are no part: its text.
+_PLAIN = (int, type(None))
+_STATES = {state: repr(state) for state in State}
 
 
 class InvariantBroken(AssertionError):
@@ -76,19 +79,28 @@ def _open_state(machine: Machine, trials: Sequence[TrialRecord]) -> tuple[object
 
 
 def _items(fields: dict[str, Any]) -> tuple[object, ...]:
-    return tuple(repr(value) for name, value in fields.items() if name not in _NOT_STATE)
+    return tuple(
+        [value if type(value) in _PLAIN else repr(value) for name, value in fields.items() if name not in _NOT_STATE]
+    )
 
 
 def _slots(part: Slots | Questions | StopRules | Order | Ahead) -> tuple[object, ...]:
-    return _items({name: getattr(part, name) for name in part.__slots__})
+    values = [getattr(part, name) for name in part.__slots__ if name not in _NOT_STATE]
+    return tuple([value if type(value) in _PLAIN else repr(value) for value in values])
 
 
 def _whole(trial: TrialRecord) -> tuple[object, ...]:
     """A record by value: later changes do not reach it, and NaN equals NaN."""
-    return tuple(
-        field.tobytes() if isinstance(field, array) else field if type(field) in (int, str) else repr(field)
-        for field in astuple(trial)
-    )
+    return tuple([_value(field) for field in astuple(trial)])
+
+
+def _value(field: Any) -> object:
+    kind = type(field)
+    if kind is int or kind is str or field is None:
+        return field
+    if kind is State:
+        return _STATES[field]
+    return field.tobytes() if isinstance(field, array) else repr(field)
 
 
 class Watch:
