@@ -1,6 +1,6 @@
 // When the parallel plot may be drawn again: as often as it should, and seldomer where that takes long, so that the page stays at hand.
 
-const APPEND_MS = 100;
+const APPEND_MS = 60;
 const ANEW_MS = 1000;
 const PLAIN_MS = 2000; // for a plot that can only be drawn anew
 const REST = 3; // after something that took a while there is a pause of so many whiles
