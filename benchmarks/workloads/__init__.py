@@ -1,4 +1,4 @@
-"""One module for each workload, found by its name; each has a `WORKLOAD`, of the protocol in `benchmarks.harness.cases`."""
+"""One module for each workload, found by its name, with "-" for "_"; each has a `WORKLOAD`, of the protocol in `benchmarks.harness.cases`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from benchmarks.harness.cases import Workload
 
 def names() -> list[str]:
     """The names of all workloads, in the order of the alphabet."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg)
+    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__) if not module.ispkg)
 
 
 def named(name: str) -> Workload:
@@ -24,5 +24,5 @@ def named(name: str) -> Workload:
     if name not in names():
         near = difflib.get_close_matches(name, names(), 1)
         raise KeyError(f"no workload {name!r}; " + (f"{near[0]}?" if near else f"there are {', '.join(names())}"))
-    workload: Workload = importlib.import_module(f"benchmarks.workloads.{name}").WORKLOAD
+    workload: Workload = importlib.import_module(f"benchmarks.workloads.{name.replace('-', '_')}").WORKLOAD
     return workload

@@ -6,19 +6,18 @@ seed, with which every table is searched in every way: differences are taken wit
 
 from __future__ import annotations
 
-import math
 import multiprocessing
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from statistics import mean, stdev
+from statistics import mean
 
 import optuna
-from scipy.stats import t as student
 
 from benchmarks.harness.cases import Case, Options
 from benchmarks.harness.figures import OURS, Figure, Goal, at_most
 from benchmarks.tabular import tables
+from benchmarks.tabular.paired import interval
 from benchmarks.tabular.searches import KILLS, OPTUNA, PARALLEL, SEARCHES, Found
 
 _TRIALS = 100
@@ -90,12 +89,6 @@ class Quality:
         for way in _JUDGED:
             goals |= {f"twins_{way}": 1.0, f"duplicates_{way}_beyond": 1.0, f"duplicates_{way}": 1.0}
         return at_most(figures, goals)
-
-
-def interval(samples: Sequence[float]) -> tuple[float, float]:
-    """Where the mean of paired differences lies with 95 % confidence by Student's t; two samples at least."""
-    half = float(student.ppf(0.975, len(samples) - 1)) * stdev(samples) / math.sqrt(len(samples))
-    return mean(samples) - half, mean(samples) + half
 
 
 def _search(name: str, way: str, seed: int, n_trials: int) -> Found:
