@@ -33,7 +33,7 @@ def show_list(options: argparse.Namespace) -> int:
     """Print what can be run, and against whom."""
     for name in workloads.names():
         try:
-            print(f"{name:12} {workloads.named(name).about}")
+            print(f"{name:14} {workloads.named(name).about}")
         except ImportError as error:
             print(f"{name:12} cannot be run here: {error}")
     print(f"\npeers: {', '.join(contestants.known())}")
