@@ -22,7 +22,8 @@ async def nothing_left() -> AsyncIterator[None]:
         patch.setenv("TMPDIR", folder)
         before = belongings()
         yield
-        assert belongings() == before
+        after = belongings()
+        assert after == before, f"before: {before}\nafter: {after}"  # pytest explains assertions of tests alone
 
 
 def has_ended(pid: int, within_s: float = 5.0) -> bool:
@@ -41,7 +42,8 @@ def has_ended(pid: int, within_s: float = 5.0) -> bool:
 
 def belongings() -> dict[str, list[str]]:
     return {
-        "children": [str(child) for child in psutil.Process().children()],
+        # The text of a process tells what it is doing, too, and a browser of other tests may be one.
+        "children": [f"{child.pid} since {child.create_time()}" for child in psutil.Process().children()],
         "fds": sorted(open_fds()),
         "tasks": sorted(task.name or "" for task in anyio.get_running_tasks()),
         "temporary files": sorted(os.listdir(tempfile.gettempdir())),
