@@ -72,6 +72,7 @@ def main(module: str, fd: int, controller: int) -> Callable[[], None] | None:
     if os.getppid() != guard:
         return None
     _lead_a_group(0)
+    _let_the_controller_finish()
     signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
     sys.argv = [module, str(fd)]
     left = runpy.run_module(module, init_globals={"is_guarded": True}, run_name="__main__", alter_sys=True)
@@ -164,6 +165,17 @@ def _lives(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def _let_the_controller_finish() -> None:
+    """A worker that is woken by a message waits until the controller's event loop sleeps, where they share a processor.
+
+    Otherwise the one who sends would be pushed aside in the middle of its turn, for as long as the worker computes. `SCHED_BATCH` is
+    for what computes; it changes nothing else but when a process that wakes gets its turn.
+    """
+    with contextlib.suppress(OSError):  # not allowed in some containers
+        if os.sched_getscheduler(0) == os.SCHED_OTHER:
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
 def _lead_a_group(pid: int) -> None:

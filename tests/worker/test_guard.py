@@ -191,3 +191,14 @@ def test_whatever_breaks_in_a_guard_its_worker_ends(tmp_path: Path, breaks: str)
         worker = int(link.recv(100))
         guard.send_signal(signal.SIGTERM if "signal" in breaks else signal.SIGUSR1)
         assert (guard.wait(10), has_ended(worker)) == (-signal.SIGKILL, True)
+
+
+@pytest.mark.parametrize(("ours", "the_workers"), [("SCHED_OTHER", "SCHED_BATCH"), ("SCHED_IDLE", "SCHED_IDLE")])
+def test_a_worker_takes_no_processor_from_who_wakes_it_unless_told_otherwise(
+    tmp_path: Path, ours: str, the_workers: str
+) -> None:
+    def choose() -> None:
+        os.sched_setscheduler(0, getattr(os, ours), os.sched_param(0))
+
+    with guarded(tmp_path, "sock.sendall(b'%d' % os.sched_getscheduler(0))\n", preexec_fn=choose) as (_, link):
+        assert int(link.recv(100)) == getattr(os, the_workers)
