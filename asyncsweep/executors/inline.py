@@ -3,7 +3,8 @@
 A fixed number of runner tasks takes the jobs, not a task per trial. What attempts say is told together: when no job is left,
 when an answer is asked for, when trials ran for `_TURN_S` without a pause (then the runner steps aside, to keep the host's loop
 alive), and always before another task gets its turn. So trials that never wait cost no task switch, and those that end in one
-turn share one wake-up of the driver. A runner whose trial waits wakes the next one, when jobs are left.
+turn share one wake-up of the driver. One runner is enough for them: of several that have used up their turn one goes on, and the
+others sleep. A runner whose trial waits wakes the next one, when jobs are left.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from asyncsweep.worker.current import CURRENT
 from asyncsweep.worker.port import Steps
 from asyncsweep.worker.trial import Trial
 
-_TURN_S = 0.001
+_TURN_S = 0.0005
 # A trial that reports without a pause must not fill the memory.
 _MOST_UNTOLD = 64
 
@@ -188,7 +189,7 @@ class InlineExecutor:
                 return
             if time.monotonic() > self._turn_ends:
                 self._tell()
-                await self._step_aside()
+                await (self._woken() if self._n_aside else self._step_aside())
 
     async def _woken(self) -> None:
         wake = anyio.Event()

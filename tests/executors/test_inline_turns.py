@@ -152,19 +152,19 @@ async def test_the_host_has_its_turns_between_trials_that_never_wait() -> None:
     async def objective(trial: sw.Trial) -> float:
         return math.sqrt(sum(range(2000)))  # some 20 us
 
-    turns = 0
+    aside: list[int] = []
     async with running(objective, 3000) as posts, anyio.create_task_group() as tasks:
 
         async def host() -> None:
-            nonlocal turns
             while True:
-                turns += 1
+                aside.append(posts.executor._n_aside)
                 await anyio.lowlevel.checkpoint()
 
         tasks.start_soon(host)
         await posts.ended.wait()
         tasks.cancel_scope.cancel()
-    assert turns > 10
+    assert len(aside) > 10
+    assert max(aside) == 1  # several would each take a turn before the host has the next
 
 
 async def test_the_traceback_of_an_error_begins_in_the_objective() -> None:
