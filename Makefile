@@ -22,7 +22,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 # Python compiles what is imported, and keeps it; compiling all of torch and its like at once takes a minute.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
-WORKERS := 2
+WORKERS := 3
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -21,6 +21,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,6 +92,18 @@ def expect(target: Sync, message: str | None = None) -> Sync:
     from playwright.async_api import expect as on_loop
 
     return Sync(on_loop(target._inner, message), target._portal)
+
+
+def expect_focused(target: Sync, within_s: float = 10.0) -> None:
+    """Wait until the document's focus is there. The browser may have taken it from the whole document, on a busy machine, which is
+    no matter of the page's, and which `to_be_focused` does not bear.
+    """
+    until = time.monotonic() + within_s
+    while not target.evaluate("element => element === element.ownerDocument.activeElement"):
+        if time.monotonic() > until:
+            active = target.evaluate("element => element.ownerDocument.activeElement.outerHTML.slice(0, 300)")
+            raise AssertionError(f"the focus is not there but on {active}")
+        target.page.wait_for_timeout(50)
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.viewer.browser import Pages, Sync, expect
+from tests.viewer.browser import Pages, Sync, expect, expect_focused
 from tests.viewer.scripted import COLUMNS, Message, Scripted, column, hello, row, snapshot, status
 
 
@@ -31,7 +31,7 @@ def test_a_stop_is_asked_about_first(page: Sync, scripted: Scripted) -> None:
     page.get_by_role("button", name="Stop …").click()
     page.keyboard.press("Escape")
     expect(page.locator("#question")).to_be_hidden()
-    expect(page.get_by_role("button", name="Stop …")).to_be_focused()
+    expect_focused(page.get_by_role("button", name="Stop …"))
     page.get_by_role("button", name="Stop …").click()
     page.get_by_label("End them now").check()
     page.get_by_label("Reason").fill("enough")
@@ -83,16 +83,16 @@ def test_the_focus_stays_near_when_what_had_it_can_do_no_more(page: Sync, script
     pause = page.get_by_role("button", name="Pause")
     pause.press("Enter")
     scripted.wait_for("ask", what="pause")
-    expect(pause).to_be_focused()
+    expect_focused(pause)
     scripted.send(status("STOPPING", COMPLETE=1))
-    expect(page.get_by_role("button", name="Stop …")).to_be_focused()
+    expect_focused(page.get_by_role("button", name="Stop …"))
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Stop the sweep").click()
     scripted.wait_for("ask", what="stop")
     expect(page.locator("#question")).to_be_hidden()
-    expect(page.get_by_role("button", name="Stop …")).to_be_focused()
+    expect_focused(page.get_by_role("button", name="Stop …"))
     scripted.send(status("ENDED", COMPLETE=1))
-    expect(page.get_by_role("button", name="Dark colours")).to_be_focused()
+    expect_focused(page.get_by_role("button", name="Dark colours"))
 
 
 def test_a_sweep_that_has_ended_cannot_be_steered(page: Sync, scripted: Scripted) -> None:

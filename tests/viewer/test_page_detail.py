@@ -6,7 +6,7 @@ import json
 import time
 from typing import Any
 
-from tests.viewer.browser import PHONE, Pages, expect, screenshot
+from tests.viewer.browser import PHONE, Pages, expect, expect_focused, screenshot
 from tests.viewer.scripted import Message, Scripted, delta, hello, row, snapshot, status
 
 TRACEBACK = 'Traceback (most recent call last):\n  File "train.py", line 3\n\x1b[31mValueError\x1b[0m: no'
@@ -60,7 +60,7 @@ def test_a_trial_is_shown_in_full(page_at: Pages, scripted: Scripted) -> None:
     page = page_at(scripted.url)
     page.locator("tr[data-number='1']").click()
     drawer = page.locator("#detail")
-    expect(drawer.get_by_role("heading", name="Trial 1")).to_be_focused()
+    expect_focused(drawer.get_by_role("heading", name="Trial 1"))
     for text in (
         "ValueError: no <b>good</b>",
         "Attempt 1 failed",
@@ -208,9 +208,9 @@ def test_a_running_trial_can_be_cancelled_by_who_may(page_at: Pages, scripted: S
     assert scripted.asked("cancel") == []  # not without a question
     page.get_by_role("button", name="Cancel the trial").click()
     assert scripted.wait_for("ask", what="cancel")["trial"] == 3
-    expect(page.get_by_role("button", name="Cancel trial")).to_be_focused()
+    expect_focused(page.get_by_role("button", name="Cancel trial"))
     scripted.send(delta([row(3, "CANCELLED")], since=2, seq=3), status(COMPLETE=1, CANCELLED=1))
-    expect(page.get_by_role("heading", name="Trial 3")).to_be_focused()  # there is nothing to cancel any more
+    expect_focused(page.get_by_role("heading", name="Trial 3"))  # there is nothing to cancel any more
 
 
 EDGES = """[...document.querySelectorAll('header.top, .tools, .panel, .panel *, .foot')].filter((e) => e.checkVisibility()
@@ -252,7 +252,7 @@ def test_escape_closes_the_details_wherever_the_focus_is(page_at: Pages, scripte
     expect(page.locator("#detail")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#detail")).to_be_hidden()
-    expect(page.get_by_role("button", name="Trial 2: details")).to_be_focused()
+    expect_focused(page.get_by_role("button", name="Trial 2: details"))
 
 
 def test_what_could_not_be_read_for_a_loss_is_read_when_the_connection_is_back(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.viewer.browser import Pages, Sync, expect
+from tests.viewer.browser import Pages, Sync, expect, expect_focused
 from tests.viewer.scripted import COLUMNS, Message, Scripted, column, delta, row, snapshot, status
 
 
@@ -39,7 +39,7 @@ def test_a_click_on_a_column_sorts_by_it_and_what_has_nothing_comes_last(page_at
     header.get_by_role("button").click()
     expect(header).to_have_attribute("aria-sort", "descending")
     assert numbers(page) == [5, 4, 0, 6, 2, 1, 3]
-    expect(header.get_by_role("button")).to_be_focused()
+    expect_focused(header.get_by_role("button"))
 
 
 def test_a_text_is_told_from_a_number(page_at: Pages, scripted: Scripted) -> None:
@@ -99,7 +99,7 @@ def test_updates_keep_sort_page_scroll_and_focus(page_at: Pages, scripted: Scrip
     expect(page.locator("tr[data-number='71']")).to_contain_text("Failed")
     assert numbers(page) == list(range(50, 100))
     assert page.evaluate("document.querySelector('.scroller').scrollTop") == 300
-    expect(focused).to_be_focused()
+    expect_focused(focused)
 
 
 def test_a_row_that_moves_keeps_the_focus(page_at: Pages, scripted: Scripted) -> None:
@@ -110,7 +110,7 @@ def test_a_row_that_moves_keeps_the_focus(page_at: Pages, scripted: Scripted) ->
     scripted.send(delta([row(3, loss=0.25)], since=5, seq=6))
     expect(page.locator("tr[data-number='3']")).to_contain_text("0.25")
     assert numbers(page) == [0, 3, 1, 2, 4]
-    expect(focused).to_be_focused()
+    expect_focused(focused)
 
 
 def test_a_trial_that_is_forgotten_leaves_the_table(page_at: Pages, scripted: Scripted) -> None:
@@ -144,12 +144,12 @@ def test_arrows_move_between_rows_and_enter_opens_one(page_at: Pages, scripted: 
     page.get_by_role("button", name="Trial 3: details").focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
-    expect(page.get_by_role("button", name="Trial 1: details")).to_be_focused()
+    expect_focused(page.get_by_role("button", name="Trial 1: details"))
     assert page.locator("#trials tbody button[tabindex='0']").count() == 1
     page.keyboard.press("Enter")
     assert scripted.wait_for("ask", what="trial")["trial"] == 1
     page.keyboard.press("Escape")
-    expect(page.get_by_role("button", name="Trial 1: details")).to_be_focused()
+    expect_focused(page.get_by_role("button", name="Trial 1: details"))
 
 
 def test_the_csv_is_asked_for_in_pieces_and_saved(page_at: Pages, scripted: Scripted, tmp_path: Path) -> None:
