@@ -6,7 +6,7 @@ that the work of this one is a twentieth of the time.
 A backlog can be longer than a round bears: a sweep may end more trials in a second than can be shown in one. Where the loop is idle for
 half of the time anyway, all of it is done at once. Where it is not, the time is tight: a round has so much work and no more, the rest
 waits for later ones, and these are twice as rare, because what they push out of the processor's caches costs the sweep as much again.
-How idle the loop is, the processor time of its thread tells.
+How idle the loop is, its thread tells: by the time that it has worked, or would have if the processor had not been with others.
 """
 
 from __future__ import annotations
@@ -23,13 +23,23 @@ LOOK_S = 0.0125
 TIGHT_SHARE = 0.5
 
 
+def wanted_s() -> float:
+    """For how many seconds this thread has worked or waited for a processor. Where the system does not tell the latter: has worked."""
+    try:
+        with open("/proc/thread-self/schedstat", "rb") as stat:
+            worked_ns, waited_ns, _ = stat.read().split()
+    except (OSError, ValueError):  # it is Linux that has this
+        return time.thread_time()
+    return (int(worked_ns) + int(waited_ns)) / 1e9
+
+
 class Budget:
     """The budget of one sweep's viewers.
 
     Args:
         is_shared: Whether there is anything else on the loop that has precedence.
         clock: Tells seconds.
-        busy: Tells the seconds that the loop's thread has worked.
+        busy: Tells the seconds that the loop's thread has worked, or wanted to.
 
     Attributes:
         round: The number of this round.
@@ -37,9 +47,7 @@ class Budget:
         is_tight: Whether a round has to be short.
     """
 
-    def __init__(
-        self, is_shared: bool, clock: Callable[[], float], busy: Callable[[], float] = time.thread_time
-    ) -> None:
+    def __init__(self, is_shared: bool, clock: Callable[[], float], busy: Callable[[], float] = wanted_s) -> None:
         self.round = 0
         self.due_at = 0.0
         self.is_tight = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 import anyio
@@ -11,7 +12,7 @@ import pytest
 from asyncsweep.testing import events as on
 from asyncsweep.viewer import budget as budget_module
 from asyncsweep.viewer import hub as hub_module
-from asyncsweep.viewer.budget import LONGEST_TICK_S, LOOK_S, TICK_S, Budget
+from asyncsweep.viewer.budget import LONGEST_TICK_S, LOOK_S, TICK_S, Budget, wanted_s
 from asyncsweep.viewer.flow import Flow
 from asyncsweep.viewer.forms import JSON
 from asyncsweep.viewer.hub import Hub
@@ -96,6 +97,16 @@ def test_a_look_ends_early_only_when_the_time_is_tight(thread: Thread) -> None:
     assert budget.is_tight and not budget.has_looked
     budget.spend(LOOK_S)
     assert budget.has_looked
+
+
+def test_a_thread_that_works_or_waits_for_a_processor_is_busy() -> None:
+    before, began = wanted_s(), time.perf_counter()
+    while time.perf_counter() - began < 0.1:
+        pass
+    assert wanted_s() - before > 0.09
+    before = wanted_s()
+    time.sleep(0.4)
+    assert wanted_s() - before < 0.3
 
 
 def test_the_rate_of_who_is_behind_is_counted() -> None:
