@@ -86,6 +86,27 @@ class Attempts:
         update = TrialReported(at=life.at, trial=event.trial, step=step, value=event.value, metrics=event.metrics)
         life.out.append(Publish(update))
 
+    def series_reported(self, event: ev.SeriesReported) -> None:
+        trial = self._course.running(event.trial, event.attempt)
+        if trial is None:
+            return
+        if trial.steps is None or trial.reported is None:
+            trial.steps, trial.reported = array("q"), array("d")
+        number, steps, values, rising = trial.number, trial.steps, trial.reported, trial.rising
+        last = steps[-1] if steps else -1
+        at, out = self._life.at, self._life.out
+        for step, value in event.reports:
+            if step > last and rising:
+                last = step
+            elif step in steps:
+                continue
+            else:
+                rising = False
+            steps.append(step)
+            values.append(value)
+            out.append(Publish(TrialReported(at=at, trial=number, step=step, value=value)))
+        trial.rising = rising
+
     def verdict_asked(self, event: ev.VerdictAsked) -> None:
         if self._course.running(event.trial, event.attempt) is None:
             return

@@ -20,6 +20,8 @@ from asyncsweep.core.kept import KeptState, KeptTrials
 from asyncsweep.core.records import ErrorInfo, PastTrial, SweepSpec
 from asyncsweep.space import Domain
 
+# Reports in one event: to take one in is a millisecond's work at most.
+MOST_IN_SERIES = 1_000
 Step = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
 
@@ -259,6 +261,14 @@ class ConstraintSet(Event, tag=31, kw_only=False):
     value: float
 
 
+class SeriesReported(Event, tag=40, kw_only=False):
+    """The objective reported these values of the first metric, each as (step, value), one right after the other."""
+
+    trial: int
+    attempt: int
+    reports: Annotated[list[tuple[Step, float]], msgspec.Meta(min_length=1, max_length=MOST_IN_SERIES)]
+
+
 class Adopted(Event, tag=32, kw_only=False):
     """A trial of an earlier search is taken in, before the first trial of this one: the sampler and the pruner learn of it."""
 
@@ -282,11 +292,23 @@ class Snapshot(Event, tag=34, kw_only=False):
         return self.state.spec
 
 
-WorkerEvent = Started | ParamAsked | Reported | VerdictAsked | AttrSet | ConstraintSet | Finished | Pruned | Failed
+WorkerEvent = (
+    Started
+    | ParamAsked
+    | Reported
+    | SeriesReported
+    | VerdictAsked
+    | AttrSet
+    | ConstraintSet
+    | Finished
+    | Pruned
+    | Failed
+)
 WORKER_EVENTS: tuple[type[Event], ...] = (
     Started,
     ParamAsked,
     Reported,
+    SeriesReported,
     VerdictAsked,
     AttrSet,
     ConstraintSet,
@@ -326,6 +348,7 @@ EVENTS: tuple[type[Event], ...] = (
     StopRequested,
     ExecutorFailed,
     ConstraintSet,
+    SeriesReported,
     Adopted,
     Kept,
     Snapshot,

@@ -37,7 +37,7 @@ _NEVER_ILLEGAL = frozenset(ev.WORKER_EVENTS)
 _NOT_SETTLED = frozenset(
     (
         *(ev.Kept, ev.Snapshot),
-        *(ev.Started, ev.Reported, ev.VerdictAsked, ev.ParamAsked, ev.AttrSet, ev.ConstraintSet),
+        *(ev.Started, ev.Reported, ev.SeriesReported, ev.VerdictAsked, ev.ParamAsked, ev.AttrSet, ev.ConstraintSet),
         *(ev.Judged, ev.JudgeFailed, ev.ParamSuggested, ev.SuggestFailed, ev.TellFailed),
     )
 )
@@ -83,6 +83,7 @@ class Machine:
             ev.ParamSuggested: answers.param_suggested,
             ev.SuggestFailed: answers.suggest_failed,
             ev.Reported: attempts.reported,
+            ev.SeriesReported: attempts.series_reported,
             ev.VerdictAsked: attempts.verdict_asked,
             ev.Judged: answers.judged,
             ev.JudgeFailed: answers.judge_failed,

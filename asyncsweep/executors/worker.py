@@ -27,6 +27,7 @@ from asyncsweep.core.events import (
     ParamAsked,
     Pruned,
     Reported,
+    SeriesReported,
     VerdictAsked,
 )
 from asyncsweep.core.records import ErrorInfo
@@ -51,6 +52,7 @@ from asyncsweep.wire.messages import (
     PRUNED,
     READY,
     REPORTED,
+    SERIES_REPORTED,
     SETUP,
     SHUTDOWN,
     UNKEPT,
@@ -76,6 +78,8 @@ _SAYS: dict[int, type[Event]] = {
     ATTR_SET: AttrSet,
     CONSTRAINT_SET: ConstraintSet,
 }
+# The most frequent ones, by far.
+_REPORTS: dict[int, type[Event]] = {REPORTED: Reported, SERIES_REPORTED: SeriesReported}
 _ENDS: dict[int, type[Event]] = {FINISHED: Finished, PRUNED: Pruned, FAILED: Failed}
 
 
@@ -297,8 +301,8 @@ class WorkerProcess:
         for message in messages:
             tag = message[0]
             job = self._job
-            if tag == REPORTED and job is not None and len(message) > 1 and message[1] == self._secret:
-                report = _event(message, job, Reported)  # the most frequent one, by far
+            if tag in _REPORTS and job is not None and len(message) > 1 and message[1] == self._secret:
+                report = _event(message, job, _REPORTS[tag])
                 if report is None:
                     raise _misshapen(message)
                 events.append(report)

@@ -60,6 +60,11 @@ def started(trial: int, attempt: int = 1) -> ev.Started:
     return ev.Started(trial, attempt)
 
 
+def series_reported(trial: int, *reports: tuple[int, float], attempt: int = 1) -> ev.SeriesReported:
+    """The objective reported these (step, value), one right after the other."""
+    return ev.SeriesReported(trial, attempt, list(reports))
+
+
 def reported(trial: int, step: int, value: float, attempt: int = 1, **metrics: float) -> ev.Reported:
     """A report of `value`; further metrics by keyword."""
     return ev.Reported(trial, attempt, step, value, metrics or None)

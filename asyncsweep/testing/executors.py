@@ -49,9 +49,12 @@ class Stand:
         self._news = anyio.Event()
 
     def post(self, *events: ev.Event) -> None:
-        """The executor's inbox: keeps events, and answers questions at once, as a driver may."""
-        self.events += events
+        """The executor's inbox: keeps events, a series of reports as its reports, and answers questions at once, as a driver may."""
         for event in events:
+            if isinstance(event, ev.SeriesReported):
+                self.events += [ev.Reported(event.trial, event.attempt, *report) for report in event.reports]
+            else:
+                self.events.append(event)
             answer = self._answers.get(type(event))
             if answer is not None:
                 self.executor.answer(JobId(event.trial, event.attempt), answer)  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ PARAM_ASKED on are those of the core's events, so that a message becomes its eve
     READY
     UNREADY        type, message, traceback, bases       the objective cannot be loaded
     REPORTED       secret, step, value, further metrics or nil
+    SERIES_REPORTED secret, [[step, value], ...]         one right after the other, without further metrics
     VERDICT_ASKED  secret, step
     PARAM_ASKED    secret, name, domain
     ATTR_SET       secret, key, value
@@ -49,3 +50,4 @@ FINISHED = 21
 PRUNED = 22
 FAILED = 23
 CONSTRAINT_SET = 31
+SERIES_REPORTED = 40

@@ -118,6 +118,7 @@ FIELDS = {
     ev.Started: (),
     ev.ParamAsked: (TEXTS, DOMAINS),
     ev.Reported: (st.one_of(INTEGERS, THINGS), NUMBERS, METRICS),
+    ev.SeriesReported: (st.lists(st.tuples(st.one_of(INTEGERS, THINGS), NUMBERS), max_size=4),),
     ev.VerdictAsked: (st.one_of(INTEGERS, THINGS),),
     ev.AttrSet: (TEXTS, THINGS),
     ev.ConstraintSet: (TEXTS, NUMBERS),

@@ -114,7 +114,12 @@ class World:
 
     def report(self, pick: int, roll: int) -> None:
         attempt = self._running(pick)
-        if attempt is not None:
+        if attempt is not None and roll % 5 == 1:
+            reports = [
+                (chosen(STEPS, roll + place), chosen(VALUES, roll // 6 + place)) for place in range(1 + roll % 4)
+            ]
+            self.send(ev.SeriesReported(*attempt, reports))
+        elif attempt is not None:
             more = {"more": float(roll)} if roll % 7 == 0 else None
             self.send(ev.Reported(*attempt, chosen(STEPS, roll), chosen(VALUES, roll // 6), more))
 
@@ -334,6 +339,7 @@ def said_by_workers(trial: int, attempt: int) -> list[ev.Event]:
         ev.Started(trial, attempt),
         ev.ParamAsked(trial, attempt, "x", Float(0.0, 1.0)),
         ev.Reported(trial, attempt, 2, 0.0),
+        ev.SeriesReported(trial, attempt, [(4, 0.0), (2, 1.0), (5, 0.0)]),
         ev.VerdictAsked(trial, attempt, 1),
         ev.AttrSet(trial, attempt, "a", [1]),
         ev.ConstraintSet(trial, attempt, "c", -1.0),

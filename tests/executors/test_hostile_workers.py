@@ -238,6 +238,7 @@ def test_no_mutated_message_makes_the_controller_raise() -> None:
     secret = 2**61 + 1
     frames = [
         pack((wire.REPORTED, secret, 3, 0.5, {"loss": 1.0})),
+        pack((wire.SERIES_REPORTED, secret, [(3, 0.5), (4, 0.25), (4, 1.0)])),
         pack((wire.VERDICT_ASKED, secret, 3)),
         pack((wire.PARAM_ASKED, secret, "y", FLOAT)),
         pack((wire.PARAM_ASKED, secret, "y", {"type": "categorical", "choices": [1, "a", None]})),
@@ -279,5 +280,6 @@ def test_no_mutated_message_makes_the_controller_raise() -> None:
         except StreamError:
             refused += 1
     assert refused > 5_000
-    said = {"Reported", "VerdictAsked", "ParamAsked", "AttrSet", "ConstraintSet", "Finished", "Pruned", "Failed"}
+    said = {"Reported", "SeriesReported"}
+    said |= {"VerdictAsked", "ParamAsked", "AttrSet", "ConstraintSet", "Finished", "Pruned", "Failed"}
     assert said == set(seen)

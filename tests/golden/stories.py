@@ -27,6 +27,7 @@ from asyncsweep.testing.events import (
     param_asked,
     param_suggested,
     reported,
+    series_reported,
     spec,
     started,
     suggested,
@@ -50,6 +51,7 @@ def odd_values() -> bytes:
     bench.send(suggested(0, {"attr": [2**63 - 1, -(2**63), math.nan]}, x=0.1 + 0.2, **values), started(0), after_s=0.1)
     for step, value in enumerate((math.nan, math.inf, -math.inf, -0.0, 5e-324, 1.7976931348623157e308)):
         bench.send(reported(0, step, value, more=-value))
+    bench.send(series_reported(0, (6, -math.inf), (2**62 - 1, -0.0), (3, 1.0)))
     bench.send(reported(0, 2**62, 1.0), attr_set(0, "k\u00e9y", {"big": 2**64 - 1, "raw": b"\xc3\x28"}))
     bench.send(constraint_set(0, "c", -math.inf), finished(0, -0.0, nan=math.nan, inf=math.inf))
     bench.send(

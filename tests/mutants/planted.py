@@ -279,6 +279,7 @@ FAULTS = (
     Fault("zero counts as no metric", "policy.py", "        if value is None:\n", "        if not value:\n", WORD),
     Fault("NaN counts as a metric", "policy.py", "        if value != value:\n", "        if False:\n", WORD),
     Fault("a step is reported twice", "attempts.py", "            if not rising and step in trial.steps:\n", "            if False:\n", WORD),
+    Fault("a step of a series is reported twice", "attempts.py", "            elif step in steps:\n", "            elif False:\n", WORD),
     Fault("metrics lose their order", "policy.py", "    return {**{name: metrics[name] for name in directions}, **metrics}", "    return metrics", WORD),
     Fault("a trial that was pruned is complete", "attempts.py", "conclude(trial, State.PRUNED,", "conclude(trial, State.COMPLETE,", WORD),
     Fault("a stop hides that the user cancelled a trial", "policy.py", "KILL_STOP: 2, KILL_CANCEL: 3", "KILL_STOP: 3, KILL_CANCEL: 2", CANCELLED),

@@ -339,9 +339,11 @@ def an_attempt_is_taken_at_its_word(scene: Scene) -> Iterator[str]:
         return
     trial = scene.record(event.trial)
     assert trial is not None
-    if isinstance(event, ev.Reported):
-        if trial.steps is None or trial.steps.count(event.step) != 1:
-            yield f"step {event.step} is not once in {trial.steps}"
+    if isinstance(event, ev.Reported | ev.SeriesReported):
+        steps = [event.step] if isinstance(event, ev.Reported) else [step for step, _ in event.reports]
+        for step in steps:
+            if trial.steps is None or trial.steps.count(step) != 1:
+                yield f"step {step} is not once in {trial.steps}"
     elif isinstance(event, ev.AttrSet):
         if (trial.attrs or {}).get(event.key) is not event.value:
             yield f"{event.key!r} is not in {trial.attrs}"

@@ -285,7 +285,11 @@ class Attempt:
         if step == len(self.course.pauses_s) - 1:
             self._finish()
             return
-        self._say(ev.Reported(*self.key, step, value_at(self._params, step)))
+        value = value_at(self._params, step)
+        if step % 2:
+            self._say(ev.SeriesReported(*self.key, [(step, value), (step, value + 1.0)]))  # the first one stands
+        else:
+            self._say(ev.Reported(*self.key, step, value))
         verdicts = self._fleet.verdicts
         if verdicts is not None and verdicts.is_due(step, self._asked_step):
             self._waits_for = step
