@@ -77,7 +77,8 @@ class Link:
         data = pack(message)
         self._check_process()
         with self._lock:
-            self._end_series()
+            if self._series:
+                self._end_series()
             self._buffer += data
             self._flush()
 
@@ -86,7 +87,8 @@ class Link:
         data = pack(message)
         self._check_process()
         with self._lock:
-            self._end_series()
+            if self._series:
+                self._end_series()
             self._buffer += data
             self._count()
 
@@ -134,11 +136,11 @@ class Link:
             self._buffer += pack((REPORTED, self._series_of, *series[0], None))
         elif series:
             self._buffer += pack((SERIES_REPORTED, self._series_of, series))
-        if series:
-            self._series = []
+        self._series = []
 
     def _flush(self) -> None:
-        self._end_series()
+        if self._series:
+            self._end_series()
         if self._buffer:
             self._sock.sendall(self._buffer)
             self._buffer.clear()
