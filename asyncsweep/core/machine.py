@@ -32,6 +32,7 @@ __all__ = ["SWEEP_TIMER", "Machine", "Phase"]
 
 # Once the sweep is open, an event of a worker is either timely or stale. (Looked up in, never gone through.)
 _NEVER_ILLEGAL = frozenset(ev.WORKER_EVENTS)
+_SUGGESTED = ev.Suggested
 # What objectives say while they run, and what they are answered, frees no slot and ends nothing: there is nothing to settle.
 # A snapshot was settled when it was made.
 _NOT_SETTLED = frozenset(
@@ -111,7 +112,7 @@ class Machine:
         """
         phase, kind = self.course.phase, type(event)
         if (
-            kind in _NEVER_ILLEGAL
+            (kind in _NEVER_ILLEGAL or (kind is _SUGGESTED and event.trial in self.life.questions.asks))  # type: ignore[attr-defined]
             and phase is not _NEW
             and event.seq == self.seq + 1
             and event.at >= self.life.at  # which NaN is not
