@@ -7,6 +7,7 @@ stale: `Course.running` and `Course.launched` count it, and nothing else changes
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 
 from asyncsweep.core import events as ev
 from asyncsweep.core import policy
@@ -19,17 +20,28 @@ _COMPLETE = State.COMPLETE
 
 
 class Attempts:
-    """The moves of attempts, one method for each event."""
+    """The moves of attempts, one method for each event.
 
-    def __init__(self, course: Course) -> None:
+    Args:
+        course: The sweep.
+        ask_back: Has what waits at busy workers and should not asked back; the start of what was asked back may call for it.
+    """
+
+    def __init__(self, course: Course, ask_back: Callable[[], None]) -> None:
         self._course = course
         self._life = course.life
+        self._ask_back = ask_back
 
     # -- start and end ------------------------------------------------------------------------------------------------
 
     def started(self, event: ev.Started) -> None:
         trial = self._course.launched(event.trial, event.attempt)
         if trial is not None:
+            if self._life.slots.takes_ahead:
+                self._life.began(trial)
+                self._course.launching.started(event.trial, event.attempt, event.at)
+                if self._life.slots.queues:
+                    self._ask_back()
             self._life.run(trial)
             limit_s = self._course.spec.trial_timeout
             if limit_s is not None and trial.kill_reason is None:
@@ -39,6 +51,16 @@ class Attempts:
         trial = self._course.launched(event.trial, event.attempt)
         if trial is not None:
             self._course.end_attempt(trial, event.error)
+
+    def taken_back(self, event: ev.TakenBack) -> None:
+        """One that is being killed is left to `Killed`, which comes too."""
+        trial = self._course.launched(event.trial, event.attempt)
+        if trial is None:
+            return
+        if (event.trial, event.attempt) in self._life.questions.kills:
+            self._course.stale += 1
+        else:
+            self._course.take_back(trial)
 
     def finished(self, event: ev.Finished) -> None:
         course = self._course

@@ -44,8 +44,8 @@ class Reopened(Event, tag=2, kw_only=False):
     spec: SweepSpec
 
 
-class WorkerJoined(Event, tag=3, kw_only=False):
-    """A worker is ready to take `slots` trials at a time. Its name was never used before in this process's part."""
+class WorkerCame(Event, tag=3, kw_only=False):
+    """What `WorkerJoined` was before workers told more than their slots: in journals alone."""
 
     worker: str
     slots: int = 1
@@ -292,6 +292,27 @@ class Snapshot(Event, tag=34, kw_only=False):
         return self.state.spec
 
 
+class WorkerJoined(WorkerCame, tag=35, kw_only=False):
+    """A worker is ready to take `slots` trials at a time. Its name was never used before in this process's part.
+
+    Attributes:
+        worker: Its name.
+        slots: So many attempts run there at a time.
+        ahead: So many more may be given to it while all slots are taken: they wait there, and begin by themselves, in their order.
+        resources: What each of its slots offers; see `asyncsweep.core.resources`.
+    """
+
+    ahead: int = 0
+    resources: dict[str, Any] = {}
+
+
+class TakenBack(Event, tag=36, kw_only=False):
+    """An attempt that was launched has not begun, and never will: its executor gave it back, for `TakeBack` or unasked."""
+
+    trial: int
+    attempt: int
+
+
 WorkerEvent = (
     Started
     | ParamAsked
@@ -319,7 +340,7 @@ WORKER_EVENTS: tuple[type[Event], ...] = (
 EVENTS: tuple[type[Event], ...] = (
     SweepOpened,
     Reopened,
-    WorkerJoined,
+    WorkerCame,
     WorkerLost,
     Enqueued,
     ExternalAsked,
@@ -352,4 +373,6 @@ EVENTS: tuple[type[Event], ...] = (
     Adopted,
     Kept,
     Snapshot,
+    WorkerJoined,
+    TakenBack,
 )

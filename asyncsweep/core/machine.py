@@ -63,12 +63,13 @@ class Machine:
         self.answers = answers = Answers(self.course)
         self.paused = False
         self.seq = 0
-        attempts = Attempts(self.course)
+        attempts = Attempts(self.course, self._ask_back)
         self._moves: dict[type[ev.Event], Callable[[Any], None]] = {
             ev.SweepOpened: self._sweep_opened,
             ev.Reopened: self._reopened,
             ev.Kept: lambda event: snapshot.thaw_trials(self, event.trials),
             ev.Snapshot: lambda event: snapshot.thaw(self, event.state),
+            ev.WorkerCame: self._worker_came,
             ev.WorkerJoined: self._worker_joined,
             ev.WorkerLost: self._worker_lost,
             ev.Enqueued: self._enqueued,
@@ -79,6 +80,7 @@ class Machine:
             ev.AskFailed: answers.ask_failed,
             ev.TellFailed: answers.tell_failed,
             ev.LaunchFailed: attempts.launch_failed,
+            ev.TakenBack: attempts.taken_back,
             ev.Started: attempts.started,
             ev.ParamAsked: attempts.param_asked,
             ev.ParamSuggested: answers.param_suggested,
@@ -223,9 +225,11 @@ class Machine:
             return "the sweep is not open" if phase is _NEW else "the sweep is open already"
         if phase is _FINISHED and kind is not ev.Reopened:
             return None
-        if type(event) is ev.WorkerJoined:
+        if isinstance(event, ev.WorkerCame):
             if event.slots < 1:
                 return f"{event.slots} slots"
+            if isinstance(event, ev.WorkerJoined) and not 0 <= event.ahead <= event.slots:
+                return f"{event.ahead} places ahead of {event.slots} slots"
             return f"worker {event.worker!r} is here already" if event.worker in self.life.slots.jobs else None
         if type(event) is ev.WorkerLost:
             return None if event.worker in self.life.slots.jobs else f"worker {event.worker!r} is not here"
@@ -256,7 +260,9 @@ class Machine:
         if course.phase is _OPEN and not self.paused:
             slots, waiting, ahead = life.slots, life.waiting, course.ahead
             while slots.n_free and waiting:
-                life.launch()
+                trial = life.launch()
+                if slots.takes_ahead:
+                    course.launching.launched(trial, life.at, life.trials)
                 since = ahead.idle_since
                 if ahead.depth or (since is not None and life.at - since > ahead.notable_s):
                     ahead.launched(life.at, len(waiting))
@@ -265,6 +271,8 @@ class Machine:
                 wanted += ahead.depth
                 if life.enqueued:
                     wanted += 1  # what the user wants next is not kept waiting by what was fetched early
+            if slots.n_room and not slots.n_free and course.launching.is_slow:
+                wanted += self._launch_ahead()
             while (
                 wanted > life.n_asked + len(waiting)
                 and course.may_ask
@@ -275,8 +283,31 @@ class Machine:
                 ahead.idle_since = None
             elif ahead.idle_since is None:
                 ahead.idle_since = life.at
+        if life.slots.queues:
+            self._ask_back()
         if not life.n_open and not life.questions.kills and course.phase is not _FINISHED and not course.may_ask:
             course.finish()
+
+    def _launch_ahead(self) -> int:
+        """Have trials wait at busy workers; gives for how many more there is room."""
+        life, slots, ahead = self.life, self.life.slots, self.course.ahead
+        while slots.n_room and life.waiting:
+            life.launch_ahead()
+            if ahead.depth:
+                ahead.launched(life.at, len(life.waiting))
+        return slots.n_room
+
+    def _ask_back(self) -> None:
+        """Ask for what waits at busy workers and should not: nothing may start, or a slot is free elsewhere."""
+        life, questions = self.life, self.life.questions
+        waits = [attempt for queue in life.slots.queues.values() for attempt in queue]
+        waits = [one for one in waits if one not in questions.take_backs and one not in questions.kills]
+        if self.paused or self.course.phase is not _OPEN:
+            waits.reverse()  # the newest first: those that vanish leave no gap in the numbers
+        else:
+            del waits[max(0, life.slots.n_free - len(questions.take_backs)) :]
+        for attempt in waits:
+            life.ask_back(attempt)
 
     # -- users and timers ---------------------------------------------------------------------------------------------
 
@@ -335,11 +366,22 @@ class Machine:
 
     # -- workers ------------------------------------------------------------------------------------------------------
 
-    def _worker_joined(self, event: ev.WorkerJoined) -> None:
+    def _worker_came(self, event: ev.WorkerCame) -> None:
         self.life.slots.join(event.worker, event.slots)
 
+    def _worker_joined(self, event: ev.WorkerJoined) -> None:
+        self.life.slots.join(event.worker, event.slots, event.ahead)
+
     def _worker_lost(self, event: ev.WorkerLost) -> None:
-        for number, attempt in self.life.slots.lose(event.worker):
+        held, waited = self.life.slots.lose(event.worker)
+        for number, attempt in reversed([*waited]):
+            trial = self.life.trials[number]
+            if trial.attempt == attempt and trial.worker == event.worker:
+                if trial.kill_reason is None:
+                    self.course.take_back(trial)
+                else:
+                    self.course.lose(trial, policy.lost(event))
+        for number, attempt in held:
             trial = self.life.trials[number]
             if trial.attempt == attempt and trial.worker == event.worker:
                 self.course.lose(trial, policy.lost(event))

@@ -38,7 +38,7 @@ from asyncsweep.journal.writer import Journal
 _UNHURRIED = frozenset((Started, Reported, SeriesReported))
 _WRITTEN_AFTER_S = 0.05
 # With `fsync="always"` these wait until what led to them is synced; they stay in their order.
-_HELD = frozenset((ef.Launch, ef.Kill, ef.Finish))
+_HELD = frozenset((ef.Launch, ef.TakeBack, ef.Kill, ef.Finish))
 
 log = logging.getLogger("asyncsweep")
 
@@ -99,6 +99,7 @@ class Driver:
             ef.Launch: self._launch,
             ef.AnswerVerdict: self._answer,
             ef.AnswerParam: self._answer,
+            ef.TakeBack: self._take_back,
             ef.Kill: self._kill,
             ef.SetTimer: lambda effect: self.timers.set(effect.trial, effect.attempt, effect.delay_s),
             ef.CancelTimer: lambda effect: self.timers.cancel(effect.trial, effect.attempt),
@@ -165,13 +166,21 @@ class Driver:
             return
         self._draining = True
         try:
-            self._act(due.outside)
+            self._act([effect for effect in due.outside if self._is_wanted(effect)])
             self._show(due.updates)
             self._work()
         except Exception as error:
             self.break_off(error)
         finally:
             self._draining = False
+
+    def _is_wanted(self, effect: ef.Effect) -> bool:
+        """False for a launch that was taken back, or lost with its worker, before it was let out."""
+        if type(effect) is not ef.Launch:
+            return True
+        trials = self.machine.trials
+        trial = trials[effect.trial] if effect.trial < len(trials) else None
+        return trial is not None and (trial.attempt, trial.worker) == (effect.attempt, effect.worker)
 
     # -- one wake-up --------------------------------------------------------------------------------------------------
 
@@ -264,6 +273,9 @@ class Driver:
 
     def _kill(self, effect: ef.Kill) -> None:
         self.executor.kill(JobId(effect.trial, effect.attempt), effect.grace_s)
+
+    def _take_back(self, effect: ef.TakeBack) -> None:
+        self.executor.take_back(JobId(effect.trial, effect.attempt))  # type: ignore[attr-defined]  # it offered places ahead
 
     def _finish(self, effect: ef.Finish) -> None:
         self.finish = effect  # `_show` tells, when the last update is out

@@ -20,16 +20,17 @@ from typing import Literal
 import anyio
 import anyio.abc
 
-from asyncsweep.core.events import Event, ExecutorFailed, Killed, Started, WorkerJoined, WorkerLost
+from asyncsweep.core.events import Event, ExecutorFailed, Killed, Started, TakenBack, WorkerJoined, WorkerLost
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.errors import ConfigError
-from asyncsweep.executors.limits import Limits, limits_of
+from asyncsweep.executors.limits import UNLIMITED, Limits, limits_of
 from asyncsweep.executors.names import new_worker
 from asyncsweep.executors.pass_env import names_of
 from asyncsweep.executors.supervision import Supervision
 from asyncsweep.executors.worker import WorkerProcess
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
 from asyncsweep.worker.capture import Output
+from asyncsweep.worker.claims import Claims, new_claims
 
 # Before the first process was ready: after this many that ended before they were, starting more is no use.
 MAX_FAILED_STARTS = 3
@@ -104,8 +105,21 @@ class ProcessExecutor:
         self._slots.clear()
         self._jobs.clear()
         self._failed_starts, self._was_ready, self._has_unkept = 0, False, False
+        # A worker that is replaced between two trials, or looked at, has none waiting.
+        claims = new_claims() if self._max_trials is None and self._limits == UNLIMITED else None
+        try:
+            async with self._serving(setup, inbox, claims):
+                yield
+        finally:
+            if claims is not None:
+                claims.close()
+
+    @asynccontextmanager
+    async def _serving(self, setup: Setup, inbox: Inbox, claims: Claims | None) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
-            slots = self._all = [_Slot(self, setup, inbox, self._max_trials, self._limits) for _ in range(setup.slots)]
+            slots = self._all = [
+                _Slot(self, setup, inbox, self._max_trials, self._limits, claims) for _ in range(setup.slots)
+            ]
             for slot in slots:
                 tasks.start_soon(slot.serve)
             supervision = Supervision(self._limits, setup.grace_s)
@@ -134,6 +148,12 @@ class ProcessExecutor:
         else:
             slot.kill(job, grace_s)
 
+    def take_back(self, job: JobId) -> None:
+        """Give a job back that has not begun; nothing happens when it has, or is not here."""
+        slot = self._jobs.get(job)
+        if slot is not None:
+            slot.take_back(job)
+
     def answer(self, job: JobId, answer: Answer) -> None:
         slot = self._jobs.get(job)
         if slot is not None:
@@ -157,10 +177,10 @@ class ProcessExecutor:
 
     # -- for the slots ------------------------------------------------------------------------------------------------
 
-    def joined(self, name: str, slot: _Slot) -> None:
+    def joined(self, name: str, slot: _Slot, ahead: int) -> None:
         self._was_ready = True
         self._slots[name] = slot
-        self._inbox.post(WorkerJoined(name))
+        self._inbox.post(WorkerJoined(name, 1, ahead))
 
     def left(self, name: str, reason: str, kind: str) -> None:
         del self._slots[name]
@@ -210,17 +230,25 @@ class _Slot:
     """
 
     def __init__(
-        self, executor: ProcessExecutor, setup: Setup, inbox: Inbox, max_trials: int | None, limits: Limits
+        self,
+        executor: ProcessExecutor,
+        setup: Setup,
+        inbox: Inbox,
+        max_trials: int | None,
+        limits: Limits,
+        claims: Claims | None,
     ) -> None:
         self._executor = executor
         self._setup = setup
         self._inbox = inbox
         self._max_trials = max_trials
         self._limits = limits
+        self._claims = claims
         self._name = new_worker("process")
         self._has_joined = False
         self.process: WorkerProcess | None = None
         self._job: Job | None = None
+        self._next: Job | None = None
         self._killing: list[JobId] = []
         self._tries = 0
         self.n_started_seen = 0
@@ -256,6 +284,7 @@ class _Slot:
                 pass_env=self._executor.pass_env,
                 name=self._name,
                 on_unkept=self._executor.unkept,
+                claims=self._claims,
             )
             try:
                 reason = await process.run()
@@ -285,12 +314,14 @@ class _Slot:
     def _lose(self, kind: str, reason: str) -> bool:
         """The worker is lost; True when a job was lost with it, or had to end."""
         job, self._job = self._job, None
+        following, self._next = self._next, None
         killing, self._killing = self._killing, []
         name, self._name = self._name, new_worker("process")
         self._has_joined = False
+        for lost in (job, following):  # the one that waited may be launched elsewhere as soon as the loss is told
+            if lost is not None:
+                self._executor.done(JobId(lost.trial, lost.attempt))
         self._executor.left(name, reason, kind)
-        if job is not None:
-            self._executor.done(JobId(job.trial, job.attempt))
         for killed in killing:
             self._inbox.post(Killed(*killed))
         return job is not None or bool(killing)
@@ -298,11 +329,15 @@ class _Slot:
     def _ready(self) -> None:
         if not self._has_joined:
             self._has_joined = True
-            self._executor.joined(self._name, self)
+            assert self.process is not None
+            self._executor.joined(self._name, self, self.process.ahead)
         elif self._job is not None:
             self._start(self._job)
 
     def launch(self, job: Job) -> None:
+        if self._job is not None:
+            self._queue(job)
+            return
         self._job = job
         if self.process is not None and self.process.is_ready:
             self._start(job)
@@ -314,12 +349,48 @@ class _Slot:
         self.process.start_job(job)
         self._inbox.post(Started(job.trial, job.attempt))
 
+    def _queue(self, job: Job) -> None:
+        assert self.process is not None and self._next is None
+        self._next = job
+        self._executor.n_started += 1
+        self.process.queue_job(job)
+
     def _outcome(self, job: Job, events: list[Event]) -> None:
-        self._job = None
+        self._job, self._next = self._next, None
         self._executor.done(JobId(job.trial, job.attempt))
+        if self._job is not None:  # the worker goes on with it by itself
+            events.append(Started(self._job.trial, self._job.attempt))
         self._inbox.post(*events)
 
+    def take_back(self, job: JobId) -> None:
+        if self._is_next(job) and self._withdraw():
+            self._inbox.post(TakenBack(*job))
+
+    def _is_next(self, job: JobId) -> bool:
+        return self._next is not None and (self._next.trial, self._next.attempt) == job
+
+    def _withdraw(self) -> bool:
+        """Have the job that waits here never begin; False when it has."""
+        assert self.process is not None and self._next is not None
+        if not self.process.take_back():
+            return False
+        self._executor.done(JobId(self._next.trial, self._next.attempt))
+        self._next = None
+        return True
+
     def kill(self, job: JobId, grace_s: float) -> None:
+        if self._is_next(job):
+            if self._withdraw():
+                self._inbox.post(Killed(*job))
+                return
+        elif self._next is not None:
+            following = JobId(self._next.trial, self._next.attempt)
+            if (
+                not self._withdraw()
+            ):  # it has begun: the one that is to be killed has ended, which will be heard in a moment
+                self._inbox.post(Killed(*job))
+                return
+            self._inbox.post(TakenBack(*following))
         if self.process is not None and self.process.is_ready:
             self._killing.append(job)
             self.process.terminate(grace_s)

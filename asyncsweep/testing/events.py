@@ -35,8 +35,8 @@ def spec(**changes: Any) -> SweepSpec:
     return SweepSpec(**{**defaults, **changes})
 
 
-def worker_joined(worker: str = "w", slots: int = 1) -> ev.WorkerJoined:
-    return ev.WorkerJoined(worker, slots)
+def worker_joined(worker: str = "w", slots: int = 1, ahead: int = 0) -> ev.WorkerJoined:
+    return ev.WorkerJoined(worker, slots, ahead)
 
 
 def worker_lost(worker: str = "w", reason: str = "killed by SIGKILL") -> ev.WorkerLost:
@@ -54,6 +54,10 @@ def ask_failed(trial: int, error: ErrorInfo = ERROR) -> ev.AskFailed:
 
 def launch_failed(trial: int, attempt: int = 1, error: ErrorInfo = ERROR) -> ev.LaunchFailed:
     return ev.LaunchFailed(trial, attempt, error)
+
+
+def taken_back(trial: int, attempt: int = 1) -> ev.TakenBack:
+    return ev.TakenBack(trial, attempt)
 
 
 def started(trial: int, attempt: int = 1) -> ev.Started:
