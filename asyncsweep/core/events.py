@@ -296,6 +296,24 @@ class WorkerJoined(WorkerCame, tag=35, kw_only=False):
     resources: dict[str, Any] = {}
 
 
+class SlotsChanged(Event, tag=37, kw_only=False):
+    """A worker offers another number of slots from now on. Beyond them nothing is ended, and nothing is launched before there is room.
+
+    With none it is about to leave: what waits ahead there is taken back.
+    """
+
+    worker: str
+    slots: int
+
+
+class Used(Event, tag=38, kw_only=False):
+    """The executor measured what a running attempt uses: numbers by name, such as `gpu_memory_gib`. Of each the newest counts."""
+
+    trial: int
+    attempt: int
+    usage: dict[str, float]
+
+
 class TakenBack(Event, tag=36, kw_only=False):
     """An attempt that was launched has not begun, and never will: its executor gave it back, for `TakeBack` or unasked."""
 
@@ -303,7 +321,7 @@ class TakenBack(Event, tag=36, kw_only=False):
     attempt: int
 
 
-WorkerEvent = Started | ParamAsked | Reported | VerdictAsked | AttrSet | ConstraintSet | Finished | Pruned | Failed
+WorkerEvent = Started | ParamAsked | Reported | VerdictAsked | AttrSet | ConstraintSet | Used | Finished | Pruned | Failed
 WORKER_EVENTS: tuple[type[Event], ...] = (
     Started,
     ParamAsked,
@@ -311,6 +329,7 @@ WORKER_EVENTS: tuple[type[Event], ...] = (
     VerdictAsked,
     AttrSet,
     ConstraintSet,
+    Used,
     Finished,
     Pruned,
     Failed,
@@ -352,4 +371,6 @@ EVENTS: tuple[type[Event], ...] = (
     Snapshot,
     WorkerJoined,
     TakenBack,
+    SlotsChanged,
+    Used,
 )
