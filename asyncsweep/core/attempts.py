@@ -12,7 +12,7 @@ from collections.abc import Callable
 from asyncsweep.core import events as ev
 from asyncsweep.core import policy
 from asyncsweep.core.course import Course
-from asyncsweep.core.effects import AnswerParam, Judge, Publish, Suggest, TrialReported
+from asyncsweep.core.effects import AnswerParam, Judge, Publish, Suggest, TrialReported, TrialUsage
 from asyncsweep.core.records import ErrorInfo, State, TrialRecord
 
 # Reading a member off its class costs as much as a call.
@@ -174,3 +174,9 @@ class Attempts:
         trial = self._course.running(event.trial, event.attempt)
         if trial is not None and event.name not in (known := trial.constraints or {}):
             trial.constraints = {**known, event.name: event.value}  # as in Optuna, the first value of a name stands
+
+    def used(self, event: ev.Used) -> None:
+        trial = self._course.running(event.trial, event.attempt)
+        if trial is not None:
+            trial.usage = {**(trial.usage or {}), **event.usage}
+            self._life.publish(TrialUsage(at=self._life.at, trial=event.trial, usage=trial.usage))

@@ -56,7 +56,7 @@ class Course:
 
     def __init__(self, life: Lifecycle) -> None:
         self.life = life
-        self.ahead = Ahead(0)
+        self.ahead = Ahead(1)
         self.launching = Launching()
         self.phase = Phase.NEW
         self.stale = 0
@@ -131,8 +131,14 @@ class Course:
 
     def set_pace(self, spec: SweepSpec) -> None:
         """Nothing is known yet of how long trials, suggestions and launches take."""
-        self.ahead = Ahead(0 if spec.reproducible else spec.concurrency)
+        self.ahead = Ahead(spec.concurrency, is_on=not spec.reproducible)
         self.launching = Launching()
+        self.follow_slots()
+
+    def follow_slots(self) -> None:
+        """The workers have other slots than before."""
+        if not self.spec.concurrency:
+            self.ahead.follow(self.life.slots.n_slots)
 
     def end_segment(self) -> None:
         """The process that works on the sweep has ended, or is done: what it took counts up to its last event."""

@@ -157,6 +157,13 @@ class TrialReported(Update, frozen=True):
     metrics: dict[str, float] | None = None
 
 
+class TrialUsage(Update, frozen=True):
+    """What a running trial uses, as its executor measured it: the newest value of each name."""
+
+    trial: int
+    usage: dict[str, float]
+
+
 class TrialRetried(Update, frozen=True):
     """An attempt ended in `error` and the trial waits for its next attempt."""
 

@@ -306,6 +306,24 @@ class WorkerJoined(WorkerCame, tag=35, kw_only=False):
     resources: dict[str, Any] = {}
 
 
+class SlotsChanged(Event, tag=37, kw_only=False):
+    """A worker offers another number of slots from now on. Beyond them nothing is ended, and nothing is launched before there is room.
+
+    With none it is about to leave: what waits ahead there is taken back.
+    """
+
+    worker: str
+    slots: int
+
+
+class Used(Event, tag=38, kw_only=False):
+    """The executor measured what a running attempt uses: numbers by name, such as `gpu_memory_gib`. Of each the newest counts."""
+
+    trial: int
+    attempt: int
+    usage: dict[str, float]
+
+
 class TakenBack(Event, tag=36, kw_only=False):
     """An attempt that was launched has not begun, and never will: its executor gave it back, for `TakeBack` or unasked."""
 
@@ -321,6 +339,7 @@ WorkerEvent = (
     | VerdictAsked
     | AttrSet
     | ConstraintSet
+    | Used
     | Finished
     | Pruned
     | Failed
@@ -333,6 +352,7 @@ WORKER_EVENTS: tuple[type[Event], ...] = (
     VerdictAsked,
     AttrSet,
     ConstraintSet,
+    Used,
     Finished,
     Pruned,
     Failed,
@@ -375,4 +395,6 @@ EVENTS: tuple[type[Event], ...] = (
     Snapshot,
     WorkerJoined,
     TakenBack,
+    SlotsChanged,
+    Used,
 )

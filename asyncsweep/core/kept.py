@@ -40,6 +40,7 @@ class KeptTrial(msgspec.Struct, array_like=True, gc=False, frozen=True):
     started_at: float
     finished_at: float
     rising: bool
+    usage: dict[str, float] | None = None
 
 
 class KeptTrials(msgspec.Struct, array_like=True, frozen=True):
@@ -57,12 +58,13 @@ class KeptTrials(msgspec.Struct, array_like=True, frozen=True):
 
 
 class KeptAhead(msgspec.Struct, frozen=True):
-    """What waits at busy workers; see `Slots`."""
+    """What waits at busy workers, and how many slots they have; see `Slots`."""
 
     waiting: list[tuple[str, list[Attempt]]] = []
     places: list[tuple[str, int]] = []
     room: list[tuple[str, int]] = []
     over: list[tuple[str, int]] = []
+    sizes: list[tuple[str, int]] = []
 
 
 class KeptQuestions(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -200,7 +200,7 @@ class Lifecycle:
         """Back to WAITING, because the attempt ended in `error`; the next one starts clean."""
         self._set_state(trial, State.WAITING)
         trial.steps = trial.reported = trial.report_metrics = trial.attrs = None
-        trial.pruner_attrs = trial.constraints = None
+        trial.pruner_attrs = trial.constraints = trial.usage = None
         trial.rising = True
         trial.started_at = 0.0
         self.publish(TrialRetried(at=self.at, trial=trial.number, attempt=trial.attempt, error=error))

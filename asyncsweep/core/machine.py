@@ -22,10 +22,11 @@ from asyncsweep.core import policy, snapshot
 from asyncsweep.core.answers import Answers
 from asyncsweep.core.attempts import Attempts
 from asyncsweep.core.course import SWEEP_TIMER, Course, Phase
-from asyncsweep.core.effects import Effect, SweepPaused, SweepUnpaused
+from asyncsweep.core.effects import Effect, PluginFailed, SweepPaused, SweepUnpaused
 from asyncsweep.core.lifecycle import Lifecycle
 from asyncsweep.core.questions import ANSWERS
 from asyncsweep.core.records import ErrorInfo, SweepSpec, TrialRecord
+from asyncsweep.core.resources import unmet
 from asyncsweep.errors import InvalidTransition
 
 __all__ = ["SWEEP_TIMER", "Machine", "Phase"]
@@ -38,7 +39,16 @@ _SUGGESTED = ev.Suggested
 _NOT_SETTLED = frozenset(
     (
         *(ev.Kept, ev.Snapshot),
-        *(ev.Started, ev.Reported, ev.SeriesReported, ev.VerdictAsked, ev.ParamAsked, ev.AttrSet, ev.ConstraintSet),
+        *(
+            ev.Started,
+            ev.Reported,
+            ev.SeriesReported,
+            ev.VerdictAsked,
+            ev.ParamAsked,
+            ev.AttrSet,
+            ev.ConstraintSet,
+            ev.Used,
+        ),
         *(ev.Judged, ev.JudgeFailed, ev.ParamSuggested, ev.SuggestFailed, ev.TellFailed),
     )
 )
@@ -72,6 +82,7 @@ class Machine:
             ev.WorkerCame: self._worker_came,
             ev.WorkerJoined: self._worker_joined,
             ev.WorkerLost: self._worker_lost,
+            ev.SlotsChanged: self._slots_changed,
             ev.Enqueued: self._enqueued,
             ev.Adopted: self._adopted,
             ev.ExternalAsked: self._external_asked,
@@ -92,6 +103,7 @@ class Machine:
             ev.JudgeFailed: answers.judge_failed,
             ev.AttrSet: attempts.attr_set,
             ev.ConstraintSet: attempts.constraint_set,
+            ev.Used: attempts.used,
             ev.Finished: attempts.finished,
             ev.Pruned: attempts.pruned,
             ev.Failed: attempts.failed,
@@ -183,6 +195,11 @@ class Machine:
         return self.life.history
 
     @property
+    def concurrency(self) -> int:
+        """How many trials can run at a time: as the settings say, or as many as there are slots now, and at least 1."""
+        return self.spec.concurrency or max(1, self.life.slots.n_slots)
+
+    @property
     def may_ask(self) -> bool:
         """True while a new trial may be created."""
         return self.course.may_ask
@@ -231,7 +248,9 @@ class Machine:
             if isinstance(event, ev.WorkerJoined) and not 0 <= event.ahead <= event.slots:
                 return f"{event.ahead} places ahead of {event.slots} slots"
             return f"worker {event.worker!r} is here already" if event.worker in self.life.slots.jobs else None
-        if type(event) is ev.WorkerLost:
+        if type(event) is ev.SlotsChanged and event.slots < 0:
+            return f"{event.slots} slots"
+        if type(event) is ev.WorkerLost or type(event) is ev.SlotsChanged:
             return None if event.worker in self.life.slots.jobs else f"worker {event.worker!r} is not here"
         if type(event) is ev.TrialCancelled or type(event) is ev.TellFailed:
             first = -len(self.life.history) if type(event) is ev.TellFailed else 0
@@ -300,14 +319,19 @@ class Machine:
     def _ask_back(self) -> None:
         """Ask for what waits at busy workers and should not: nothing may start, or a slot is free elsewhere."""
         life, questions = self.life, self.life.questions
-        waits = [attempt for queue in life.slots.queues.values() for attempt in queue]
-        waits = [one for one in waits if one not in questions.take_backs and one not in questions.kills]
+        queues = life.slots.queues.items()
+        waits = [(worker, attempt) for worker, queue in queues for attempt in queue if self._may_ask_back(attempt)]
         if self.paused or self.course.phase is not _OPEN:
             waits.reverse()  # the newest first: those that vanish leave no gap in the numbers
         else:
-            del waits[max(0, life.slots.n_free - len(questions.take_backs)) :]
-        for attempt in waits:
+            n_idle = life.slots.n_free - len(questions.take_backs)
+            waits = [one for place, one in enumerate(waits) if place < n_idle or life.slots.is_leaving(one[0])]
+        for _, attempt in waits:
             life.ask_back(attempt)
+
+    def _may_ask_back(self, attempt: tuple[int, int]) -> bool:
+        questions = self.life.questions
+        return attempt not in questions.take_backs and attempt not in questions.kills
 
     # -- users and timers ---------------------------------------------------------------------------------------------
 
@@ -367,13 +391,28 @@ class Machine:
     # -- workers ------------------------------------------------------------------------------------------------------
 
     def _worker_came(self, event: ev.WorkerCame) -> None:
-        self.life.slots.join(event.worker, event.slots)
+        self._join(event.worker, event.slots, 0, {})
 
     def _worker_joined(self, event: ev.WorkerJoined) -> None:
-        self.life.slots.join(event.worker, event.slots, event.ahead)
+        self._join(event.worker, event.slots, event.ahead, event.resources)
+
+    def _join(self, worker: str, slots: int, ahead: int, offered: dict[str, Any]) -> None:
+        lacking = unmet(self.spec.needs, offered) if self.spec.needs else None
+        self.life.slots.join(worker, slots if lacking is None else 0, ahead)
+        if (
+            lacking is not None and not self.life.slots.n_slots
+        ):  # nothing can run; on other workers it perhaps can, later
+            message = f"worker {worker!r} offers {lacking}: nothing is launched there"
+            self.life.publish(PluginFailed(at=self.life.at, where="needs", error=ErrorInfo("NeedsNotMet", message)))
+        self.course.follow_slots()
+
+    def _slots_changed(self, event: ev.SlotsChanged) -> None:
+        self.life.slots.change(event.worker, event.slots)
+        self.course.follow_slots()
 
     def _worker_lost(self, event: ev.WorkerLost) -> None:
         held, waited = self.life.slots.lose(event.worker)
+        self.course.follow_slots()
         for number, attempt in reversed([*waited]):
             trial = self.life.trials[number]
             if trial.attempt == attempt and trial.worker == event.worker:

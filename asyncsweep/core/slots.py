@@ -9,6 +9,8 @@ waited longest there holds it from that moment on.
 
 A worker may hold more attempts than it has slots: when it offers fewer than before, or when the start of one is heard before the
 end of the other. Then as many ends free nothing.
+
+A worker that trials can make no use of is here and offers nothing.
 """
 
 from __future__ import annotations
@@ -26,17 +28,19 @@ class Slots:
     Attributes:
         n_free: How many slots are free.
         jobs: For each worker that is here, the (trial, attempt) pairs that hold a slot of it.
-        takes_ahead: True once a worker offered places ahead; while it is False nothing of that need be looked at.
+        takes_ahead: True once a worker offered places ahead, or fewer slots than before; while it is False nothing of that need be
+            looked at.
         n_room: How many more attempts may be launched ahead.
         queues: For each worker where some wait, the attempts that do, next one first.
     """
 
-    __slots__ = ("_free", "_over", "_places", "_room", "jobs", "n_free", "n_room", "queues", "takes_ahead")
+    __slots__ = ("_free", "_over", "_places", "_room", "_sizes", "jobs", "n_free", "n_room", "queues", "takes_ahead")
 
     def __init__(self) -> None:
         self.jobs: dict[str, dict[Attempt, None]] = {}
         self.n_free = 0
         self._free: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
         self.takes_ahead = False
         self.n_room = 0
         self.queues: dict[str, dict[Attempt, None]] = {}
@@ -48,8 +52,8 @@ class Slots:
         """For a snapshot: who holds what, the free slots in the order in which they will be taken, and what waits ahead."""
         jobs = [(worker, list(held)) for worker, held in self.jobs.items()]
         waiting = [(worker, list(queue)) for worker, queue in self.queues.items()]
-        places, room, over = (list(of.items()) for of in (self._places, self._room, self._over))
-        ahead = KeptAhead(waiting, places, room, over) if self.takes_ahead else None
+        rest = (list(of.items()) for of in (self._places, self._room, self._over, self._sizes))
+        ahead = KeptAhead(waiting, *rest) if self.takes_ahead else None
         return jobs, list(self._free.items()), ahead
 
     def restore(
@@ -60,22 +64,55 @@ class Slots:
         self._free = dict(free)
         self.n_free = sum(self._free.values())
         if ahead is None:
+            sizes = {worker: len(held) + self._free.get(worker, 0) for worker, held in self.jobs.items()}
+            self._sizes = {worker: size for worker, size in sizes.items() if size}
             return
         self.takes_ahead = True
         self.queues = {worker: dict.fromkeys(queue) for worker, queue in ahead.waiting}
         self._places, self._room, self._over = dict(ahead.places), dict(ahead.room), dict(ahead.over)
+        self._sizes = dict(ahead.sizes)
         self.n_room = sum(self._room.values())
 
     def join(self, worker: str, slots: int, ahead: int = 0) -> None:
-        """A worker is here. Without slots nothing is ever launched there."""
+        """A worker is here. One that joins without slots never has any."""
         self.jobs[worker] = {}
-        if slots:
-            self._free[worker] = slots
-            self.n_free += slots
-        if slots and ahead:
+        if not slots:
+            return
+        self._sizes[worker] = self._free[worker] = slots
+        self.n_free += slots
+        if ahead:
             self.takes_ahead = True
             self._places[worker] = self._room[worker] = ahead
             self.n_room += ahead
+
+    @property
+    def n_slots(self) -> int:
+        """How many slots there are."""
+        return sum(self._sizes.values())
+
+    def change(self, worker: str, slots: int) -> None:
+        """A worker has another number of slots from now on."""
+        if worker not in self._sizes:
+            return
+        more = slots - self._sizes[worker]
+        self._sizes[worker] = slots
+        jobs, free = self.jobs[worker], self._free.pop(worker, 0)
+        self.n_free -= free
+        if more < 0:
+            self.takes_ahead = True
+            if -more > free:
+                self._over[worker] = self._over.get(worker, 0) - more - free
+            free = max(0, free + more)
+        for _ in range(more):
+            free += not self._hand_on(worker, jobs)
+        if free:
+            self._free[worker] = free
+            self.n_free += free
+        self._make_room(worker)
+
+    def is_leaving(self, worker: str) -> bool:
+        """Whether a worker has no slots any more."""
+        return not self._sizes.get(worker)
 
     def lose(self, worker: str) -> tuple[Iterator[Attempt], Iterator[Attempt]]:
         """Forget a worker; gives the attempts that held its slots, and those that waited ahead."""
@@ -83,6 +120,7 @@ class Slots:
         self.n_room -= self._room.pop(worker, 0)
         self._places.pop(worker, None)
         self._over.pop(worker, None)
+        self._sizes.pop(worker, None)
         return iter(self.jobs.pop(worker)), iter(self.queues.pop(worker, ()))
 
     def take(self, attempt: Attempt) -> str:
@@ -161,7 +199,8 @@ class Slots:
     def _make_room(self, worker: str) -> None:
         """Count anew how many more may wait at a worker: one that has more than its slots to do has so many places less."""
         taken = len(self.queues.get(worker, ())) + self._over.get(worker, 0)
-        room = max(0, self._places.get(worker, 0) - taken)
+        places = self._places.get(worker, 0) if self._sizes.get(worker) else 0
+        room = max(0, places - taken)
         self.n_room += room - self._room.get(worker, 0)
         if room:
             self._room[worker] = room

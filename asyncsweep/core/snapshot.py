@@ -109,6 +109,7 @@ def thaw(machine: Machine, state: KeptState) -> None:
     life.order = Order(spec.reproducible)
     life.order.restore(state.order)
     life.slots.restore(state.jobs, state.free, state.slots_ahead)
+    course.follow_slots()
     course.launching.restore(state.launching)
     life.questions.restore(state.questions)
 
@@ -177,6 +178,7 @@ def _packed(trials: Sequence[TrialRecord]) -> KeptTrials:
                 trial.started_at,
                 trial.finished_at,
                 trial.rising,
+                trial.usage,
             )
         )
     return KeptTrials(list(names), shared, packed)
@@ -209,6 +211,7 @@ def _record(trial: KeptTrial, names: Sequence[tuple[str, ...]], domains: Sequenc
         trial.started_at,
         trial.finished_at,
         trial.rising,
+        trial.usage,
     )
 
 

@@ -24,7 +24,7 @@ import anyio
 
 from asyncsweep.core import effects as ef
 from asyncsweep.core.effects import Publish
-from asyncsweep.core.events import Event, Reported, SeriesReported, Started
+from asyncsweep.core.events import Event, Reported, SeriesReported, Started, Used
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine, Phase
 from asyncsweep.core.stand_in import stand_in
@@ -35,7 +35,7 @@ from asyncsweep.errors import ConfigError, PluginError
 from asyncsweep.hooks.contracts import Executor, Job, JobId
 from asyncsweep.journal.writer import Journal
 
-_UNHURRIED = frozenset((Started, Reported, SeriesReported))
+_UNHURRIED = frozenset((Started, Reported, SeriesReported, Used))
 _WRITTEN_AFTER_S = 0.05
 # With `fsync="always"` these wait until what led to them is synced; they stay in their order.
 _HELD = frozenset((ef.Launch, ef.TakeBack, ef.Kill, ef.Finish))

@@ -101,4 +101,4 @@ def _of_launch_ahead(scene: Scene, launch: Launch) -> Iterator[tuple[str, str]]:
     if ledger.n_free:
         yield AHEAD, f"{launch} to a busy worker, and {ledger.n_free} slots are free"
     if ledger.window or scene.spec.concurrency == 1:
-        yield AHEAD, f"{launch} to a busy worker, with concurrency={scene.spec.concurrency} and window {ledger.window}"
+        yield AHEAD, f"{launch} to a busy worker, with concurrency={scene.spec.concurrency}, window {ledger.window}"

@@ -187,6 +187,7 @@ def a_new_attempt_starts_clean(scene: Scene) -> Iterator[str]:
             any((trial.steps, trial.reported, trial.report_metrics, trial.attrs, trial.metric_values, trial.error))
             or trial.pruner_attrs is not None
             or trial.constraints is not None
+            or trial.usage is not None
             or trial.kill_reason is not None
             or trial.started_at
             or not trial.rising
@@ -207,7 +208,8 @@ def no_slot_idles_while_something_waits(scene: Scene) -> Iterator[str]:
     if ledger.n_free > n_coming and scene.budget_left and scene.may_begin:
         yield f"{ledger.n_free} slots are free, {n_coming} trials are to come, and no further one is asked for"
     asked = [ask for ask in scene.did(Ask) if ask.trial not in ledger.external]
-    early = MOST_PER_SLOT * scene.spec.concurrency + 1 if scene.spec.concurrency > 1 and not ledger.window else 0
+    slots = scene.spec.concurrency or max(1, ledger.most_slots)
+    early = MOST_PER_SLOT * slots + 1 if scene.spec.concurrency != 1 and not ledger.window else 0
     early += ledger.n_room if early else 0
     if asked and n_coming > ledger.n_free + early and not isinstance(scene.event, ev.Reopened):
         yield f"{asked} although {ledger.n_free} slots are free for {n_coming} trials"
@@ -223,6 +225,9 @@ def what_waits_ahead_waits_for_nothing_better(scene: Scene) -> Iterator[str]:
     left = [attempt for attempt in ledger.ahead if attempt not in ledger.take_backs and attempt not in ledger.kills]
     if left and (ledger.paused or ledger.stopping):
         yield f"nothing may start, and {left} wait at busy workers"
+    stranded = [attempt for attempt in left if not ledger.workers[ledger.ahead[attempt]]]
+    if stranded:
+        yield f"{stranded} wait at workers without slots"
     if left and ledger.n_free > len(ledger.take_backs):
         yield f"{left} wait at busy workers, and {ledger.n_free} slots are free"
 
@@ -376,6 +381,10 @@ def an_attempt_is_taken_at_its_word(scene: Scene) -> Iterator[str]:
         first = scene.ledger.constraints[event.trial, event.attempt]
         if repr(trial.constraints) != repr(first):
             yield f"the constraints {first} were set, its record has {trial.constraints}"
+    elif isinstance(event, ev.Used):
+        noted = trial.usage or {}
+        if any(name not in noted or noted[name] is not value for name, value in event.usage.items()):
+            yield f"{event.usage} was used, its record has {trial.usage}"
     elif isinstance(event, ev.Finished):
         values = [event.metrics.get(name, math.nan) for name in scene.spec.directions]
         if any(map(math.isnan, values)) == (trial.state is State.COMPLETE):

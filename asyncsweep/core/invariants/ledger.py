@@ -32,6 +32,7 @@ from asyncsweep.core.effects import (
     Update,
 )
 from asyncsweep.core.records import SweepSpec
+from asyncsweep.core.resources import unmet
 from asyncsweep.space import Domain
 
 Attempt = tuple[int, int]
@@ -43,6 +44,8 @@ class Ledger:
     Attributes:
         spec: The settings of the current process's part.
         workers: The slots of each worker that is here.
+        most_slots: The most slots that there were at a time.
+        unfit: Workers that offer not what trials need; they count as having no slots.
         places: How many attempts may wait ahead at each worker where some may.
         ahead: The worker at which each attempt waits ahead, in the order of their launches.
         take_backs: Attempts that were asked back and have neither begun nor ended.
@@ -85,6 +88,8 @@ class Ledger:
 
     def _forget_process(self) -> None:
         self.workers: dict[str, int] = {}
+        self.most_slots = 0
+        self.unfit: dict[str, None] = {}
         self.places: dict[str, int] = {}
         self.held: dict[Attempt, str] = {}
         self.ahead: dict[Attempt, str] = {}
@@ -117,7 +122,8 @@ class Ledger:
         """How many more attempts may wait ahead."""
         waiting = Counter(self.ahead.values())
         over = {worker: max(0, self.n_held(worker) - self.workers[worker]) for worker in self.places}
-        return sum(max(0, places - waiting[worker] - over[worker]) for worker, places in self.places.items())
+        there = {worker: places for worker, places in self.places.items() if self.workers[worker]}
+        return sum(max(0, places - waiting[worker] - over[worker]) for worker, places in there.items())
 
     @property
     def window(self) -> int:
@@ -170,9 +176,19 @@ class Ledger:
         elif self.finished:
             return
         elif isinstance(event, ev.WorkerCame):
-            self.workers[event.worker] = event.slots
-            if isinstance(event, ev.WorkerJoined) and event.ahead:
+            offered = event.resources if isinstance(event, ev.WorkerJoined) else {}
+            fits = self.spec is None or unmet(self.spec.needs, offered) is None
+            self.workers[event.worker] = event.slots if fits else 0
+            if not fits:
+                self.unfit[event.worker] = None
+            elif isinstance(event, ev.WorkerJoined) and event.ahead:
                 self.places[event.worker] = event.ahead
+            self.most_slots = max(self.most_slots, sum(self.workers.values()))
+        elif isinstance(event, ev.SlotsChanged):
+            if event.worker not in self.unfit:
+                self.workers[event.worker] = event.slots
+                self.most_slots = max(self.most_slots, sum(self.workers.values()))
+                self._fill(event.worker)
         elif isinstance(event, ev.WorkerLost):
             self._lost(event.worker)
         elif isinstance(event, ev.TakenBack):
@@ -193,6 +209,7 @@ class Ledger:
         """A worker is gone: what waited ahead there never began, unless it was to be killed."""
         del self.workers[worker]
         self.places.pop(worker, None)
+        self.unfit.pop(worker, None)
         for attempt in [attempt for attempt, holder in self.ahead.items() if holder == worker]:
             if attempt not in self.kills:
                 self._gave_back(attempt)
@@ -211,10 +228,14 @@ class Ledger:
         """An attempt has left its slot or its place; what waited longest at its worker follows it into the slot."""
         self.ahead.pop(attempt, None)
         worker = self.held.pop(attempt, None)
-        if worker is not None and self.n_held(worker) < self.workers.get(worker, 0):
-            following = next((one for one, holder in self.ahead.items() if holder == worker), None)
-            if following is not None:
-                self.held[following] = self.ahead.pop(following)
+        if worker is not None:
+            self._fill(worker)
+
+    def _fill(self, worker: str) -> None:
+        """What waits ahead at a worker begins while that has slots for it."""
+        n_free = self.workers.get(worker, 0) - self.n_held(worker)
+        for following in [one for one, holder in self.ahead.items() if holder == worker][: max(0, n_free)]:
+            self.held[following] = self.ahead.pop(following)
 
     def _took_answer(self, event: ev.Event) -> None:
         if isinstance(event, ev.Suggested | ev.SpaceExhausted | ev.AskFailed):
