@@ -29,6 +29,7 @@ from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine, Phase
 from asyncsweep.core.stand_in import stand_in
 from asyncsweep.driver.clock import Clock, Timers
+from asyncsweep.driver.crew import Crew
 from asyncsweep.driver.search import Search
 from asyncsweep.driver.updates import Watchers
 from asyncsweep.errors import ConfigError, PluginError
@@ -79,6 +80,7 @@ class Driver:
         self.ended = anyio.Event()
         self.timers = timers or Timers(self.post)
         self.executor: Executor
+        self.crew: Crew
         self._journal = journal
         self._on_batch = on_batch
         self._clock = clock or Clock(machine.at)
@@ -135,6 +137,15 @@ class Driver:
             self.break_off(error)
         finally:
             self._draining = False
+
+    async def add_executor(self, name: str, executor: Executor) -> str:
+        """Have one more executor; gives its name. See `Crew.add`."""
+        if self._closed or self.is_over:
+            raise ConfigError("add_executor(): the sweep has ended")
+        name = await self.crew.add(name, executor)
+        self.executor = self.crew
+        self.crew.begin(name)
+        return name
 
     def break_off(self, fault: BaseException) -> None:
         """End the sweep because of a fault of its own."""

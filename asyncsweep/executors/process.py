@@ -15,14 +15,24 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import ClassVar, Literal
 
 import anyio
 import anyio.abc
 
-from asyncsweep.core.events import Event, ExecutorFailed, Killed, Started, TakenBack, WorkerJoined, WorkerLost
+from asyncsweep.core.events import (
+    Event,
+    ExecutorFailed,
+    Killed,
+    SlotsChanged,
+    Started,
+    TakenBack,
+    WorkerJoined,
+    WorkerLost,
+)
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.errors import ConfigError
+from asyncsweep.executors import own_slots
 from asyncsweep.executors.limits import UNLIMITED, Limits, limits_of
 from asyncsweep.executors.names import new_worker
 from asyncsweep.executors.pass_env import names_of
@@ -58,6 +68,8 @@ class ProcessExecutor:
         pass_env: Names of environment variables that trials need besides those that every worker gets: language, paths, devices,
             threads, settings of frameworks, and no secrets (`asyncsweep/link/environment.py` lists them). `*` stands for
             anything: "MYAPP_*", or "*" for all. The journal has the names, and no values.
+        slots: How many trials run at a time at most. None: as many as `concurrency` says; beside other executors, one for each
+            processor.
 
     Raises:
         ConfigError: An option has a wrong type or value, or cannot be had on this system.
@@ -65,10 +77,12 @@ class ProcessExecutor:
     Attributes:
         n_started: How many jobs it has started.
         pass_env: As the argument.
+        own_slots: True when it was made with `slots`.
     """
 
     remote = True
     runs: Literal["async", "sync", "both"] = "both"
+    resources: ClassVar[dict[str, object]] = {}
 
     def __init__(
         self,
@@ -77,6 +91,7 @@ class ProcessExecutor:
         memory_limit: int | str | None = None,
         cpu_time_limit: float | None = None,
         pass_env: Sequence[str] = (),
+        slots: int | None = None,
     ) -> None:
         if sys.platform == "win32":
             raise ConfigError("executor='process' needs Linux or macOS: on Windows use executor='thread' or 'inline'")
@@ -90,6 +105,8 @@ class ProcessExecutor:
         self._max_trials = 1 if fresh else limit
         self._limits = limits_of(memory_limit, cpu_time_limit)
         self.pass_env = names_of(pass_env)
+        self._slots_at_most = own_slots.checked(slots)
+        self.own_slots = slots is not None
         self._all: list[_Slot] = []
         self._slots: dict[str, _Slot] = {}
         self._jobs: dict[JobId, _Slot] = {}
@@ -106,22 +123,21 @@ class ProcessExecutor:
         self._jobs.clear()
         self._failed_starts, self._was_ready, self._has_unkept = 0, False, False
         # A worker that is replaced between two trials, or looked at, has none waiting.
-        claims = new_claims() if self._max_trials is None and self._limits == UNLIMITED else None
+        self._claims = claims = new_claims() if self._max_trials is None and self._limits == UNLIMITED else None
         try:
-            async with self._serving(setup, inbox, claims):
+            async with self._serving(setup):
                 yield
         finally:
             if claims is not None:
                 claims.close()
 
     @asynccontextmanager
-    async def _serving(self, setup: Setup, inbox: Inbox, claims: Claims | None) -> AsyncIterator[None]:
+    async def _serving(self, setup: Setup) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
-            slots = self._all = [
-                _Slot(self, setup, inbox, self._max_trials, self._limits, claims) for _ in range(setup.slots)
-            ]
-            for slot in slots:
-                tasks.start_soon(slot.serve)
+            self._tasks = tasks
+            slots = self._all = []
+            for _ in range(own_slots.n_slots(self._slots_at_most, setup.slots)):
+                self._add_slot()
             supervision = Supervision(self._limits, setup.grace_s)
             tasks.start_soon(supervision.run, lambda: [slot.process for slot in slots if slot.process is not None])
             try:
@@ -147,6 +163,24 @@ class ProcessExecutor:
             self._inbox.post(Killed(*job))
         else:
             slot.kill(job, grace_s)
+
+    def _add_slot(self) -> None:
+        slot = _Slot(self, self._setup, self._inbox, self._max_trials, self._limits, self._claims)
+        self._all.append(slot)
+        self._tasks.start_soon(slot.serve)
+
+    def resize(self, slots: int) -> None:
+        """Have so many slots from now on; those that are given up finish what runs there, idle ones are the first."""
+        staying = [slot for slot in self._all if not slot.leaves]
+        for _ in range(slots - len(staying)):
+            self._add_slot()
+        staying.sort(key=lambda slot: slot.has_job)
+        for slot in staying[: max(0, len(staying) - slots)]:
+            slot.leave()
+
+    def gone(self, slot: _Slot) -> None:
+        """A slot that was given up has ended."""
+        self._all.remove(slot)
 
     def take_back(self, job: JobId) -> None:
         """Give a job back that has not begun; nothing happens when it has, or is not here."""
@@ -226,6 +260,7 @@ class _Slot:
 
     Attributes:
         process: What serves it now; None while there is nothing.
+        leaves: True once it was given up.
         n_started_seen: How many jobs the executor had started at the last look whether it gets on without this slot.
     """
 
@@ -253,6 +288,7 @@ class _Slot:
         self._tries = 0
         self.n_started_seen = 0
         self._closing = False
+        self.leaves = False
         self._closed = anyio.Event()
         self._serving = False
         self._ended = anyio.Event()
@@ -278,7 +314,7 @@ class _Slot:
             self._ended.set()
 
     async def _serve(self) -> None:
-        while not self._closing:
+        while not self._closing and not self.leaves:
             process = self.process = WorkerProcess(
                 *(self._setup, self._inbox, self._ready, self._outcome, self._max_trials, self._limits),
                 pass_env=self._executor.pass_env,
@@ -302,6 +338,11 @@ class _Slot:
     def _after(self, process: WorkerProcess, reason: str) -> float | None:
         """The process has ended: the seconds until another one should take its place, None when none should."""
         if self._closing:
+            return None
+        if self.leaves:
+            if self._has_joined:
+                self._lose(process.kind, f"{reason}; the executor has fewer slots now")
+            self._executor.gone(self)
             return None
         if process.retired and not self._killing:
             return 0.0
@@ -327,6 +368,8 @@ class _Slot:
         return job is not None or bool(killing)
 
     def _ready(self) -> None:
+        if self.leaves:
+            return
         if not self._has_joined:
             self._has_joined = True
             assert self.process is not None
@@ -361,6 +404,17 @@ class _Slot:
         if self._job is not None:  # the worker goes on with it by itself
             events.append(Started(self._job.trial, self._job.attempt))
         self._inbox.post(*events)
+        if self.leaves and self._job is None and self.process is not None:
+            self.process.close()
+
+    def leave(self) -> None:
+        """Take no more jobs, and end when what runs here has ended."""
+        self.leaves = True
+        self._closed.set()
+        if self._has_joined:
+            self._inbox.post(SlotsChanged(self._name, 0))
+        if self._job is None and self.process is not None:
+            self.process.close()
 
     def take_back(self, job: JobId) -> None:
         if self._is_next(job) and self._withdraw():

@@ -88,7 +88,7 @@ def status(
         eta_s = None
     else:
         running = [trial.started_at for trial in table.open.values() if trial.started_at]
-        eta_s = pace.left_s(now, spec.n_trials - n_final, spec.concurrency, running)
+        eta_s = pace.left_s(now, spec.n_trials - n_final, concurrency_of(source, table), running)
     record = trials[best] if best is not None and best < len(trials) else None
     return {
         "state": stand.state,
@@ -96,7 +96,7 @@ def status(
         "error": values.text(stand.error, TEXT_CHARS),
         "counts": {state.value: count for state, count in counts.items()},
         "n_trials": spec.n_trials,
-        "concurrency": spec.concurrency,
+        "concurrency": concurrency_of(source, table),
         "enqueued": source.n_enqueued,
         "total": total,
         "stride": stride,
@@ -111,6 +111,11 @@ def status(
 def n_final_of(source: Source) -> int:
     """How many trials have ended, published or not."""
     return sum(count for state, count in source.counts.items() if state not in (State.WAITING, State.RUNNING))
+
+
+def concurrency_of(source: Source, table: Table) -> int:
+    """How many trials run at a time: as the settings say, or as many as run now, and at least 1."""
+    return source.spec.concurrency or max(1, table.counts[State.RUNNING])
 
 
 def duration_of(record: TrialRecord) -> float | None:

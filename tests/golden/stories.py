@@ -33,6 +33,7 @@ from asyncsweep.testing.events import (
     started,
     suggested,
     taken_back,
+    used,
     worker_joined,
 )
 from tests.core.worlds import random_world
@@ -74,6 +75,24 @@ def ahead() -> bytes:
     bench.send(
         started(3), suggested(5), ev.TrialCancelled(4), ev.WorkerLost("v", "gone"), ev.Killed(4, 1), after_s=0.25
     )
+    return _encoded(bench.journal)
+
+
+def resources() -> bytes:
+    """Workers that offer more and less, also while trials run; what the trials use; the last one still runs."""
+    bench = Bench(spec(n_trials=6, concurrency=0, needs={"gpus": 1.0, "labels": {"zone": "a"}}))
+    bench.send(
+        worker_joined("poor", 4, cpus=8), worker_joined("rich", 2, 2, gpus=2.0, labels={"zone": "a"}, host="höst")
+    )
+    bench.send(suggested(0), suggested(1), started(0), started(1), used(0, gpu_memory_gib=0.5), after_s=0.5)
+    bench.send(
+        used(0, gpu_memory_gib=-0.0, gpu_utilisation=math.nan), finished(0), ev.SlotsChanged("rich", 1), after_s=0.5
+    )
+    bench.send(*map(suggested, bench.watch.ledger.asks), after_s=0.5)
+    bench.send(finished(1), ev.SlotsChanged("rich", 3), after_s=0.5)
+    bench.send(*map(suggested, bench.watch.ledger.asks), after_s=0.5)
+    bench.send(*map(started, bench.watch.ledger.launched), after_s=0.5)
+    bench.send(ev.SlotsChanged("rich", 0), *map(finished, (2, 3)), ev.WorkerLost("rich", "drained"), after_s=0.5)
     return _encoded(bench.journal)
 
 
@@ -166,6 +185,7 @@ STORIES: dict[str, Callable[[], bytes | list[bytes]]] = {
     "reproducible": reproducible,
     "define-by-run": define_by_run,
     "ahead": ahead,
+    "resources": resources,
 }
 
 
