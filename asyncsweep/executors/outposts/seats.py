@@ -223,7 +223,10 @@ class Seats:
             self._jobs.pop(job, None)
         self._post(events)
         if not self._is_closing:
-            self._failed(seat, error or ErrorInfo("WorkerLost", reason), began=bool(seat.workers) and error is None)
+            if seat.workers and error is None:
+                self._on_gone(seat, 0.0)
+            else:
+                self._failed(seat, error or ErrorInfo("WorkerLost", reason), is_lost=error is None)
 
     # -- what an executor has to do -----------------------------------------------------------------------------------
 
@@ -323,12 +326,10 @@ class Seats:
         if seat.is_open and job in seat.killing:
             self.lost(seat, f"{seat.place} did not end trial {job.trial} within {within_s:g} s")
 
-    def _failed(self, seat: Seat, error: ErrorInfo, *, began: bool) -> None:
-        if began:
-            self._on_gone(seat, 0.0)
-            return
+    def _failed(self, seat: Seat, error: ErrorInfo, *, is_lost: bool) -> None:
+        """An outpost was lost, or could not begin, before a trial could run there."""
         self._failures += 1
-        if self._failures >= (MAX_FAILED_IN_A_ROW if self._was_joined else MAX_FAILED_FIRST):
+        if self._failures >= (MAX_FAILED_IN_A_ROW if self._was_joined or is_lost else MAX_FAILED_FIRST):
             self._inbox.post(ExecutorFailed(error))
         else:
             log.warning("no trial can run at %s: %s; it is tried again", seat.place or seat.name, error)

@@ -30,10 +30,14 @@ from asyncsweep_dask.seat import serve
 
 # How much longer than a trial's grace a seat may take to leave.
 _LEAVE_S = 5.0
+# How long it may take until a scheduler answers.
+TIMEOUT_S = 30.0
 # How long a call to the scheduler may take when there is nothing more to lose.
 _CALL_S = 5.0
 # How long to wait before each further try to reach a scheduler that was lost; each try has Dask's own timeout.
 _PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+# What a call raises when the scheduler is gone, and when our connection is closed.
+_UNREACHABLE = (OSError, RuntimeError)
 # Not the key of any task: nothing more comes.
 _END = ""
 
@@ -108,15 +112,23 @@ class Cluster:
 
     async def _close(self, grace_s: float) -> None:
         self._is_closing = True
-        await self._seats.close(grace_s + _LEAVE_S)
-        with anyio.move_on_after(_CALL_S), suppress(OSError):
-            await self._queue.put([_END, "", "", b""])
-            while self._scopes:
-                self._all_ended = anyio.Event()
-                await self._all_ended.wait()
-        for scope in self._scopes:
-            scope.cancel()
-        await self._disconnect()
+        try:
+            await self._seats.close(grace_s + _LEAVE_S)
+            with anyio.move_on_after(_CALL_S):
+                await self._say_end()
+                while self._scopes:
+                    self._all_ended = anyio.Event()
+                    await self._all_ended.wait()
+        finally:
+            for scope in self._scopes:
+                scope.cancel()
+            await self._disconnect()
+
+    async def _say_end(self) -> None:
+        """Let go who listens here, and at the scheduler."""
+        if self._is_connected.is_set():
+            with suppress(*_UNREACHABLE):
+                await self._queue.put([_END, "", "", b""])
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
@@ -130,6 +142,7 @@ class Cluster:
                 set_as_default=False,
                 direct_to_workers=False,
                 name="asyncsweep",
+                timeout=TIMEOUT_S,
             )
         except (OSError, ValueError) as error:  # nobody there, or no address
             raise ConfigError(
@@ -140,12 +153,13 @@ class Cluster:
         await self._queue.make()
         self._is_connected.set()
 
-    async def _disconnect(self) -> None:
+    async def _disconnect(self, within_s: float = _CALL_S) -> None:
         client, self._client = self._client, None
-        with anyio.move_on_after(_CALL_S), suppress(OSError):
-            forget(client, self._queue.name)
-            client.unsubscribe_topic("all")
-            await client.close()
+        if client is not None:
+            with anyio.move_on_after(within_s), suppress(*_UNREACHABLE):
+                forget(client, self._queue.name)
+                client.unsubscribe_topic("all")
+                await client.close()
 
     async def _listen(self) -> None:
         """Take what seats say; when the scheduler is lost, look for it again."""
@@ -156,7 +170,7 @@ class Cluster:
                     if key == _END:
                         return
                     self._hear(key, way, place, data)
-            except (OSError, RuntimeError) as error:
+            except _UNREACHABLE as error:
                 if self._is_closing or not await self._connected_again(error):
                     return
 
@@ -166,7 +180,7 @@ class Cluster:
         self._is_connected = anyio.Event()
         for seat in self._seats.all:
             self._seats.lost(seat, f"the Dask scheduler at {self._address} was lost")
-        await self._disconnect()
+        await self._disconnect(1.0)
         for pause_s in _PAUSES_S:
             try:
                 await self._connect()
@@ -205,7 +219,7 @@ class Cluster:
             way = self._ways.pop(key, None)
             future.release()
             if way is not None and client is self._client:
-                with suppress(OSError):
+                with suppress(*_UNREACHABLE):
                     forget(client, way)
 
     async def _replace(self, after_s: float) -> None:
@@ -218,7 +232,7 @@ class Cluster:
         try:
             while data := await seat.out.take():
                 await Queue(self._ways[key], client.scheduler).put(data)
-        except (OSError, KeyError) as error:
+        except (*_UNREACHABLE, KeyError) as error:
             self._seats.lost(seat, f"nothing reaches {seat.place or key}: {type(error).__name__}: {error}")
         carried.set()
 
