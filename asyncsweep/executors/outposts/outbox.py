@@ -23,6 +23,7 @@ class Outbox:
         self._news = anyio.Event()
         self._taken = anyio.Event()
         self._is_closed = False
+        self._is_interrupted = False
 
     @property
     def n_waiting(self) -> int:
@@ -63,8 +64,21 @@ class Outbox:
             if self._is_closed:
                 return b""
             self._taken.set()
-            self._news = anyio.Event()
+            self._news, self._is_interrupted = anyio.Event(), False
             await self._news.wait()
+            if self._is_interrupted:
+                return packed([])
+
+    def take_now(self) -> bytes:
+        """What waits, if anything does; b"" otherwise. There must be nothing slow."""
+        messages = [message for message in self._waiting if not isinstance(message, Iterator)]
+        self._waiting.clear()
+        return packed(messages) if messages else b""
+
+    def interrupt(self) -> None:
+        """Have whoever waits in `take` wait no more, but get bytes with no message in them."""
+        self._is_interrupted = True
+        self._news.set()
 
     async def emptied(self) -> None:
         """Wait until everything was taken, and more is asked for."""

@@ -4,7 +4,8 @@ A *seat* is where an outpost is wanted. The cluster is asked for one, the outpos
 worker joins the sweep. A worker's process there may end and be replaced, as with a local one. When the outpost itself is lost, so
 is its worker; the seat is *gone*, and whoever placed it may place another.
 
-An executor for a cluster *is* a `Seats` as far as launching, killing and answering goes; it places seats and carries bytes.
+An executor for a cluster hands launches, kills and answers to `Seats`, tells it what outposts say (`heard`) and which are lost
+(`lost`), and otherwise has one thing to do: `keep` a seat.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -61,6 +62,8 @@ MAX_FAILED_FIRST = 3
 MAX_FAILED_IN_A_ROW = 12
 # How much longer than its grace a kill may take before its outpost is given up.
 KILL_PATIENCE_S = 10.0
+# How much longer than its grace an outpost may take to leave, and then the cluster to take it back.
+LEAVE_S = 5.0
 
 log = logging.getLogger("asyncsweep")
 
@@ -98,8 +101,9 @@ class Seats:
         setup: What the executor was opened with.
         inbox: Where events go.
         options: Those of the `ProcessExecutor` at each outpost.
-        on_gone: Called when a seat is gone that nobody sent away, with the seconds after which another may be tried.
         artifacts_limit_bytes: The most that an attempt's artifacts may have together, where the disk is not shared.
+        keep: Has the cluster place an outpost in a seat, carries what is said to and from, and gives back what the cluster holds for
+            it when the seat is `gone`. It runs in a task of its own, which a cancelled sweep does not cut short.
     """
 
     def __init__(
@@ -108,17 +112,18 @@ class Seats:
         setup: Setup,
         inbox: Inbox,
         options: Mapping[str, Any],
-        on_gone: Callable[[Seat, float], None],
         artifacts_limit_bytes: int,
+        keep: Callable[[Seat], Awaitable[None]],
     ) -> None:
         self._kind = kind
         self._setup = setup
         self._inbox = inbox
         self._options = dict(options)
-        self._on_gone = on_gone
+        self._keep_seat = keep
         self._limit_bytes = artifacts_limit_bytes
         self._token = ""
         self._tasks: anyio.abc.TaskGroup
+        self._keeping: set[anyio.CancelScope] = set()
         self._seats: dict[str, Seat] = {}
         self._workers: dict[str, tuple[Seat, str]] = {}
         self._jobs: dict[JobId, Seat] = {}
@@ -134,45 +139,66 @@ class Seats:
         return list(self._seats.values())
 
     @asynccontextmanager
-    async def open(self, tasks: anyio.abc.TaskGroup) -> AsyncIterator[None]:
-        """While it is entered, seats may be added."""
-        self._tasks = tasks
+    async def open(self) -> AsyncIterator[None]:
+        """While it is entered, there are as many seats as the sweep wants slots. On leaving all are sent away."""
         directory = self._setup.directory
         if directory is not None:
             self._token = str(directory / f".outposts-{secrets.token_hex(8)}")
             await anyio.to_thread.run_sync(_touch, self._token)
         try:
-            yield
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                try:
+                    for _ in range(self._setup.slots):
+                        tasks.start_soon(self._serve, 0.0)
+                    yield
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await self._close()
+                    tasks.cancel_scope.cancel()
         finally:
             if self._token:
                 with suppress(OSError):
                     os.unlink(self._token)
 
-    async def close(self, within_s: float) -> None:
-        """Send all away and wait until they have left, at most so long."""
+    # -- seats --------------------------------------------------------------------------------------------------------
+
+    async def _serve(self, after_s: float) -> None:
+        """Have a seat."""
+        with anyio.CancelScope(shield=True) as scope:
+            self._keeping.add(scope)
+            try:
+                await anyio.sleep(after_s)
+                if not self._is_closing:
+                    seat = Seat(f"{self._kind}-{secrets.token_hex(6)}")
+                    self._seats[seat.name] = seat
+                    await self._keep_seat(seat)
+            finally:
+                self._keeping.discard(scope)
+                self._changed.set()
+
+    async def _close(self) -> None:
+        """Send all away and wait until they have left; who is not ready in time is left to the cluster."""
         self._is_closing = True
         for seat in self.all:
             if seat.place:
                 seat.out.put(Leave())
             else:  # nobody is there to be told
-                self.drop(seat)
-        with anyio.move_on_after(within_s):
+                self._give_up(seat)
+        with anyio.move_on_after(self._setup.grace_s + LEAVE_S):
             while self._seats:
-                self._changed = anyio.Event()
-                await self._changed.wait()
-
-    # -- seats --------------------------------------------------------------------------------------------------------
-
-    def add(self) -> Seat:
-        """A seat that an outpost is to be placed for."""
-        seat = Seat(f"{self._kind}-{secrets.token_hex(6)}")
-        self._seats[seat.name] = seat
-        return seat
-
-    def drop(self, seat: Seat) -> None:
-        """Want a seat no more that nothing runs in; it is told to leave if it is there."""
-        if seat.is_open:
+                await self._change()
+        for seat in self.all:
             self._give_up(seat)
+        with anyio.move_on_after(LEAVE_S):
+            while self._keeping:
+                await self._change()
+        for scope in self._keeping:
+            scope.cancel()
+
+    async def _change(self) -> None:
+        self._changed = anyio.Event()
+        await self._changed.wait()
 
     def heard(self, seat: Seat, data: bytes, place: str) -> None:
         """Take what an outpost said.
@@ -224,7 +250,7 @@ class Seats:
         self._post(events)
         if not self._is_closing:
             if seat.workers and error is None:
-                self._on_gone(seat, 0.0)
+                self._tasks.start_soon(self._serve, 0.0)
             else:
                 self._failed(seat, error or ErrorInfo("WorkerLost", reason), is_lost=error is None)
 
@@ -333,7 +359,7 @@ class Seats:
             self._inbox.post(ExecutorFailed(error))
         else:
             log.warning("no trial can run at %s: %s; it is tried again", seat.place or seat.name, error)
-            self._on_gone(seat, min(0.1 * 2**self._failures, 5.0))
+            self._tasks.start_soon(self._serve, min(0.1 * 2**self._failures, 5.0))
 
     def _welcome(self) -> Welcome:
         setup = self._setup

@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
-import anyio.abc
 
 from asyncsweep import ConfigError
 from asyncsweep.core.events import ExecutorFailed
@@ -28,8 +27,6 @@ from asyncsweep_dask.connection import THREE_WAYS, loaded
 from asyncsweep_dask.queues import Queue, forget
 from asyncsweep_dask.seat import serve
 
-# How much longer than a trial's grace a seat may take to leave.
-_LEAVE_S = 5.0
 # How long it may take until a scheduler answers.
 TIMEOUT_S = 30.0
 # How long a call to the scheduler may take when there is nothing more to lose.
@@ -64,65 +61,36 @@ class Cluster:
         self._queue: Queue
         self._is_connected = anyio.Event()
         self._is_closing = False
-        self._tasks: anyio.abc.TaskGroup
-        self._scopes: set[anyio.CancelScope] = set()
-        self._all_ended = anyio.Event()
+        self._has_ended = anyio.Event()
         # By their tasks' keys: the seats, and where what is for each of them goes, once it has said so.
         self._by_key: dict[str, Seat] = {}
         self._ways: dict[str, str] = {}
         self._removed: set[str] = set()
 
     @asynccontextmanager
-    async def open(self, seats: Seats, tasks: anyio.abc.TaskGroup, count: int, grace_s: float) -> AsyncIterator[None]:
-        """While it is entered, there are so many seats.
+    async def open(self, seats: Seats) -> AsyncIterator[None]:
+        """While it is entered, seats can be kept.
 
         Raises:
             ConfigError: No scheduler answers.
         """
-        self._seats, self._tasks = seats, tasks
+        self._seats = seats
         await self._connect()
-        self._start(self._listen)
-        try:
-            for _ in range(count):
-                self._start(self._keep, seats.add())
-            yield
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._close(grace_s)
-
-    def replace(self, seat: Seat, after_s: float) -> None:
-        """Ask for another seat after a while."""
-        self._start(self._replace, after_s)
-
-    # -- tasks, which a cancelled sweep does not cut short ------------------------------------------------------------
-
-    def _start(self, task: Callable[..., Awaitable[None]], *arguments: Any) -> None:
-        if not self._is_closing:
-            self._tasks.start_soon(self._shielded, task, *arguments)
-
-    async def _shielded(self, task: Callable[..., Awaitable[None]], *arguments: Any) -> None:
-        scope = anyio.CancelScope(shield=True)
-        self._scopes.add(scope)
-        try:
-            with scope:
-                await task(*arguments)
-        finally:
-            self._scopes.remove(scope)
-            self._all_ended.set()
-
-    async def _close(self, grace_s: float) -> None:
-        self._is_closing = True
-        try:
-            await self._seats.close(grace_s + _LEAVE_S)
-            with anyio.move_on_after(_CALL_S):
-                await self._say_end()
-                while self._scopes:
-                    self._all_ended = anyio.Event()
-                    await self._all_ended.wait()
-        finally:
-            for scope in self._scopes:
-                scope.cancel()
-            await self._disconnect()
+        async with anyio.create_task_group() as tasks:
+            # What is said last is heard, also when the sweep is cancelled.
+            listening = anyio.CancelScope(shield=True)
+            tasks.start_soon(self._listen, listening)
+            try:
+                yield
+            finally:
+                self._is_closing = True
+                with anyio.move_on_after(_CALL_S, shield=True) as limit:
+                    await self._say_end()
+                    await self._has_ended.wait()
+                if limit.cancelled_caught:
+                    listening.cancel()
+                with anyio.CancelScope(shield=True):
+                    await self._disconnect()
 
     async def _say_end(self) -> None:
         """Let go who listens here, and at the scheduler."""
@@ -161,7 +129,12 @@ class Cluster:
                 client.unsubscribe_topic("all")
                 await client.close()
 
-    async def _listen(self) -> None:
+    async def _listen(self, scope: anyio.CancelScope) -> None:
+        with scope:
+            await self._hear_all()
+        self._has_ended.set()
+
+    async def _hear_all(self) -> None:
         """Take what seats say; when the scheduler is lost, look for it again."""
         while True:
             try:
@@ -182,6 +155,8 @@ class Cluster:
             self._seats.lost(seat, f"the Dask scheduler at {self._address} was lost")
         await self._disconnect(1.0)
         for pause_s in _PAUSES_S:
+            if self._is_closing:
+                return False
             try:
                 await self._connect()
             except ConfigError:
@@ -194,14 +169,19 @@ class Cluster:
 
     # -- seats --------------------------------------------------------------------------------------------------------
 
-    async def _keep(self, seat: Seat) -> None:
+    async def keep(self, seat: Seat) -> None:
         """Have a task for a seat until it is gone."""
-        await self._is_connected.wait()
+        while not self._is_connected.is_set():
+            if await _first(self._is_connected, seat.gone) is seat.gone:
+                return
         client, key = self._client, f"asyncsweep-{seat.name}"
+        needs = {"resources": self._resources} if self._resources else {}
+        try:
+            future = client.submit(serve, key, self._queue.name, client.id, key=key, pure=False, retries=0, **needs)
+        except _UNREACHABLE as error:
+            self._seats.lost(seat, f"the Dask scheduler at {self._address} was lost: {error}")
+            return
         self._by_key[key] = seat
-        future = client.submit(
-            serve, key, self._queue.name, client.id, key=key, resources=self._resources or None, pure=False, retries=0
-        )
         ended, carried = anyio.Event(), anyio.Event()
         try:
             async with anyio.create_task_group() as tasks:
@@ -221,11 +201,6 @@ class Cluster:
             if way is not None and client is self._client:
                 with suppress(*_UNREACHABLE):
                     forget(client, way)
-
-    async def _replace(self, after_s: float) -> None:
-        await anyio.sleep(after_s)
-        if not self._is_closing:
-            await self._keep(self._seats.add())
 
     async def _carry(self, client: Any, key: str, seat: Seat, carried: anyio.Event) -> None:
         """Carry what is for a seat. It has nothing before it has said where to."""
@@ -271,3 +246,16 @@ def _hint(error: BaseException) -> str:
     if isinstance(error, ImportError):
         return "; the cluster's workers need asyncsweep and asyncsweep-dask, as the client does"
     return ""
+
+
+async def _first(*events: anyio.Event) -> anyio.Event:
+    """Wait for one of several."""
+    async with anyio.create_task_group() as tasks:
+
+        async def wait(event: anyio.Event) -> None:
+            await event.wait()
+            tasks.cancel_scope.cancel()
+
+        for event in events:
+            tasks.start_soon(wait, event)
+    return next(event for event in events if event.is_set())

@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
-import anyio
-
 from asyncsweep import ConfigError
 from asyncsweep.executors.outposts.seats import Seats
 from asyncsweep.executors.process import ProcessExecutor
@@ -72,12 +70,11 @@ class DaskExecutor:
 
     @asynccontextmanager
     async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
-        async with self._target.cluster() as (address, security), anyio.create_task_group() as tasks:
+        async with self._target.cluster() as (address, security):
             cluster = Cluster(address, security, self._resources, inbox)
-            self._seats = Seats("dask", setup, inbox, self._options, cluster.replace, self._artifacts_limit_bytes)
-            async with self._seats.open(tasks), cluster.open(self._seats, tasks, setup.slots, setup.grace_s):
+            seats = self._seats = Seats("dask", setup, inbox, self._options, self._artifacts_limit_bytes, cluster.keep)
+            async with cluster.open(seats), seats.open():
                 yield
-            tasks.cancel_scope.cancel()
 
     def launch(self, job: Job) -> None:
         self._seats.launch(job)

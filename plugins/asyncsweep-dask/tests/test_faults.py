@@ -113,7 +113,9 @@ async def test_a_killed_node_loses_its_running_trials_alone(stand: Any, tmp_path
     await nothing_of_ours(stand)
 
 
-async def test_a_killed_controller_leaves_nothing_on_the_cluster_and_its_sweep_goes_on(stand: Any, tmp_path: Path) -> None:
+async def test_a_killed_controller_leaves_nothing_on_the_cluster_and_its_sweep_goes_on(
+    stand: Any, tmp_path: Path
+) -> None:
     code = f"""
 import asyncsweep as sw, asyncio
 space = {{"x": sw.Float(0.0, 1.0), "notes": {str(tmp_path / "notes")!r}, "work_s": 0.5}}
@@ -136,7 +138,9 @@ asyncio.run(main())
     await nothing_of_ours(stand)
     result = await sw.Sweep.resume(tmp_path / "sweep", "dask_objectives:noted")
     assert result.counts[sw.State.COMPLETE] == 8
-    ended = Counter(line.split()[1] for line in (tmp_path / "notes").read_text().splitlines() if line.startswith("ended"))
+    ended = Counter(
+        line.split()[1] for line in (tmp_path / "notes").read_text().splitlines() if line.startswith("ended")
+    )
     assert sorted(map(int, ended)) == list(range(8))
     await nothing_of_ours(stand)
 
@@ -182,7 +186,9 @@ async def test_the_sweep_ends_with_its_scheduler_and_goes_on_with_another(
     try:
         other.add_worker()
         with pytest.raises(sw.AsyncSweepError, match="does not answer any more"):
-            async with sweep(other, tmp_path, work_s=0.5, sampler="random", directory=tmp_path / "sweep").start() as run:
+            async with sweep(
+                other, tmp_path, work_s=0.5, sampler="random", directory=tmp_path / "sweep"
+            ).start() as run:
                 await begun(run, 2)
                 other.kill_scheduler()
                 await run.result()
