@@ -1,0 +1,14 @@
+"""The executor passes the suite that everybody's executors have to pass, on a real cluster."""
+
+from __future__ import annotations
+
+import pytest
+
+from asyncsweep.testing import ExecutorSuite
+from asyncsweep_dask.executor import DaskExecutor
+
+
+class TestDask(ExecutorSuite):
+    @pytest.fixture
+    def executor(self, stand) -> DaskExecutor:
+        return DaskExecutor(stand.address)

@@ -1,0 +1,67 @@
+"""The actor that a seat is on the cluster: an outpost on its event loop, for as long as the seat is wanted.
+
+A call of `exchange` takes what the sweep says, and waits until there is something to say; so where trials follow each other a trial costs
+one call. The sweep may have something to say while it waits: it calls again, and the call before returns at once. Ray may run calls, and
+deliver what they return, in another order, so both directions are numbered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import Any, NamedTuple
+
+from asyncsweep.executors.outposts.outpost import Outpost
+
+
+class Reply(NamedTuple):
+    """What a call returns.
+
+    Attributes:
+        number: Counts replies that have data, from 0.
+        data: What the outpost says; b"" at its end.
+        place: Where it is.
+    """
+
+    number: int
+    data: bytes
+    place: str
+
+
+class Post:
+    """The actor.
+
+    Args:
+        resources: What the seat offers, besides the host's name.
+    """
+
+    def __init__(self, resources: dict[str, Any]) -> None:
+        self._outpost = Outpost(resources=resources)
+        self._serving: asyncio.Task[None] | None = None
+        self._early: dict[int, bytes] = {}
+        self._n_told = 0
+        self._n_said = 0
+        self._turn = asyncio.Lock()
+        self._place = ""
+
+    async def exchange(self, number: int, data: bytes) -> Reply:
+        """Take the `number`-th thing that the sweep says, and give what is to be said back."""
+        if self._serving is None:
+            self._begin()
+        self._early[number] = data
+        while (told := self._early.pop(self._n_told, None)) is not None:
+            self._n_told += 1
+            if told:
+                self._outpost.tell(told)
+        self._outpost.interrupt()
+        async with self._turn:
+            said = await self._outpost.take()
+            self._n_said += 1
+            return Reply(self._n_said - 1, said, self._place)
+
+    def _begin(self) -> None:
+        import ray
+
+        context = ray.get_runtime_context()
+        self._place = f"node {context.get_node_id()[:12]}, process {os.getpid()}"
+        self._serving = asyncio.get_running_loop().create_task(self._outpost.serve())

@@ -1,0 +1,141 @@
+"""Seats on a Ray cluster: each is an actor, placed by Ray, reused from trial to trial, and killed when the seat is gone.
+
+An actor for which there is no room is pending: to a cluster that scales by itself that says what is wanted. Ray neither restarts an
+actor nor runs a call again: what was lost is the sweep's to try again, in another seat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from asyncsweep.core.records import ErrorInfo
+from asyncsweep.executors.outposts.seats import Seat, Seats
+from asyncsweep_ray.actor import Post, Reply
+
+# How long a killed actor may take to be dead.
+_DEATH_S = 5.0
+
+
+class Cluster:
+    """What is asked of a cluster.
+
+    Args:
+        ray: The module, connected.
+        options: Of each actor: what it needs.
+        resources: What each seat offers.
+    """
+
+    def __init__(self, ray: Any, options: Mapping[str, Any], resources: Mapping[str, Any]) -> None:
+        self._ray = ray
+        self._make = ray.remote(Post).options(
+            **{**options, "max_restarts": 0, "max_task_retries": 0, "name": None, "lifetime": None}
+        )
+        self._resources = dict(resources)
+        self.seats: Seats
+
+    async def keep(self, seat: Seat) -> None:
+        """Have an actor for a seat until it is gone."""
+        try:
+            actor = await _in_thread(lambda: self._make.remote(self._resources))
+        except self._ray.exceptions.RayError as error:
+            self.seats.lost(seat, f"no actor can be made: {error}", _told(error))
+            return
+        try:
+            async with anyio.create_task_group() as tasks:
+                line = _Line(self._ray, actor, seat, self.seats, tasks)
+                tasks.start_soon(line.serve)
+                await seat.gone.wait()
+                if seat.place and not seat.has_left:
+                    with anyio.move_on_after(_DEATH_S):
+                        await line.over.wait()  # it was told to leave, if it can hear that
+                tasks.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._end(actor)
+
+    async def _end(self, actor: Any) -> None:
+        """Kill an actor, and wait until it is dead."""
+        with suppress(self._ray.exceptions.RayError):
+            await _in_thread(lambda: self._ray.kill(actor, no_restart=True))
+            with anyio.move_on_after(_DEATH_S):
+                while True:
+                    await actor.exchange.remote(-1, b"")
+
+
+class _Line:
+    """The talk with one actor.
+
+    Attributes:
+        over: Set when nothing more is heard.
+    """
+
+    def __init__(self, ray: Any, actor: Any, seat: Seat, seats: Seats, tasks: anyio.abc.TaskGroup) -> None:
+        self._ray = ray
+        self._actor = actor
+        self._seat = seat
+        self._seats = seats
+        self._tasks = tasks
+        self._n_told = 0
+        self._n_waiting = 0
+        self._n_heard = 0
+        self._early: dict[int, Reply] = {}
+        self.over = anyio.Event()
+
+    async def serve(self) -> None:
+        """Carry what is for the outpost."""
+        self._call(b"")
+        while data := await self._seat.out.take():
+            self._call(data)
+
+    def _call(self, data: bytes) -> None:
+        number, self._n_told = self._n_told, self._n_told + 1
+        self._n_waiting += 1
+        self._tasks.start_soon(self._hear, self._actor.exchange.remote(number, data))
+
+    async def _hear(self, reference: Any) -> None:
+        try:
+            reply = Reply(*await reference)
+        except self._ray.exceptions.RayError as error:
+            self._lose(error)
+            return
+        self._n_waiting -= 1
+        self._early[reply.number] = reply
+        while (following := self._early.pop(self._n_heard, None)) is not None:
+            self._n_heard += 1
+            if not following.data:
+                self.over.set()
+                return
+            self._seats.heard(self._seat, following.data, following.place)
+        if not self._n_waiting and not self.over.is_set():
+            self._call(self._seat.out.take_now())
+
+    def _lose(self, error: Exception) -> None:
+        self.over.set()
+        where = self._seat.place
+        if where:
+            self._seats.lost(self._seat, f"the actor at {where} was lost: {_in_short(error)}")
+        else:
+            self._seats.lost(self._seat, f"no actor can be started: {_in_short(error)}", _told(error))
+
+
+def _in_short(error: BaseException) -> str:
+    """The first line of what Ray says, which goes on with advice."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+def _told(error: BaseException) -> ErrorInfo:
+    hint = ""
+    if "ModuleNotFoundError" in str(error) and "asyncsweep" in str(error):
+        hint = "; the cluster's nodes need asyncsweep and asyncsweep-ray, as the driver does, or a runtime_env that has them"
+    return ErrorInfo(type(error).__name__, f"{error}{hint}")
+
+
+async def _in_thread(call: Any) -> Any:
+    return await anyio.to_thread.run_sync(call, limiter=anyio.CapacityLimiter(1))

@@ -1,0 +1,120 @@
+"""Trials on a Ray cluster."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Literal
+
+from asyncsweep import ConfigError
+from asyncsweep.executors.outposts.seats import Seats
+from asyncsweep.executors.process import ProcessExecutor
+from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
+from asyncsweep_ray.cluster import Cluster
+from asyncsweep_ray.connection import Target
+
+ARTIFACTS_LIMIT_BYTES = 64 * 2**20
+
+
+class RayExecutor:
+    """Runs trials on the nodes of a Ray cluster, each in a process of its own beside an actor.
+
+    A slot of the sweep is one actor, a *seat*, that holds what a trial needs as long as the sweep goes on. Ray places it. As many are wanted
+    as the sweep's `concurrency`; those for which there is no room are pending, and a cluster that scales by itself adds nodes for
+    them, of which they are given back when the sweep ends.
+
+    Without `address` and `init`, the cluster is meant that this process is connected to.
+
+    Args:
+        address: The cluster's address, as for `ray.init`: "auto", "host:6379", "ray://host:10001".
+        init: Connect to Ray, or start it, with these arguments of `ray.init` for this sweep.
+        num_cpus: The CPUs that a trial needs.
+        num_gpus: The GPUs that a trial needs; a part, such as 0.25, where several share one. Ray tells the trial which by
+            `CUDA_VISIBLE_DEVICES`.
+        resources: Ray's custom resources that a trial needs: `{"a100": 1}`.
+        memory_gib: The memory that is reserved for a trial. It is no limit: see `memory_limit`.
+        runtime_env: Of the actors, as for `ray.remote`: packages, files, and environment variables of the nodes.
+        scheduling_strategy: Of the actors: "DEFAULT" fills nodes up, "SPREAD" spreads over them.
+        artifacts_limit_bytes: The most that an attempt's artifacts may have together where the nodes do not share the sweep's
+            directory, and so they travel through Ray.
+        fresh, max_trials_per_worker, memory_limit, cpu_time_limit: As with `ProcessExecutor`, for the process of a trial.
+        pass_env: Names of environment variables of the *actors'* that trials need besides those that every trial gets.
+
+    Raises:
+        ConfigError: An option has a wrong type or value.
+    """
+
+    remote = True
+    runs: Literal["async", "sync", "both"] = "both"
+
+    def __init__(
+        self,
+        address: str = "",
+        init: Mapping[str, Any] | None = None,
+        num_cpus: float = 1,
+        num_gpus: float = 0,
+        resources: Mapping[str, float] | None = None,
+        memory_gib: float | None = None,
+        runtime_env: Mapping[str, Any] | None = None,
+        scheduling_strategy: str = "DEFAULT",
+        artifacts_limit_bytes: int = ARTIFACTS_LIMIT_BYTES,
+        fresh: bool = False,
+        max_trials_per_worker: int | None = None,
+        memory_limit: int | str | None = None,
+        cpu_time_limit: float | None = None,
+        pass_env: Sequence[str] = (),
+    ) -> None:
+        self._target = Target(address, init)
+        cpus, gpus = _amount("num_cpus", num_cpus), _amount("num_gpus", num_gpus)
+        if resources is not None and not isinstance(resources, Mapping):
+            raise ConfigError(f'executor.resources={resources!r}: it must be a mapping, such as {{"a100": 1}}')
+        custom = {name: _amount(f"resources[{name!r}]", amount) for name, amount in (resources or {}).items()}
+        if scheduling_strategy not in ("DEFAULT", "SPREAD"):
+            raise ConfigError(f'executor.scheduling_strategy={scheduling_strategy!r}: it must be "DEFAULT" or "SPREAD"')
+        self._actor: dict[str, Any] = {
+            "num_cpus": cpus,
+            "num_gpus": gpus,
+            "resources": custom,
+            "scheduling_strategy": scheduling_strategy,
+        }
+        if memory_gib is not None:
+            self._actor["memory"] = int(_amount("memory_gib", memory_gib) * 2**30)
+        if runtime_env is not None:
+            self._actor["runtime_env"] = dict(runtime_env)
+        self._offers = {"cpus": cpus, "gpus": gpus, "labels": {name: str(amount) for name, amount in custom.items()}}
+        self._artifacts_limit_bytes = artifacts_limit_bytes
+        self._options: dict[str, Any] = {
+            "fresh": fresh,
+            "max_trials_per_worker": max_trials_per_worker,
+            "memory_limit": memory_limit,
+            "cpu_time_limit": cpu_time_limit,
+            "pass_env": pass_env,
+        }
+        ProcessExecutor(**self._options)  # checks them
+        self._seats: Seats
+
+    @asynccontextmanager
+    async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
+        async with self._target.connected() as ray:
+            cluster = Cluster(ray, self._actor, self._offers)
+            seats = self._seats = cluster.seats = Seats(
+                "ray", setup, inbox, self._options, self._artifacts_limit_bytes, cluster.keep
+            )
+            async with seats.open():
+                yield
+
+    def launch(self, job: Job) -> None:
+        self._seats.launch(job)
+
+    def kill(self, job: JobId, grace_s: float) -> None:
+        self._seats.kill(job, grace_s)
+
+    def answer(self, job: JobId, answer: Answer) -> None:
+        self._seats.answer(job, answer)
+
+
+def _amount(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise ConfigError(f"executor.{name}={value!r}: it must be a number >= 0")
+    return value

@@ -1,0 +1,193 @@
+"""What becomes of trials when parts of the cluster, or the sweep's own process, are killed: the table of docs/reliability.md.
+
+In each case: no trial is lost, none is told twice, and no process of a trial is left.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import psutil
+import pytest
+
+import asyncsweep as sw
+
+pytestmark = pytest.mark.anyio
+
+NOTHING: dict[str, Any] = {"actors": [], "taken": 0.0, "processes": []}
+SPACE = {"x": sw.Float(0.0, 1.0)}
+
+
+class Tally:
+    """A sampler that counts whom it is told of."""
+
+    host = "inline"
+
+    def __init__(self) -> None:
+        self.told: Counter[int] = Counter()
+
+    def open(self, space: Any, directions: Any, seed: int) -> None:
+        self._space = space
+
+    def ask(self, trial: sw.TrialRef) -> dict[str, Any]:
+        return dict(self._space.walk(lambda name, domain: domain.from_unit(trial.number % 10 / 10), trial.fixed))
+
+    def suggest(self, trial: sw.TrialRef, name: str, domain: Any) -> Any:
+        return domain.from_unit(0.5)
+
+    def tell(self, trial: sw.FinishedTrial) -> None:
+        self.told[trial.number] += 1
+
+
+def sweep(stand: Any, tmp_path: Path, **settings: Any) -> sw.Sweep:
+    space = {**SPACE, "notes": str(tmp_path / "notes"), "work_s": settings.pop("work_s", 0.3)}
+    return sw.Sweep(
+        settings.pop("objective", "ray_objectives:noted"),
+        space,
+        **{
+            "executor": "ray",
+            "sampler": Tally(),
+            "n_trials": 12,
+            "concurrency": 4,
+            "retries": 2,
+            "grace_s": 0.5,
+            **settings,
+        },
+    )
+
+
+async def nothing_of_ours(stand: Any) -> None:
+    """Wait until nothing of ours is on the cluster."""
+    found: dict[str, Any] = {}
+    with anyio.move_on_after(15):
+        while (found := await stand.state()) != NOTHING:
+            await anyio.sleep(0.1)  # the cluster tells nobody
+    assert found == NOTHING
+
+
+async def begun(run: sw.SweepRun, count: int) -> None:
+    """Wait until so many attempts run."""
+    seen = 0
+    async for update in run.updates():
+        seen += isinstance(update, sw.TrialReported) and update.step == 0
+        if seen == count:
+            return
+
+
+async def test_a_killed_actor_loses_its_running_trial_alone(stand: Any, tmp_path: Path) -> None:
+    tally = Tally()
+    async with sweep(stand, tmp_path, sampler=tally, work_s=1.0, n_trials=8).start() as run:
+        await begun(run, 4)
+        victim = psutil.Process(stand.trials()[0])
+        while "ray::" not in " ".join(victim.cmdline()):
+            victim = victim.parent()
+        victim.kill()
+        result = await run.result()
+    assert result.counts[sw.State.COMPLETE] == 8
+    assert tally.told == Counter(range(8))
+    failures = [error for trial in result.trials for error in trial.failures]
+    assert [error.type for error in failures] == ["WorkerLost"]
+    assert "the actor at node" in failures[0].message
+    await nothing_of_ours(stand)
+
+
+async def test_a_killed_node_loses_its_running_trials_alone(stand: Any, tmp_path: Path) -> None:
+    node = stand.add_node()
+    tally = Tally()
+    async with sweep(stand, tmp_path, sampler=tally, concurrency=6, work_s=1.5).start() as run:
+        await begun(run, 6)
+        stand.kill_node(node)
+        result = await run.result()
+    assert result.counts[sw.State.COMPLETE] == 12
+    assert tally.told == Counter(range(12))
+    assert sum(len(trial.failures) for trial in result.trials) == 2
+    await nothing_of_ours(stand)
+
+
+async def test_slots_follow_nodes_that_join(stand: Any, tmp_path: Path) -> None:
+    async with sweep(stand, tmp_path, concurrency=6, work_s=1.0, n_trials=14).start() as run:
+        workers: set[str] = set()
+        async for update in run.updates():
+            if isinstance(update, sw.TrialStarted):
+                workers.add(str(update.worker))
+                if len(workers) == 4 and update.trial >= 3:
+                    break
+        node = stand.add_node()
+        try:
+            async for update in run.updates():
+                if isinstance(update, sw.TrialStarted):
+                    workers.add(str(update.worker))
+            assert len(workers) == 6
+        finally:
+            stand.kill_node(node)
+        assert (await run.result()).counts[sw.State.COMPLETE] == 14
+
+
+async def test_a_killed_controller_leaves_nothing_on_the_cluster_and_its_sweep_goes_on(
+    stand: Any, tmp_path: Path
+) -> None:
+    code = f"""
+import asyncsweep as sw, asyncio
+space = {{"x": sw.Float(0.0, 1.0), "notes": {str(tmp_path / "notes")!r}, "work_s": 0.5}}
+sweep = sw.Sweep("ray_objectives:noted", space, sampler="random", executor={{"name": "ray", "address": {stand.address!r}}},
+                 n_trials=8, concurrency=4, directory={str(tmp_path / "sweep")!r})
+async def main():
+    async with sweep.start() as run:
+        async for update in run.updates():
+            if isinstance(update, sw.TrialFinished) and update.trial == 1:
+                print("now", flush=True)
+asyncio.run(main())
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    controller = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment)
+    assert controller.stdout is not None
+    assert await anyio.to_thread.run_sync(controller.stdout.readline) == b"now\n"
+    controller.send_signal(signal.SIGKILL)
+    controller.wait()
+    controller.stdout.close()
+    await nothing_of_ours(stand)
+    result = await sw.Sweep.resume(tmp_path / "sweep", "ray_objectives:noted", executor="ray")
+    assert result.counts[sw.State.COMPLETE] == 8
+    ended = Counter(
+        line.split()[1] for line in (tmp_path / "notes").read_text().splitlines() if line.startswith("ended")
+    )
+    assert sorted(map(int, ended)) == list(range(8))
+    await nothing_of_ours(stand)
+
+
+async def test_cancelling_ends_what_runs(stand: Any, tmp_path: Path) -> None:
+    with anyio.CancelScope() as scope:
+        async with sweep(stand, tmp_path, work_s=60.0).start() as run:
+            await begun(run, 4)
+            scope.cancel()
+            await anyio.sleep_forever()
+    await nothing_of_ours(stand)
+
+
+async def test_a_timeout_ends_a_trial_that_never_looks_with_all_that_it_started(stand: Any, tmp_path: Path) -> None:
+    result = await sweep(
+        stand,
+        tmp_path,
+        objective="ray_objectives:hangs_with_children",
+        trial_timeout=0.5,
+        n_trials=2,
+        retries=0,
+    ).run()
+    assert [trial.error.type for trial in result.trials] == ["TrialTimeout"] * 2
+    pids = [pid for trial in result.trials for pid in trial.user_attrs["pids"]]
+    assert len(pids) == 4
+    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+    await nothing_of_ours(stand)
+
+
+async def test_the_cluster_is_as_it_was_when_a_sweep_has_ended(stand: Any, tmp_path: Path) -> None:
+    await sweep(stand, tmp_path, work_s=0.0).run()
+    await nothing_of_ours(stand)
