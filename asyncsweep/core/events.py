@@ -321,7 +321,9 @@ class TakenBack(Event, tag=36, kw_only=False):
     attempt: int
 
 
-WorkerEvent = Started | ParamAsked | Reported | VerdictAsked | AttrSet | ConstraintSet | Used | Finished | Pruned | Failed
+WorkerEvent = (
+    Started | ParamAsked | Reported | VerdictAsked | AttrSet | ConstraintSet | Used | Finished | Pruned | Failed
+)
 WORKER_EVENTS: tuple[type[Event], ...] = (
     Started,
     ParamAsked,

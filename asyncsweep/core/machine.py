@@ -388,7 +388,9 @@ class Machine:
     def _join(self, worker: str, slots: int, ahead: int, offered: dict[str, Any]) -> None:
         lacking = unmet(self.spec.needs, offered) if self.spec.needs else None
         self.life.slots.join(worker, slots if lacking is None else 0, ahead)
-        if lacking is not None and not self.life.slots.n_slots:  # nothing can run; on other workers it perhaps can, later
+        if (
+            lacking is not None and not self.life.slots.n_slots
+        ):  # nothing can run; on other workers it perhaps can, later
             message = f"worker {worker!r} offers {lacking}: nothing is launched there"
             self.life.publish(PluginFailed(at=self.life.at, where="needs", error=ErrorInfo("NeedsNotMet", message)))
         self.course.follow_slots()

@@ -75,7 +75,9 @@ class Onlooker:
             self.finished = True
         elif isinstance(update, TrialDropped):
             self.trials.pop(update.trial, None)  # one without parameters was not known
-        elif isinstance(update, TrialSuggested | TrialStarted | TrialReported | TrialUsage | TrialRetried | TrialFinished):
+        elif isinstance(
+            update, TrialSuggested | TrialStarted | TrialReported | TrialUsage | TrialRetried | TrialFinished
+        ):
             self._read_of_trial(self.trials.setdefault(update.trial, Seen()), update)
 
     def _read_of_trial(
