@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # what type checkers see of `_MODULES`; a test holds the two 
         TrialRetried,
         TrialStarted,
         TrialSuggested,
+        TrialUsage,
         Update,
         UpdatesSkipped,
     )
@@ -124,6 +125,7 @@ __all__ = [
     "TrialStarted",
     "TrialSuggested",
     "TrialTimeout",
+    "TrialUsage",
     "Update",
     "UpdatesSkipped",
     "VerdictSteps",
@@ -190,6 +192,7 @@ _MODULES = {
     "TrialStarted": "core.effects",
     "TrialSuggested": "core.effects",
     "TrialTimeout": "errors",
+    "TrialUsage": "core.effects",
     "Update": "core.effects",
     "UpdatesSkipped": "core.effects",
     "VerdictSteps": "hooks.contracts",

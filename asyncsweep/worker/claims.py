@@ -10,7 +10,6 @@ The file has no name and stays empty. Locks on it are those of POSIX, by process
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import sys
 import tempfile
@@ -28,7 +27,10 @@ class Claims:
     """
 
     def __init__(self, fd: int) -> None:
+        import fcntl  # not everywhere; where it is not, there are no worker processes either
+
         self.fd = fd
+        self._lock, self._how = fcntl.lockf, fcntl.LOCK_EX | fcntl.LOCK_NB
         self._n_stretches = 0
 
     def places(self) -> Iterator[int]:
@@ -43,7 +45,7 @@ class Claims:
     def take(self, place: int) -> bool:
         """Claim an attempt; False when the other side has it."""
         try:
-            fcntl.lockf(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+            self._lock(self.fd, self._how, 1, place)
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.EACCES):
                 return False
