@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-import asyncsweep
+from asyncsweep import __version__
 from asyncsweep.core.events import Event, Failed, Finished, Killed, Pruned, Started, WorkerLost
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.executors.outposts.files import Sender
@@ -80,7 +80,7 @@ class Outpost:
         """Run what the sweep launches here until it says that it is enough."""
         error: ErrorInfo | None = None
         try:
-            self._out.put(Hello(asyncsweep.__version__, os.getpid(), self._resources))
+            self._out.put(Hello(__version__, os.getpid(), self._resources))
             await self._welcomed.wait()
             if self._welcome is not None:
                 async with self._open(self._welcome):

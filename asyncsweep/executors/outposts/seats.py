@@ -22,7 +22,7 @@ import anyio.abc
 import anyio.to_thread
 import msgspec
 
-import asyncsweep
+from asyncsweep import __version__
 from asyncsweep.core.effects import AnswerVerdict
 from asyncsweep.core.events import (
     Event,
@@ -299,8 +299,8 @@ class Seats:
 
     def _beside(self, seat: Seat, message: FromOutpost, place: str) -> None:
         if isinstance(message, Hello):
-            if message.version != asyncsweep.__version__:
-                why = f"{place} has asyncsweep {message.version}, and this is {asyncsweep.__version__}: install the same there"
+            if message.version != __version__:
+                why = f"{place} has asyncsweep {message.version}, and this is {__version__}: install the same there"
                 self.lost(seat, why, ErrorInfo("ConfigError", why))
             elif seat.place:
                 self.lost(seat, f"the cluster started {seat.name} again, at {place}")

@@ -102,8 +102,9 @@ class Cluster:
 
     async def _connect(self) -> None:
         distributed = await loaded()
+        client = None
         try:
-            self._client = await distributed.Client(
+            client = distributed.Client(
                 self._address,
                 security=self._security,
                 asynchronous=True,
@@ -112,10 +113,14 @@ class Cluster:
                 name="asyncsweep",
                 timeout=TIMEOUT_S,
             )
+            await client
         except (OSError, ValueError) as error:  # nobody there, or no address
+            if client is not None:
+                await client.close()
             raise ConfigError(
                 f"executor='dask': no scheduler answers at {self._address}: {error}; {THREE_WAYS}"
             ) from error
+        self._client = client
         self._client.subscribe_topic("all", self._see)
         self._queue = Queue(f"asyncsweep-{secrets.token_hex(8)}", self._client.scheduler)
         await self._queue.make()

@@ -51,6 +51,10 @@ class Target:
             raise ConfigError(
                 f"executor.{given[1]}: executor.{given[0]} is given, too; one of them tells which cluster"
             )
+        if local is not None and not isinstance(local, Mapping):
+            raise ConfigError(
+                f'executor.local={local!r}: it must be a mapping of arguments, such as {{"n_workers": 2}}'
+            )
         self._address = address
         self._client = client
         self._local = local
@@ -64,15 +68,26 @@ class Target:
         """
         distributed = await loaded()
         if self._local is not None:
-            try:
-                starts = distributed.LocalCluster(**{"dashboard_address": None, **self._local, "asynchronous": True})
-            except TypeError as error:
-                raise ConfigError(f"executor.local={self._local!r}: {error}") from error
-            async with starts as cluster:
+            async with self._started(distributed, self._local) as cluster:
                 yield cluster.scheduler_address, cluster.security
             return
         client = self._client or (None if self._address else _current(distributed))
         yield _address_of(client, self._address), getattr(client, "security", None)
+
+    @asynccontextmanager
+    async def _started(self, distributed: ModuleType, local: Mapping[str, Any]) -> AsyncIterator[Any]:
+        cluster = None
+        try:
+            try:
+                cluster = distributed.LocalCluster(**{"dashboard_address": ":0", **local, "asynchronous": True})
+                await cluster
+            except (TypeError, ValueError, RuntimeError, OSError) as error:  # whatever its parts raise
+                raise ConfigError(f"executor.local={dict(local)!r}: {error}") from error
+            yield cluster
+        finally:
+            if cluster is not None:
+                with anyio.CancelScope(shield=True):
+                    await cluster.close()
 
 
 def _address_of(client: Any, address: str) -> str:

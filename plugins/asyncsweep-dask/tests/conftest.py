@@ -134,9 +134,7 @@ class Stand:
 
 def _state(client: str, dask_scheduler: Any) -> dict[str, list[str]]:
     """At the scheduler."""
-    queues = dask_scheduler.extensions["queues"] if "queues" in dask_scheduler.extensions else None
-    if queues is None:
-        queues = dask_scheduler.handlers["queue_put"].__self__
+    queues = dask_scheduler.handlers["queue_put"].__self__
     return {
         "tasks": [str(key) for key in dask_scheduler.tasks],
         "queues": list(queues.queues),

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import asyncsweep as sw
@@ -34,15 +33,6 @@ def hangs_with_children(trial: sw.Trial) -> float:
     trial.set_user_attr("pids", [os.getpid(), child.pid])
     trial.report(0.0, 0)
     time.sleep(600)
-    return 0.0
-
-
-def leaves_things(trial: sw.Trial) -> float:
-    """Prints, saves an artifact, and leaves a checkpoint."""
-    print("printed by", trial.number)
-    path = Path(trial.dir) / "made.txt"
-    path.write_text(f"made by {trial.number}")
-    trial.save(path, name="plots/made.txt")
     return 0.0
 
 

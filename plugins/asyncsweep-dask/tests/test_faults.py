@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
+import psutil
 import pytest
 
 import asyncsweep as sw
@@ -129,7 +131,9 @@ async def main():
 asyncio.run(main())
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    controller = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment)
+    controller = subprocess.Popen(  # noqa: ASYNC220  a moment
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment
+    )
     assert controller.stdout is not None
     assert await anyio.to_thread.run_sync(controller.stdout.readline) == b"now\n"
     controller.send_signal(signal.SIGKILL)
@@ -166,7 +170,7 @@ async def test_a_timeout_ends_a_trial_that_never_looks_with_all_that_it_started(
     assert [trial.error.type for trial in result.trials] == ["TrialTimeout"] * 2
     pids = [pid for trial in result.trials for pid in trial.user_attrs["pids"]]
     assert len(pids) == 4
-    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
     await nothing_of_ours(stand)
 
 
@@ -185,7 +189,7 @@ async def test_the_sweep_ends_with_its_scheduler_and_goes_on_with_another(
     other = type(stand)(tmp_path_factory.mktemp("other"))
     try:
         other.add_worker()
-        with pytest.raises(sw.AsyncSweepError, match="does not answer any more"):
+        with pytest.raises(sw.AsyncSweepError, match="does not answer any more"):  # noqa: PT012
             async with sweep(
                 other, tmp_path, work_s=0.5, sampler="random", directory=tmp_path / "sweep"
             ).start() as run:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from asyncsweep_dask.executor import DaskExecutor
 
 from asyncsweep.testing import ExecutorSuite
-from asyncsweep_dask.executor import DaskExecutor
 
 
 class TestDask(ExecutorSuite):

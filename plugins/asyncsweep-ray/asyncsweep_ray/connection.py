@@ -37,7 +37,9 @@ class Target:
         if not isinstance(address, str):
             raise ConfigError(f'executor.address={address!r}: it must be a text, such as "auto" or "ray://host:10001"')
         if init is not None and not isinstance(init, Mapping):
-            raise ConfigError(f'executor.init={init!r}: it must be a mapping of arguments of ray.init, such as {{"num_cpus": 4}}')
+            raise ConfigError(
+                f'executor.init={init!r}: it must be a mapping of arguments of ray.init, such as {{"num_cpus": 4}}'
+            )
         if address and init and "address" in init:
             raise ConfigError(f"executor.address={address!r}: executor.init has an address, too")
         self._arguments: dict[str, Any] | None = None
@@ -79,7 +81,9 @@ def _is_same(ray: Any, arguments: Mapping[str, Any]) -> bool:
 
 
 def _init(ray: Any, arguments: Mapping[str, Any]) -> None:
-    quiet = {"log_to_driver": False, "include_dashboard": False} if "address" not in arguments else {"log_to_driver": False}
+    quiet = (
+        {"log_to_driver": False, "include_dashboard": False} if "address" not in arguments else {"log_to_driver": False}
+    )
     try:
         ray.init(**{**quiet, **arguments})
     except (ConnectionError, ValueError, TypeError, RuntimeError) as error:
@@ -99,10 +103,14 @@ async def loaded() -> Any:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        raise ConfigError("executor='ray' needs asyncio, on which Ray gives its results; under trio use 'process' or 'ssh'") from None
+        raise ConfigError(
+            "executor='ray' needs asyncio, on which Ray gives its results; under trio use 'process' or 'ssh'"
+        ) from None
     if "ray" not in sys.modules and importlib.util.find_spec("ray") is None:
         version = ".".join(map(str, sys.version_info[:2]))
-        raise ConfigError(f"executor='ray': Ray is not installed: pip install ray (it has wheels for some versions of Python; this is {version})")
+        raise ConfigError(
+            f"executor='ray': Ray is not installed: pip install ray (it has wheels for some versions of Python; this is {version})"
+        )
     if "ray" not in sys.modules:
         await _in_thread(lambda: importlib.import_module("ray"))
     return sys.modules["ray"]

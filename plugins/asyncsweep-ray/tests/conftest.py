@@ -24,6 +24,13 @@ else:
     collect_ignore_glob = ["test_here.py"]
 
 HERE = str(Path(__file__).parent)
+# A node that was killed is missed sooner than the half minute that Ray gives it.
+_QUICK = {
+    "health_check_initial_delay_ms": 500,
+    "health_check_period_ms": 300,
+    "health_check_timeout_ms": 1000,
+    "health_check_failure_threshold": 3,
+}
 MARK = f"ASYNCSWEEP_TEST_{os.getpid()}"
 
 
@@ -40,7 +47,9 @@ class Stand:
         from ray.cluster_utils import Cluster
 
         self._cluster = Cluster(
-            initialize_head=True, connect=False, head_node_args={"num_cpus": 2, "include_dashboard": False}
+            initialize_head=True,
+            connect=False,
+            head_node_args={"num_cpus": 2, "include_dashboard": False, "_system_config": _QUICK},
         )
         self.add_node()
         self.address = self._cluster.address

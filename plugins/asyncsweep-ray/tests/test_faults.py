@@ -68,9 +68,18 @@ async def nothing_of_ours(stand: Any) -> None:
     """Wait until nothing of ours is on the cluster."""
     found: dict[str, Any] = {}
     with anyio.move_on_after(15):
-        while (found := await stand.state()) != NOTHING:
+        while (found := await stand.state()) != NOTHING:  # noqa: ASYNC110
             await anyio.sleep(0.1)  # the cluster tells nobody
     assert found == NOTHING
+
+
+async def started(run: sw.SweepRun, workers: set[str], count: int) -> None:
+    """Wait until so many workers have had an attempt."""
+    async for update in run.updates():
+        if isinstance(update, sw.TrialStarted):
+            workers.add(str(update.worker))
+        if len(workers) == count:
+            return
 
 
 async def begun(run: sw.SweepRun, count: int) -> None:
@@ -99,36 +108,21 @@ async def test_a_killed_actor_loses_its_running_trial_alone(stand: Any, tmp_path
     await nothing_of_ours(stand)
 
 
-async def test_a_killed_node_loses_its_running_trials_alone(stand: Any, tmp_path: Path) -> None:
-    node = stand.add_node()
+async def test_slots_follow_a_node_that_joins_and_its_death_loses_its_running_trials_alone(
+    stand: Any, tmp_path: Path
+) -> None:
     tally = Tally()
-    async with sweep(stand, tmp_path, sampler=tally, concurrency=6, work_s=1.5).start() as run:
-        await begun(run, 6)
+    async with sweep(stand, tmp_path, sampler=tally, concurrency=6, work_s=1.5, n_trials=14).start() as run:
+        workers: set[str] = set()
+        await started(run, workers, 4)
+        node = stand.add_node()
+        await started(run, workers, 6)
         stand.kill_node(node)
         result = await run.result()
-    assert result.counts[sw.State.COMPLETE] == 12
-    assert tally.told == Counter(range(12))
-    assert sum(len(trial.failures) for trial in result.trials) == 2
+    assert result.counts[sw.State.COMPLETE] == 14
+    assert tally.told == Counter(range(14))
+    assert 1 <= sum(len(trial.failures) for trial in result.trials) <= 2
     await nothing_of_ours(stand)
-
-
-async def test_slots_follow_nodes_that_join(stand: Any, tmp_path: Path) -> None:
-    async with sweep(stand, tmp_path, concurrency=6, work_s=1.0, n_trials=14).start() as run:
-        workers: set[str] = set()
-        async for update in run.updates():
-            if isinstance(update, sw.TrialStarted):
-                workers.add(str(update.worker))
-                if len(workers) == 4 and update.trial >= 3:
-                    break
-        node = stand.add_node()
-        try:
-            async for update in run.updates():
-                if isinstance(update, sw.TrialStarted):
-                    workers.add(str(update.worker))
-            assert len(workers) == 6
-        finally:
-            stand.kill_node(node)
-        assert (await run.result()).counts[sw.State.COMPLETE] == 14
 
 
 async def test_a_killed_controller_leaves_nothing_on_the_cluster_and_its_sweep_goes_on(
@@ -147,7 +141,9 @@ async def main():
 asyncio.run(main())
 """
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    controller = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment)
+    controller = subprocess.Popen(  # noqa: ASYNC220  a moment
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, env=environment
+    )
     assert controller.stdout is not None
     assert await anyio.to_thread.run_sync(controller.stdout.readline) == b"now\n"
     controller.send_signal(signal.SIGKILL)
@@ -184,7 +180,7 @@ async def test_a_timeout_ends_a_trial_that_never_looks_with_all_that_it_started(
     assert [trial.error.type for trial in result.trials] == ["TrialTimeout"] * 2
     pids = [pid for trial in result.trials for pid in trial.user_attrs["pids"]]
     assert len(pids) == 4
-    assert [pid for pid in pids if Path(f"/proc/{pid}").exists()] == []
+    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
     await nothing_of_ours(stand)
 
 
