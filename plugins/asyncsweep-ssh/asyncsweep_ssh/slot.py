@@ -1,0 +1,190 @@
+"""A slot: a place for one trial at a time on a host, and while all goes well one worker to the machine.
+
+It lives as long as a connection does. What a slot of a local process does, it does too: a worker that ends is lost by its name, and
+another one takes its place under a new one.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+import anyio
+
+from asyncsweep.core.events import Event, Killed, Started, WorkerJoined, WorkerLost
+from asyncsweep.core.records import ErrorInfo
+from asyncsweep.executors.names import new_worker
+from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
+from asyncsweep_ssh.faults import HostFault
+from asyncsweep_ssh.info import Share
+from asyncsweep_ssh.line import Line
+from asyncsweep_ssh.worker import RemoteWorker
+
+# A worker process that ends before it is ready says nothing of why; after so many in a row the host is no good for now.
+MAX_FAILED_STARTS = 3
+_PAUSE_S = 0.5
+
+log = logging.getLogger("asyncsweep")
+
+
+class Board(Protocol):
+    """Who knows which slot has which worker and which job."""
+
+    def joined(self, name: str, slot: Slot) -> None: ...
+    def left(self, name: str) -> None: ...
+    def done(self, job: JobId) -> None: ...
+    def unkept(self, why: str) -> None: ...
+
+
+class Slot:
+    """One place for a trial on a host that is up.
+
+    Args:
+        label: How its workers are called, with a number behind it.
+        share: What it offers.
+        line: The line to its host.
+        setup: What workers are told first.
+        inbox: Where events go.
+        board: Where it is known.
+        pass_env: The variables that may be spoken of in errors as passed on.
+    """
+
+    def __init__(
+        self, label: str, share: Share, line: Line, setup: Setup, inbox: Inbox, board: Board, pass_env: tuple[str, ...]
+    ) -> None:
+        self._label = label
+        self._share = share
+        self._line = line
+        self._setup = setup
+        self._inbox = inbox
+        self._board = board
+        self._pass_env = pass_env
+        self._name = new_worker(label)
+        self._has_joined = False
+        self._process: RemoteWorker | None = None
+        self._jobs: list[Job] = []
+        self._killing: list[JobId] = []
+        self._closing = False
+
+    async def serve(self, hold: Callable[[], None]) -> None:
+        """Keep a worker here until the line is lost or the slot is closed.
+
+        Args:
+            hold: Called once a worker was ready.
+
+        Raises:
+            HostFault: No worker can be started here, or none can load the objective.
+        """
+        failed = 0
+        while not self._closing and self._line.channel.is_up:
+            process = self._process = self._new_process()
+            reason = await process.run()
+            self._process = None
+            if self._closing and not process.was_ready:
+                return
+            if process.was_ready:
+                hold()
+                failed = 0
+            if process.retired and not self._killing and not self._jobs and self._line.channel.is_up:
+                continue
+            if process.was_ready:
+                self._lose(process.kind, reason)
+                continue
+            if process.fault is not None and self._line.channel.is_up:
+                raise HostFault(_unready(self._label, process.fault), is_final=True)
+            failed += 1
+            if failed >= MAX_FAILED_STARTS:
+                raise HostFault(f"{self._label}: a worker process ends before it has a trial: {reason}", is_final=False)
+            with anyio.move_on_after(_PAUSE_S):
+                await self._line.channel.lost.wait()
+        if self._has_joined:
+            self._lose("WorkerLost", "the sweep has ended")
+
+    def launch(self, job: Job) -> None:
+        if self._process is not None and self._process.is_ready:
+            self._start(job)
+        else:
+            self._jobs.append(job)  # until the next process is ready
+
+    def kill(self, job: JobId, grace_s: float) -> None:
+        if self._process is not None and self._process.is_ready:
+            self._killing.append(job)
+            self._process.terminate(grace_s)
+        else:  # nothing runs yet
+            self._jobs = [other for other in self._jobs if (other.trial, other.attempt) != job]
+            self._board.done(job)
+            self._inbox.post(Killed(*job))
+
+    def answer(self, job: JobId, answer: Answer) -> None:
+        if self._process is not None and any((known.trial, known.attempt) == job for known in self._jobs):
+            self._process.answer(answer)
+
+    def close(self) -> None:
+        """No more workers; what runs is ended politely."""
+        self._closing = True
+        if self._process is not None:
+            self._process.close()
+
+    def force(self) -> None:
+        """End what runs by force."""
+        if self._process is not None:
+            self._process.kill()
+
+    # -- for the process ----------------------------------------------------------------------------------------------
+
+    def _new_process(self) -> RemoteWorker:
+        process = RemoteWorker(
+            *(self._setup, self._inbox, self._ready, self._outcome, None),
+            pass_env=self._pass_env,
+            name=self._name,
+            on_unkept=self._board.unkept,
+        )
+        return process.at(self._line, self._share.environment)
+
+    def _ready(self) -> None:
+        if not self._has_joined:
+            self._has_joined = True
+            self._board.joined(self._name, self)
+            self._inbox.post(_joined(self._name, self._share))
+        else:
+            waiting, self._jobs = self._jobs, []
+            for job in waiting:
+                self._start(job)
+
+    def _start(self, job: Job) -> None:
+        assert self._process is not None
+        self._jobs.append(job)
+        self._process.start_job(job)
+        self._inbox.post(Started(job.trial, job.attempt))
+
+    def _outcome(self, job: Job, events: list[Event]) -> None:
+        self._jobs = [other for other in self._jobs if other is not job]
+        self._board.done(JobId(job.trial, job.attempt))
+        self._line.files.forget(self._name, job.trial)
+        self._inbox.post(*events)
+
+    def _lose(self, kind: str, reason: str) -> None:
+        jobs, self._jobs = self._jobs, []
+        killing, self._killing = self._killing, []
+        name, self._name = self._name, new_worker(self._label)
+        self._has_joined = False
+        self._board.left(name)
+        self._inbox.post(WorkerLost(name, reason, kind))
+        for job in jobs:
+            self._board.done(JobId(job.trial, job.attempt))
+        for killed in killing:
+            self._board.done(killed)
+            self._inbox.post(Killed(*killed))
+
+
+def _joined(name: str, share: Share) -> WorkerJoined:
+    """What is told of a new worker."""
+    return WorkerJoined(name)
+
+
+def _unready(label: str, error: ErrorInfo) -> str:
+    hint = ""
+    if error.type in ("ModuleNotFoundError", "ImportError"):
+        hint = '; install it there, or have your code sent with code="." (`python` chooses another environment)'
+    return f"{label}: the objective cannot be loaded there: {error}{hint}"
