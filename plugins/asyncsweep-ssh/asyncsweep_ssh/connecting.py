@@ -62,7 +62,8 @@ async def _connect(
         for jump in options.tunnel.split(","):
             await _connect(_jump(jump), config, patience_s, connections)
         tunnel = connections[-1]
-    connections.append(await _connect_one(host, options, tunnel))
+    known_hosts = await anyio.to_thread.run_sync(_known_hosts, options.known_hosts)
+    connections.append(await _connect_one(host, options, known_hosts, tunnel))
 
 
 async def _options(host: Host, config: Sequence[str] | None, patience_s: float) -> asyncssh.SSHClientConnectionOptions:
@@ -86,7 +87,6 @@ async def _options(host: Host, config: Sequence[str] | None, patience_s: float) 
         keepalive_interval=0,
         **given,
     )
-    options.known_hosts = await anyio.to_thread.run_sync(_known_hosts, options.known_hosts)
     return options
 
 
@@ -107,7 +107,10 @@ def _known_hosts(configured: Any) -> Any:
 
 
 async def _connect_one(
-    host: Host, options: asyncssh.SSHClientConnectionOptions, tunnel: asyncssh.SSHClientConnection | None
+    host: Host,
+    options: asyncssh.SSHClientConnectionOptions,
+    known_hosts: Any,
+    tunnel: asyncssh.SSHClientConnection | None,
 ) -> asyncssh.SSHClientConnection:
     import asyncssh
 
@@ -117,11 +120,13 @@ async def _connect_one(
         """Says of a key that is not known which one it was."""
 
         def validate_host_public_key(self, host_name: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-            refused.append(_refused(host, options.known_hosts, host_name, addr, port, key))
+            refused.append(_refused(host, known_hosts, host_name, addr, port, key))
             return False
 
     try:
-        connection, _ = await asyncssh.create_connection(Client, host.name, options=options, tunnel=tunnel or None)
+        connection, _ = await asyncssh.create_connection(
+            Client, host.name, options=options, known_hosts=known_hosts, tunnel=tunnel
+        )
     except asyncssh.HostKeyNotVerifiable as error:
         raise (refused[0] if refused else error) from error
     return connection

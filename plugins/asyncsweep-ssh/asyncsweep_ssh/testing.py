@@ -23,6 +23,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 SSHD = shutil.which("sshd") or "/usr/sbin/sshd"
+# What runs us, without the packages of a virtual environment: as on a host that nobody has prepared.
+BARE_PYTHON = os.path.realpath(sys.executable)
 _START_S = 10.0
 _numbers = itertools.count(1)
 
@@ -76,7 +78,7 @@ class Keys:
         if host_key is not None:
             public = host_key.with_suffix(".pub").read_text().rsplit(" ", 1)[0]
             with self.known_hosts.open("a") as known:
-                known.write(f"[{address}]:{port} {public}\n")
+                known.write(f"{address if port == 22 else f'[{address}]:{port}'} {public}\n")
         lines = [
             f"Host {name}",
             f"  HostName {address}",
@@ -185,6 +187,7 @@ class NamespacedHost:
             self.server = Server(
                 keys, name, f"{net}.2", prefix=("ip", "netns", "exec", self.namespace), environment=environment
             )
+            _wait_for(lambda: _answers(self.server.address, self.server.port), self.server)
         except BaseException:
             self.close()
             raise
@@ -214,6 +217,8 @@ class NamespacedHost:
             self.server.stop()
         for pid in self.processes():
             end(pid)
+        # Sockets that still have something to send keep a namespace alive, and its end of the link with it.
+        subprocess.run(["ip", "link", "del", self._link], capture_output=True, check=False)
         _ip("netns", "del", self.namespace)
 
     def _ip_there(self, *arguments: str) -> None:
@@ -275,6 +280,14 @@ def three_hosts(
             keys.add(name, address, port, host.server.host_key)
             hosts.append(host)
         yield hosts
+
+
+def _answers(address: str, port: int) -> bool:
+    try:
+        socket.create_connection((address, port), 0.2).close()
+    except OSError:  # a new link takes a moment
+        return False
+    return True
 
 
 def make_key(path: Path) -> None:

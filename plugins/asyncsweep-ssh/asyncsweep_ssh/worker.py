@@ -10,7 +10,6 @@ import anyio
 import anyio.abc
 
 from asyncsweep.executors.worker import LOG_LIMIT_BYTES, REPORT_LIMIT_BYTES, WorkerProcess
-from asyncsweep.hooks.contracts import Job
 from asyncsweep.link.child import Child
 from asyncsweep.link.stream import MessageStream
 from asyncsweep.wire.messages import LAUNCH, SETUP
@@ -46,10 +45,6 @@ class RemoteWorker(WorkerProcess):
 
     def _open_log(self) -> None:
         """What it prints is kept there, and comes back as a log."""
-
-    def _log_path(self, job: Job) -> str | None:
-        self._log = f"{self.line.folders}/{job.trial}/attempt-{job.attempt}.log"
-        return self._log
 
 
 class RemoteChild:
@@ -195,7 +190,7 @@ class RemoteStream:
             self._launch_now()
 
     def _launch_now(self) -> None:
-        message = self._waiting.pop(0)
-        _, secret, trial, attempt, *_ = message
+        tag, secret, trial, attempt, params, _, *more = self._waiting.pop(0)
+        path = f"{self._line.folders}/{trial}/attempt-{attempt}.log"
         self._line.send(frames.JOB, self._name, secret, trial, attempt)
-        self._line.send(frames.TO_WORKER, self._name, pack(message))
+        self._line.send(frames.TO_WORKER, self._name, pack((tag, secret, trial, attempt, params, path, *more)))
