@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import NamedTuple, Protocol
@@ -27,6 +28,9 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 # After the polite end and the grace: how long the host may take to clear up, before the connection is closed anyway.
 _CLEAR_UP_S = 5.0
+
+# What cloudpickle writes where a function is not named but described.
+_BY_VALUE = b"_make_function"
 
 log = logging.getLogger("asyncsweep")
 
@@ -235,6 +239,7 @@ class RemoteHost:
                 if plan.code is not None:
                     await self._send_code(line, plan.code)
                 await self._wait_for_info(line)
+                self._check_version(line.info.python)
                 self.is_up = True
                 self._roster.host_is_up(self)
                 yield line
@@ -267,6 +272,20 @@ class RemoteHost:
             tasks.cancel_scope.cancel()
         if not line.informed.is_set():
             raise channel.why or HostFault(f"{self.host.shown}: the connection was lost", is_final=False)
+
+    def _check_version(self, version: str) -> None:
+        """A function that travels by value is bytecode, which each version of Python has its own of.
+
+        Raises:
+            HostFault: The objective is one, and the host's Python is of another version.
+        """
+        ours = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        if version.split(".")[:2] != ours.split(".") and _BY_VALUE in self._plan.setup.objective.pickled:
+            raise HostFault(
+                f"{self.host.shown}: its Python is {version}, and the objective is sent as code of Python {ours}: name a Python {ours} there "
+                'by `python`, or put the objective into a module and have that sent with code="."',
+                is_final=True,
+            )
 
     async def _send_code(self, line: Line, code: Code) -> None:
         view = memoryview(code.archive.data)

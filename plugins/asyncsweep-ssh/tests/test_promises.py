@@ -80,9 +80,10 @@ async def test_two_hundred_hostile_values_arrive_as_they_are_and_run_nothing(key
     canary = tmp_path / "canary"
     texts = [hostile.replace("{}", str(canary)) + ("" if n == 0 else f" {n}") for n in range(12) for hostile in HOSTILE][:200]
     sweep = sweep_of(keys, "hostile:echoes", tmp_path / "sweep", n_trials=len(texts), space={"text": sw.Categorical(texts)})
-    for text in texts:
-        sweep.enqueue({"text": text})
-    result = await sweep.run()
+    async with sweep.start() as run:
+        for text in texts:
+            run.enqueue({"text": text})
+        result = await run.result()
     assert [trial.user_attrs["text"] for trial in result.trials] == texts
     assert not canary.exists()
 
