@@ -13,7 +13,7 @@ import shlex
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 
@@ -82,7 +82,13 @@ class Channel:
         )
         command = f"exec {_quoted_path(python)} -c '{LAUNCHER}' {shlex.join(words)}"
         self._chan, _ = await connection.create_session(
-            lambda: self, command, encoding=None, request_pty=False, x11_forwarding=False, env={}, send_env=()
+            lambda: cast("asyncssh.SSHClientSession[bytes]", self),
+            command,
+            encoding=None,
+            request_pty=False,
+            x11_forwarding=False,
+            env={},
+            send_env=(),
         )
         self._heard_at = time.monotonic()
         await self.send_much(worker.data)

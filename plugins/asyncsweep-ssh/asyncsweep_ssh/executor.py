@@ -234,7 +234,7 @@ def _folder(code: object) -> str | None:
         return None
     if not isinstance(code, str | os.PathLike) or not os.fspath(code):
         raise ConfigError(f'executor.code={code!r}: it must be a folder, such as "."')
-    return os.fspath(code)  # type: ignore[return-value]
+    return os.fspath(code)
 
 
 def _seconds(value: object, where: str, least: float) -> float:

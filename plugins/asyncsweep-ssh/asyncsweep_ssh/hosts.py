@@ -18,7 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,252}")
 _ADDRESS = re.compile(r"[0-9A-Fa-f:.]{2,45}(%[A-Za-z0-9_.-]{1,16})?")
 _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]{0,63}\$?")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_KEYS = ("host", "port", "user", "slots", "gpus", "python", "env", "folder")
+KEYS = ("host", "port", "user", "slots", "gpus", "python", "env", "folder")
 _MOST_SLOTS = 1024
 
 Gpus = tuple[str, ...] | Literal["all"] | None
@@ -82,9 +82,9 @@ def _host(value: object, where: str) -> Host:
     if not isinstance(value, Mapping):
         raise ConfigError(f"{where}={_shown(value)}: a host is a text or a mapping with a `host`")
     for key in value:
-        if key not in _KEYS:
+        if key not in KEYS:
             hint = "; passwords are not taken: use a key, `ssh-agent` or a certificate" if _is_secret(key) else ""
-            raise ConfigError(f"{where}.{_shown(key)}: unknown; a host has {', '.join(_KEYS)}{hint}")
+            raise ConfigError(f"{where}.{_shown(key)}: unknown; a host has {', '.join(KEYS)}{hint}")
     name = value.get("host")
     if not isinstance(name, str):
         raise ConfigError(f"{where}.host={_shown(name)}: it must be the name of a host")
@@ -92,8 +92,8 @@ def _host(value: object, where: str) -> Host:
 
 
 def _named(text: str, options: Mapping[str, Any], where: str) -> Host:
-    user, at, name = text.rpartition("@")
-    if at and ":" in user:
+    before, at, name = text.rpartition("@")
+    if at and ":" in before:
         raise ConfigError(f"{where}: a password has no place in the name of a host; use a key, or `ssh-agent`")
     name = name.removeprefix("[").removesuffix("]")
     if not (_NAME.fullmatch(name) or (":" in name and _ADDRESS.fullmatch(name))):
@@ -103,7 +103,7 @@ def _named(text: str, options: Mapping[str, Any], where: str) -> Host:
     given = options.get("user")
     if at and given is not None:
         raise ConfigError(f"{where}.user: the user is named twice, in {_shown(text)} and in `user`")
-    user = user if at else given
+    user: Any = before if at else given
     if user is not None and (not isinstance(user, str) or not _USER.fullmatch(user)):
         raise ConfigError(f"{where}.user={_shown(user)}: no name of a user")
     return Host(

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -121,7 +122,7 @@ class Line:
             name, data = parts
             child = self._children.get(name)
             if child is not None:
-                self.files.after(name, lambda: child.said(data))
+                self.files.after(name, partial(child.said, data))
         elif tag == frames.FILE:
             name, trial, path, data, is_first = parts
             self.files.write(name, trial, path, data, is_first, lambda: self.send(frames.TAKEN, len(data)))
@@ -129,7 +130,7 @@ class Line:
             name, reason = parts
             child = self._children.get(name)
             if child is not None:
-                self.files.after(name, lambda: child.ended(str(reason)))
+                self.files.after(name, partial(child.ended, str(reason)))
         elif tag == frames.LEFT_OUT:
             _, trial, path, reason = parts
             log.warning("%s: trial %d: %.200r is left there: %.500s", self._host.shown, trial, path, reason)

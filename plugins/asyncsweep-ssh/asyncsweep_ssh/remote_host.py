@@ -153,7 +153,7 @@ class RemoteHost:
         return None
 
     def _pause_s(self) -> float:
-        pause_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.tries - 1, 10))
+        pause_s: float = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self.tries - 1, 10))
         return pause_s * random.uniform(0.8, 1.2)  # many hosts that came back together are not asked together
 
     async def _use(self) -> None:

@@ -20,7 +20,15 @@ if os.environ.get("CI") != "true" and not HAS_PLUGIN:
     collect_ignore_glob = ["test_*.py"]
 
 if HAS_PLUGIN:
-    from asyncsweep_ssh.testing import Keys, NamespacedHost, Server, loopback, three_hosts, why_no_namespaces, why_no_sshd
+    from asyncsweep_ssh.testing import (
+        Keys,
+        NamespacedHost,
+        Server,
+        loopback,
+        three_hosts,
+        why_no_namespaces,
+        why_no_sshd,
+    )
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import stat
@@ -32,12 +33,38 @@ def names_of(folder: Path) -> set[str]:
 
 def test_all_files_are_taken_but_what_versions_environments_and_sweeps_leave(tmp_path: Path) -> None:
     made(tmp_path, "train.py", "pkg/__init__.py", "pkg/model.py", "data/small.csv", ".hidden/settings.toml")
-    made(tmp_path, ".git/config", "pkg/__pycache__/model.pyc", "env/pyvenv.cfg", "env/lib/x.py", "sweep/journal.asyncsweep", "sweep/a.log")
-    assert names_of(tmp_path) == {"train.py", "pkg/__init__.py", "pkg/model.py", "data/small.csv", ".hidden/settings.toml"}
+    made(
+        tmp_path,
+        ".git/config",
+        "pkg/__pycache__/model.pyc",
+        "env/pyvenv.cfg",
+        "env/lib/x.py",
+        "sweep/journal.asyncsweep",
+        "sweep/a.log",
+    )
+    assert names_of(tmp_path) == {
+        "train.py",
+        "pkg/__init__.py",
+        "pkg/model.py",
+        "data/small.csv",
+        ".hidden/settings.toml",
+    }
 
 
 def test_gitignore_means_what_git_makes_of_it(tmp_path: Path) -> None:
-    names = ["a.py", "a.log", "keep.log", "build/x.py", "src/build/y.py", "src/a.py", "src/b.tmp", "data/1.bin", "data/2.bin", "doc/x.txt", "excluded.txt"]
+    names = [
+        "a.py",
+        "a.log",
+        "keep.log",
+        "build/x.py",
+        "src/build/y.py",
+        "src/a.py",
+        "src/b.tmp",
+        "data/1.bin",
+        "data/2.bin",
+        "doc/x.txt",
+        "excluded.txt",
+    ]
     made(tmp_path, *names, "src/local/z.py", "src/local/keep.tmp")
     (tmp_path / ".gitignore").write_text("*.log\n!keep.log\n/build/\ndata/*\n!data/2.bin\n# a comment\ndoc\n")
     (tmp_path / "src" / ".gitignore").write_text("*.tmp\n")
@@ -45,16 +72,24 @@ def test_gitignore_means_what_git_makes_of_it(tmp_path: Path) -> None:
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     (tmp_path / ".git" / "info" / "exclude").write_text("excluded.txt\n")
     listed = subprocess.run(
-        ["git", "-C", tmp_path, "ls-files", "-z", "--others", "--cached", "--exclude-standard"], capture_output=True, text=True, check=True
+        ["git", "-C", tmp_path, "ls-files", "-z", "--others", "--cached", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert names_of(tmp_path) == set(listed.stdout.strip("\0").split("\0"))
     inner = subprocess.run(
-        ["git", "-C", tmp_path / "src", "ls-files", "-z", "--others", "--exclude-standard"], capture_output=True, text=True, check=True
+        ["git", "-C", tmp_path / "src", "ls-files", "-z", "--others", "--exclude-standard"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert names_of(tmp_path / "src") == set(inner.stdout.strip("\0").split("\0"))
 
 
-def test_links_within_are_files_and_links_that_lead_out_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_links_within_are_files_and_links_that_lead_out_are_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     made(tmp_path, "code/a.py", "outside/secret.txt")
     (tmp_path / "code" / "b.py").symlink_to("a.py")
     (tmp_path / "code" / "data").symlink_to(tmp_path / "outside")
@@ -78,7 +113,9 @@ def test_too_much_code_is_refused_with_the_largest_parts(tmp_path: Path) -> None
     made(tmp_path, "train.py")
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "big.bin").write_bytes(bytes(2_000_000))
-    with pytest.raises(ConfigError, match=r"2\.0 MB would go to each host, and code_limit is 1\.0 MB; the largest: data/ 2\.0 MB"):
+    with pytest.raises(
+        ConfigError, match=r"2\.0 MB would go to each host, and code_limit is 1\.0 MB; the largest: data/ 2\.0 MB"
+    ):
         code_of(str(tmp_path), 1_000_000)
 
 
@@ -102,10 +139,8 @@ def test_nothing_is_unpacked_elsewhere(tmp_path: Path, name: str) -> None:
     with zipfile.ZipFile(tmp_path / "zip", "w") as archive:
         archive.writestr(info, b"data")
     (tmp_path / "in").mkdir()
-    try:
+    with contextlib.suppress(ValueError, OSError, zipfile.BadZipFile):
         unpack(str(tmp_path / "zip"), str(tmp_path / "in" / "there"))
-    except (ValueError, OSError, zipfile.BadZipFile):
-        pass
     found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert all(path == "zip" or path.startswith("in/there/") for path in found)
     assert not Path("/etc/x").exists()

@@ -30,6 +30,23 @@ async def fault_of(keys: Keys, host: object, **options: object) -> str:
     return str(failed.value)
 
 
+def fingerprint_of(key: Path) -> str:
+    public = key.with_suffix(".pub")
+    said = subprocess.run(["ssh-keygen", "-lf", public], capture_output=True, text=True, check=True).stdout
+    return said.split()[1]
+
+
+def mount(small: Path) -> None:
+    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(small)]
+    mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+
+
+def unmount(small: Path) -> None:
+    subprocess.run(["umount", str(small)], check=True)
+
+
 @pytest.fixture
 def own(keys: Keys, tmp_path: Path) -> Keys:
     """A configuration of this test alone."""
@@ -40,8 +57,7 @@ async def test_an_unknown_host_key_is_refused_and_shown(own: Keys) -> None:
     with loopback(own) as server:
         own.known_hosts.write_text("")
         said = await fault_of(own, "near")
-        public = server.host_key.with_suffix(".pub")
-        shown = subprocess.run(["ssh-keygen", "-lf", public], capture_output=True, text=True, check=True).stdout.split()[1]
+        shown = fingerprint_of(server.host_key)
     assert "near: its host key is unknown" in said
     assert shown in said
     assert "`ssh near`" in said
@@ -57,7 +73,9 @@ async def test_a_changed_host_key_is_refused_with_the_way_to_remove_the_old_one(
     assert f"ssh-keygen -R '[{server.address}]:{server.port}'" in said
 
 
-@pytest.mark.parametrize("line", ["UserKnownHostsFile none", "UserKnownHostsFile /dev/null", "StrictHostKeyChecking no"])
+@pytest.mark.parametrize(
+    "line", ["UserKnownHostsFile none", "UserKnownHostsFile /dev/null", "StrictHostKeyChecking no"]
+)
 async def test_no_line_of_the_configuration_lets_an_unknown_key_through(own: Keys, line: str) -> None:
     with loopback(own) as server:
         own.known_hosts.write_text("")
@@ -83,7 +101,9 @@ async def test_no_python_is_told(keys: Keys, near: Server) -> None:
 
 async def test_an_old_python_is_told_with_its_version(keys: Keys, near: Server, tmp_path: Path) -> None:
     old = tmp_path / "old python"
-    old.write_text(f"#!/bin/sh\nshift; code=$1; shift; exec {BARE_PYTHON} -c \"import sys; sys.version_info = (3, 8, 18); $code\" \"$@\"")
+    old.write_text(
+        f'#!/bin/sh\nshift; code=$1; shift; exec {BARE_PYTHON} -c "import sys; sys.version_info = (3, 8, 18); $code" "$@"'
+    )
     old.chmod(0o700)
     said = await fault_of(keys, {"host": "near", "python": str(old)})
     assert f"near: {BARE_PYTHON} is Python 3.8.18, and 3.10 or later is needed" in said
@@ -93,7 +113,7 @@ async def test_an_old_python3_gives_way_to_a_newer_one(own: Keys, tmp_path: Path
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "python3").write_text(
-        f"#!/bin/sh\nshift; code=$1; shift; exec {BARE_PYTHON} -c \"import sys; sys.version_info = (3, 8, 18); $code\" \"$@\""
+        f'#!/bin/sh\nshift; code=$1; shift; exec {BARE_PYTHON} -c "import sys; sys.version_info = (3, 8, 18); $code" "$@"'
     )
     (folder / "python3").chmod(0o700)
     for name in ("python3.14", "python3.13", "python3.12", "python3.11", "python3.10"):
@@ -101,7 +121,10 @@ async def test_an_old_python3_gives_way_to_a_newer_one(own: Keys, tmp_path: Path
     server = Server(own, "mixed", environment="")
     config = server.log.parent / "sshd_config"
     server.stop()
-    config.write_text("\n".join(line for line in config.read_text().splitlines() if "SetEnv" not in line) + f"\nSetEnv PATH={folder}:/usr/bin:/bin\n")
+    config.write_text(
+        "\n".join(line for line in config.read_text().splitlines() if "SetEnv" not in line)
+        + f"\nSetEnv PATH={folder}:/usr/bin:/bin\n"
+    )
     server.start()
     try:
         own.add("mixed", server.address, server.port, server.host_key)
@@ -114,14 +137,12 @@ async def test_an_old_python3_gives_way_to_a_newer_one(own: Keys, tmp_path: Path
 async def test_a_full_disk_is_told_with_the_folder(keys: Keys, near: Server, tmp_path: Path) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", small], capture_output=True, text=True, check=False)
-    if mounted.returncode:
-        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    mount(small)
     try:
         said = await fault_of(keys, {"host": "near", "folder": str(small)})
         assert list(small.iterdir()) == []
     finally:
-        subprocess.run(["umount", small], check=True)
+        unmount(small)
     assert f"near: {small} cannot be written: No space left on device" in said
     assert '"folder": "/scratch"' in said
 
@@ -154,12 +175,14 @@ async def test_a_name_that_nobody_knows_is_told(own: Keys) -> None:
     assert "typo: there is no such name" in await fault_of(own, "typo")
 
 
-async def test_an_objective_that_cannot_be_imported_there_is_told(keys: Keys, near: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_objective_that_cannot_be_imported_there_is_told(
+    keys: Keys, near: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "only_here.py").write_text("def f(x): return x")
     monkeypatch.syspath_prepend(str(tmp_path))
     executor = SshExecutor([{"host": "near", "python": BARE_PYTHON}], config=str(keys.config))
     sweep = sw.Sweep("only_here:f", space={"x": sw.Float(0.0, 1.0)}, sampler="random", executor=executor, n_trials=1)
-    with pytest.raises(sw.ConfigError, match="No module named 'only_here'.*code=\"[.]\""):
+    with pytest.raises(sw.ConfigError, match=r"No module named 'only_here'.*code=\"[.]\""):
         await sweep.run()
 
 
@@ -167,7 +190,9 @@ async def test_a_login_shell_that_prints_is_no_hindrance(own: Keys, tmp_path: Pa
     with loopback(own) as server:
         config = server.log.parent / "sshd_config"
         server.stop()
-        config.write_text(config.read_text() + "ForceCommand echo welcome; echo; echo to the host; eval \"$SSH_ORIGINAL_COMMAND\"\n")
+        config.write_text(
+            config.read_text() + 'ForceCommand echo welcome; echo; echo to the host; eval "$SSH_ORIGINAL_COMMAND"\n'
+        )
         server.start()
         result = await result_of(own, {"host": "near", "python": BARE_PYTHON})
     assert result.counts[sw.State.COMPLETE] == 2

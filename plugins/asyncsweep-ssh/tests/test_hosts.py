@@ -60,7 +60,10 @@ def test_what_it_may_not_be(given: Any, said: str) -> None:
     assert said in str(refused.value)
 
 
-@pytest.mark.parametrize("given", ["me:hunter2222@gpu1", {"host": "gpu1", "password": "hunter2222"}, {"host": "gpu1", "passphrase": "hunter2222"}])
+@pytest.mark.parametrize(
+    "given",
+    ["me:hunter2222@gpu1", {"host": "gpu1", "password": "hunter2222"}, {"host": "gpu1", "passphrase": "hunter2222"}],
+)
 def test_a_password_is_refused_and_not_shown(given: Any) -> None:
     with pytest.raises(ConfigError) as refused:
         hosts_of([given])

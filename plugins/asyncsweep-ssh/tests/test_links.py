@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from asyncsweep_ssh.executor import SshExecutor
 from asyncsweep_ssh.testing import BARE_PYTHON, Keys, NamespacedHost
 
 import asyncsweep as sw
+from asyncsweep.worker.tree import name_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
 
@@ -55,7 +58,9 @@ class Field:
         notes: The folder in which each attempt leaves a note.
     """
 
-    def __init__(self, keys: Keys, hosts: Sequence[NamespacedHost], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def __init__(
+        self, keys: Keys, hosts: Sequence[NamespacedHost], folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.syspath_prepend(str(CODE))
         self.keys = keys
         self.hosts = hosts
@@ -68,7 +73,11 @@ class Field:
         hosts = [{"host": host.name, "slots": 2, "python": BARE_PYTHON} for host in self.hosts]
         settings = {"lease": 2.0, "connect_timeout": 3.0, **options}
         executor = SshExecutor(
-            hosts, code=CODE, config=str(self.keys.config), env={"NOTES": str(self.notes), "NOTED_S": str(trial_s)}, **settings
+            hosts,
+            code=CODE,
+            config=str(self.keys.config),
+            env={"NOTES": str(self.notes), "NOTED_S": str(trial_s)},
+            **settings,
         )
         return sw.Sweep(
             "ssh_objectives:noted",
@@ -88,13 +97,19 @@ class Field:
         return sum(note.suffix == ".end" for note in self.notes.iterdir())
 
     async def until_ends(self, count: int) -> None:
-        with anyio.fail_after(30):
-            while self.ends() < count:
-                await anyio.sleep(0.02)
+        await anyio.to_thread.run_sync(self._until_ends, count)
+
+    def _until_ends(self, count: int) -> None:
+        until = time.monotonic() + 30
+        while self.ends() < count:
+            assert time.monotonic() < until, f"{self.ends()} of {count} attempts have ended"
+            time.sleep(0.02)
 
     def assert_nothing_lost(self, result: sw.Result, n_trials: int) -> None:
         """Each trial is there and complete, and was told once."""
-        assert [(trial.number, trial.state) for trial in result.trials] == [(n, sw.State.COMPLETE) for n in range(n_trials)]
+        assert [(trial.number, trial.state) for trial in result.trials] == [
+            (n, sw.State.COMPLETE) for n in range(n_trials)
+        ]
         assert self.sampler.tells == Counter(range(n_trials))
         assert [trial.value for trial in result.trials] == [float(n) for n in range(n_trials)]
 
@@ -129,7 +144,9 @@ async def test_a_link_that_is_cut_for_five_seconds_costs_nothing_within_the_leas
     assert {trial.attempt for trial in result.trials} == {1}
 
 
-async def test_a_link_that_is_cut_for_five_seconds_beyond_the_lease_costs_an_attempt_of_what_ran_there(field: Field) -> None:
+async def test_a_link_that_is_cut_for_five_seconds_beyond_the_lease_costs_an_attempt_of_what_ran_there(
+    field: Field,
+) -> None:
     async with running(field.sweep(40, trial_s=1.0)) as run:
         await field.until_ends(2)
         field.hosts[0].cut()
@@ -140,7 +157,9 @@ async def test_a_link_that_is_cut_for_five_seconds_beyond_the_lease_costs_an_att
     assert 1 <= sum(trial.attempt > 1 for trial in result.trials) <= 2
 
 
-async def test_a_link_that_is_cut_for_ever_leaves_its_trials_to_the_others_and_nothing_runs_on_there(field: Field) -> None:
+async def test_a_link_that_is_cut_for_ever_leaves_its_trials_to_the_others_and_nothing_runs_on_there(
+    field: Field,
+) -> None:
     async with running(field.sweep(24, trial_s=0.5)) as run:
         await field.until_ends(2)
         field.hosts[0].cut()
@@ -155,15 +174,17 @@ async def test_a_host_that_is_killed_leaves_its_trials_to_the_others(field: Fiel
         result = await run.result()
     assert killed
     field.assert_nothing_lost(result, 24)
-    left = [path for path in Path("/tmp").glob("asyncsweep-ssh-*")]  # nobody was there any more to remove it
-    assert len(left) == 1
-    subprocess.run(["rm", "-rf", *left], check=True)
+    assert removed_folders() == 1  # nobody was there any more to remove it
 
 
 async def test_a_killed_worker_costs_an_attempt(field: Field) -> None:
     async with running(field.sweep(12, trial_s=0.5)) as run:
         await field.until_ends(1)
-        pids = {int(n.read_text().split()[0]) for n in field.notes.iterdir() if not n.suffix and not n.with_suffix(".end").exists()}
+        pids = {
+            int(n.read_text().split()[0])
+            for n in field.notes.iterdir()
+            if not n.suffix and not n.with_suffix(".end").exists()
+        }
         pid = pids.pop()
         os.kill(pid, signal.SIGKILL)
         result = await run.result()
@@ -178,8 +199,7 @@ async def test_a_killed_worker_costs_an_attempt(field: Field) -> None:
 async def test_a_killed_agent_or_keeper_is_a_lost_host_that_comes_back(field: Field, which: str) -> None:
     async with running(field.sweep(24, trial_s=0.5)) as run:
         await field.until_ends(1)
-        mine = [pid for pid in field.hosts[2].processes() if Path(f"/proc/{pid}/comm").read_text().strip() == which]
-        os.kill(mine[0], signal.SIGKILL)
+        os.kill(next(pid for pid in field.hosts[2].processes() if name_of(pid) == which.encode()), signal.SIGKILL)
         result = await run.result()
     field.assert_nothing_lost(result, 24)
 
@@ -223,8 +243,6 @@ asyncio.run(sweep.run())
 
 
 async def test_a_killed_controller_leaves_nothing_and_its_sweep_is_resumed(field: Field) -> None:
-    import json
-
     options = {
         "name": "ssh",
         "hosts": [{"host": host.name, "slots": 2, "python": BARE_PYTHON} for host in field.hosts],
@@ -234,15 +252,14 @@ async def test_a_killed_controller_leaves_nothing_and_its_sweep_is_resumed(field
         "lease": 5.0,
     }
     command = [sys.executable, "-c", CONTROLLER, str(CODE), json.dumps(options), str(field.directory)]
-    with subprocess.Popen(command) as controller:
-        try:
-            await field.until_ends(4)
-        finally:
-            controller.kill()
+    controller = started(command)
+    try:
+        await field.until_ends(4)
+    finally:
+        controller.kill()
+        controller.wait()
     seen = field.ends()
-    until = time.monotonic() + 5
-    while (left := left_there(field.hosts)) and time.monotonic() < until:
-        await anyio.sleep(0.05)
+    left = await anyio.to_thread.run_sync(left_after, 5.0, field.hosts)
     assert left == []
     result = await sw.Sweep.resume(field.directory, "ssh_objectives:noted")
     assert [trial.state for trial in result.trials] == [sw.State.COMPLETE] * 24
@@ -251,14 +268,23 @@ async def test_a_killed_controller_leaves_nothing_and_its_sweep_is_resumed(field
     assert 1 <= len(repeated) <= 6
 
 
-def left_there(hosts: Sequence[NamespacedHost]) -> list[str]:
-    found = []
-    for host in hosts:
-        for pid in host.processes():
-            try:
-                name = Path(f"/proc/{pid}/comm").read_text().strip()
-            except OSError:
-                continue
-            if not name.startswith("sshd"):
-                found.append(f"{host.name} {pid} {name}")
-    return found
+def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command)
+
+
+def removed_folders() -> int:
+    """How many folders of hosts are here; afterwards there are none."""
+    left = list(Path("/tmp").glob("asyncsweep-ssh-*"))
+    subprocess.run(["rm", "-rf", *left], check=True)
+    return len(left)
+
+
+def left_after(patience_s: float, hosts: Sequence[NamespacedHost]) -> list[str]:
+    """What of ours still runs on hosts after a while."""
+    until = time.monotonic() + patience_s
+    while True:
+        names = [name_of(pid) for host in hosts for pid in host.processes()]
+        left = [name.decode() for name in names if name and not name.startswith(b"sshd")]
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(0.05)

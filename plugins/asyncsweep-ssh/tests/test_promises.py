@@ -16,10 +16,16 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
 CODE = Path(__file__).parent / "code"
 
 
-def sweep_of(keys: Keys, objective: str, folder: Path | None = None, n_trials: int = 1, host: Any = None, **options: Any) -> sw.Sweep:
+def sweep_of(
+    keys: Keys, objective: str, folder: Path | None = None, n_trials: int = 1, host: Any = None, **options: Any
+) -> sw.Sweep:
     settings = {key: options.pop(key) for key in ("space", "retries", "concurrency") if key in options}
     executor = SshExecutor(
-        [{"host": "near", "python": BARE_PYTHON, "slots": 2, **(host or {})}], code=CODE, config=str(keys.config), lease=5.0, **options
+        [{"host": "near", "python": BARE_PYTHON, "slots": 2, **(host or {})}],
+        code=CODE,
+        config=str(keys.config),
+        lease=5.0,
+        **options,
     )
     return sw.Sweep(
         objective,
@@ -37,7 +43,9 @@ def code_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(CODE))
 
 
-async def test_a_thousand_forgeries_of_a_worker_touch_no_other_attempt(keys: Keys, near: Server, tmp_path: Path) -> None:
+async def test_a_thousand_forgeries_of_a_worker_touch_no_other_attempt(
+    keys: Keys, near: Server, tmp_path: Path
+) -> None:
     result = await sweep_of(keys, "hostile:forges", n_trials=4).run()
     assert [trial.state for trial in result.trials] == [sw.State.COMPLETE] * 4
     assert [trial.value for trial in result.trials] == [trial.params["x"] for trial in result.trials]
@@ -50,19 +58,29 @@ async def test_a_worker_that_speaks_no_messagepack_is_ended(keys: Keys, near: Se
     assert [trial.error.type for trial in result.trials if trial.error] == ["WorkerLost"]
 
 
-async def test_hosts_get_none_of_our_variables_but_those_that_are_named(keys: Keys, near: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hosts_get_none_of_our_variables_but_those_that_are_named(
+    keys: Keys, near: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "canary-canary-1")
     monkeypatch.setenv("MYAPP_MODE", "canary-canary-2")
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    result = await sweep_of(keys, "hostile:shows", pass_env=["MYAPP_*"], env={"A": "1", "B": "2"}, host={"env": {"B": "$(3) `4`"}}).run()
+    result = await sweep_of(
+        keys, "hostile:shows", pass_env=["MYAPP_*"], env={"A": "1", "B": "2"}, host={"env": {"B": "$(3) `4`"}}
+    ).run()
     found = result.trials[0].user_attrs["environment"]
     assert "WANDB_API_KEY" not in found
     assert "OMP_NUM_THREADS" not in found
-    assert {name: found[name] for name in ("MYAPP_MODE", "A", "B")} == {"MYAPP_MODE": "canary-canary-2", "A": "1", "B": "$(3) `4`"}
+    assert {name: found[name] for name in ("MYAPP_MODE", "A", "B")} == {
+        "MYAPP_MODE": "canary-canary-2",
+        "A": "1",
+        "B": "$(3) `4`",
+    }
     assert "SSH_AUTH_SOCK" not in found
 
 
-async def test_our_agent_is_not_forwarded_whatever_the_configuration_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_our_agent_is_not_forwarded_whatever_the_configuration_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     keys = Keys(tmp_path)
     with loopback(keys, "near", "ForwardAgent yes"):
         monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "agent"))
@@ -71,15 +89,41 @@ async def test_our_agent_is_not_forwarded_whatever_the_configuration_says(tmp_pa
 
 
 HOSTILE = [
-    *("$(touch {})", "`touch {}`", "; touch {};", "' ; touch {} ; '", '" ; touch {} ; "', "\n touch {}\n", "| touch {}", "&& touch {} &&"),
-    *("${{IFS}}touch {}", "%(touch {})", "{}", "../../{}", "~/{}", "\x1b]0;touch {}\x07", "\\$(touch {})", "!touch {}", "#{}", "<(touch {})"),
+    *(
+        "$(touch {})",
+        "`touch {}`",
+        "; touch {};",
+        "' ; touch {} ; '",
+        '" ; touch {} ; "',
+        "\n touch {}\n",
+        "| touch {}",
+        "&& touch {} &&",
+    ),
+    *(
+        "${{IFS}}touch {}",
+        "%(touch {})",
+        "{}",
+        "../../{}",
+        "~/{}",
+        "\x1b]0;touch {}\x07",
+        "\\$(touch {})",
+        "!touch {}",
+        "#{}",
+        "<(touch {})",
+    ),
 ]
 
 
-async def test_two_hundred_hostile_values_arrive_as_they_are_and_run_nothing(keys: Keys, near: Server, tmp_path: Path) -> None:
+async def test_two_hundred_hostile_values_arrive_as_they_are_and_run_nothing(
+    keys: Keys, near: Server, tmp_path: Path
+) -> None:
     canary = tmp_path / "canary"
-    texts = [hostile.replace("{}", str(canary)) + ("" if n == 0 else f" {n}") for n in range(12) for hostile in HOSTILE][:200]
-    sweep = sweep_of(keys, "hostile:echoes", tmp_path / "sweep", n_trials=len(texts), space={"text": sw.Categorical(texts)})
+    texts = [
+        hostile.replace("{}", str(canary)) + ("" if n == 0 else f" {n}") for n in range(12) for hostile in HOSTILE
+    ][:200]
+    sweep = sweep_of(
+        keys, "hostile:echoes", tmp_path / "sweep", n_trials=len(texts), space={"text": sw.Categorical(texts)}
+    )
     async with sweep.start() as run:
         for text in texts:
             run.enqueue({"text": text})
@@ -89,7 +133,9 @@ async def test_two_hundred_hostile_values_arrive_as_they_are_and_run_nothing(key
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-async def test_a_hostile_path_of_a_python_or_folder_runs_nothing(keys: Keys, near: Server, tmp_path: Path, hostile: str) -> None:
+async def test_a_hostile_path_of_a_python_or_folder_runs_nothing(
+    keys: Keys, near: Server, tmp_path: Path, hostile: str
+) -> None:
     canary = tmp_path / "canary"
     text = hostile.replace("{}", str(canary))
     for option in ({"python": text}, {"folder": text}):
@@ -115,7 +161,9 @@ async def test_artifacts_logs_and_checkpoints_come_back_and_checkpoints_go_again
     assert {oct(path.stat().st_mode & 0o777) for path in folder.rglob("*")} == {"0o600", "0o700"}
 
 
-async def test_what_is_too_large_stays_there_and_is_told(keys: Keys, near: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_what_is_too_large_stays_there_and_is_told(
+    keys: Keys, near: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     result = await sweep_of(keys, "hostile:fills", tmp_path / "sweep", artifact_limit="2MB").run()
     assert result.counts[sw.State.COMPLETE] == 1
     assert [path.name for path in (tmp_path / "sweep" / "trials" / "0" / "artifacts").iterdir()] == ["a-small"]
@@ -157,7 +205,9 @@ echo "1, GPU-bbbb, 40960, NVIDIA A100"
         (None, ["GPU-bbbb"], {"GPU-bbbb"}),
     ],
 )
-async def test_gpus_are_dealt_out_by_what_nvidia_smi_lists_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: Any, gpus: Any, seen: set[str]) -> None:
+async def test_gpus_are_dealt_out_by_what_nvidia_smi_lists_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slots: Any, gpus: Any, seen: set[str]
+) -> None:
     fake = tmp_path / "bin" / "nvidia-smi"
     fake.parent.mkdir()
     fake.write_text(FAKE_SMI)
@@ -178,7 +228,9 @@ async def test_gpus_are_dealt_out_by_what_nvidia_smi_lists_there(tmp_path: Path,
         ({"gpus": "all", "slots": 3}, "near: 2 GPUs cannot be dealt out to 3 slots"),
     ],
 )
-async def test_gpus_that_are_not_there_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: dict[str, Any], said: str) -> None:
+async def test_gpus_that_are_not_there_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, host: dict[str, Any], said: str
+) -> None:
     fake = tmp_path / "bin" / "nvidia-smi"
     fake.parent.mkdir()
     fake.write_text(FAKE_SMI)

@@ -40,7 +40,9 @@ def test_the_first_lines_are_understood_by_old_pythons(tmp_path: Path) -> None:
     ast.parse(source, feature_version=(3, 4))
     python2 = os.path.expanduser("~/.pyenv/versions/2.7.18/bin/python")
     if os.access(python2, os.X_OK):
-        done = subprocess.run([python2, "-c", source, "", "mark ", "0", "", "", ""], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [python2, "-c", source, "", "mark ", "0", "", "", ""], capture_output=True, text=True, check=False
+        )
         assert done.stdout.startswith('\nmark {"')
         assert '"old": "2.7' in done.stdout
 
@@ -53,7 +55,10 @@ def test_the_agent_imports_nothing_but_the_standard_library_and_what_is_shipped(
         "print(sorted({name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names))"
     )
     done = subprocess.run(
-        [os.path.realpath(sys.executable), "-S", "-c", code, tmp_path, tmp_path / "with_msgpack"], capture_output=True, text=True, check=True
+        [os.path.realpath(sys.executable), "-S", "-c", code, tmp_path, tmp_path / "with_msgpack"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.strip() == "['__main__', 'asyncsweep', 'asyncsweep_ssh', 'msgpack']"
 
@@ -70,25 +75,35 @@ def pythons() -> list[str]:
 
 
 @pytest.mark.anyio
-async def test_a_sweep_runs_on_every_python_that_is_here(keys: Keys, near: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_sweep_runs_on_every_python_that_is_here(
+    keys: Keys, near: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(CODE))
     for python in pythons():
         executor = SshExecutor([{"host": "near", "python": python}], code=CODE, config=str(keys.config))
-        sweep = sw.Sweep("hostile:shows", space={"x": sw.Float(0.0, 1.0)}, sampler="random", executor=executor, n_trials=1)
+        sweep = sw.Sweep(
+            "hostile:shows", space={"x": sw.Float(0.0, 1.0)}, sampler="random", executor=executor, n_trials=1
+        )
         result = await sweep.run()
         assert result.counts[sw.State.COMPLETE] == 1, python
 
 
 @pytest.mark.anyio
-async def test_a_function_of_main_goes_by_value_to_the_same_version_and_is_refused_by_another(keys: Keys, near: Server) -> None:
+async def test_a_function_of_main_goes_by_value_to_the_same_version_and_is_refused_by_another(
+    keys: Keys, near: Server
+) -> None:
     namespace: dict[str, object] = {"__name__": "__main__"}
     exec("def double(x):\n    return 2 * x\n", namespace)  # noqa: S102  what a notebook has
     for python in pythons():
         executor = SshExecutor([{"host": "near", "python": python}], config=str(keys.config))
-        sweep = sw.Sweep(namespace["double"], space={"x": sw.Float(0.0, 1.0)}, sampler="random", executor=executor, n_trials=1)
+        sweep = sw.Sweep(
+            namespace["double"], space={"x": sw.Float(0.0, 1.0)}, sampler="random", executor=executor, n_trials=1
+        )
         if f"python3.{sys.version_info.minor}" in python:
             result = await sweep.run()
             assert result.counts[sw.State.COMPLETE] == 1
         else:
-            with pytest.raises(sw.ConfigError, match="near: its Python is 3[.][0-9.]+, and the objective is sent as code of Python"):
+            with pytest.raises(
+                sw.ConfigError, match=r"near: its Python is 3[.][0-9.]+, and the objective is sent as code of Python"
+            ):
                 await sweep.run()
