@@ -62,6 +62,7 @@ class Keys:
     Attributes:
         config: To be given as `SshExecutor(config=...)`.
         known_hosts: The file of known hosts.
+        temporary: Where hosts make their private folders.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -70,6 +71,8 @@ class Keys:
         self.known_hosts = folder / "known_hosts"
         self.user_key = folder / "id_ed25519"
         make_key(self.user_key)
+        self.temporary = folder / "tmp"
+        self.temporary.mkdir()
         self.known_hosts.touch()
         self.config.write_text("")
 
@@ -128,7 +131,7 @@ class Server:
             "KbdInteractiveAuthentication no",
             "PermitRootLogin prohibit-password",
             "MaxStartups 100",
-            f"SetEnv PATH={os.environ['PATH']} {environment}",
+            f"SetEnv PATH={os.environ['PATH']} TMPDIR={keys.temporary} {environment}",
         ]
         config.write_text("\n".join(lines) + "\n")
         if os.getuid() == 0:
@@ -175,7 +178,8 @@ class NamespacedHost:
         self.namespace = f"asyncsweep-{os.getpid()}-{next(_numbers)}"
         self._link = _link_name()
         self._keys = keys
-        net = f"10.{200 + os.getpid() % 50}.{number}"
+        at = os.getpid() * 4 + number  # processes that test at the same time have networks of their own
+        net = f"10.{128 + at // 256 % 128}.{at % 256}"
         _ip("netns", "add", self.namespace)
         try:
             _ip("link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", self.namespace)

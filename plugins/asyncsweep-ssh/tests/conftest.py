@@ -69,29 +69,30 @@ def three(namespaces: None, keys: Keys, tmp_path: Path) -> Iterator[tuple[Keys, 
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
+def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """No process of a host and no folder of one outlives a test; both may take a moment to go."""
+    base = tmp_path_factory.getbasetemp()
     yield
     until = time.monotonic() + 10
-    while (left := processes() + folders()) and time.monotonic() < until:
+    while (left := processes(base) + folders(base)) and time.monotonic() < until:
         time.sleep(0.05)
     assert left == []
 
 
-def processes() -> list[str]:
-    """The processes of ours on hosts, which all are this machine."""
+def processes(base: Path) -> list[str]:
+    """The processes of ours on hosts, which all are this machine: they work in a folder of these tests."""
     found = []
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            name = Path("/proc", pid, "comm").read_text().strip()
             state = Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0]
-            command = Path("/proc", pid, "cmdline").read_bytes().replace(b"\0", b" ")
+            environment = Path("/proc", pid, "environ").read_bytes()
+            name = Path("/proc", pid, "comm").read_text().strip()
         except OSError:
             continue
-        if state != "Z" and (name in ("asyncsweep-keep", "asyncsweep-host") or b"/asyncsweep-ssh-" in command):
+        if state != "Z" and f"TMPDIR={base}".encode() in environment:
             found.append(f"{pid} {name}")
     return found
 
 
-def folders() -> list[str]:
-    return [str(path) for path in Path("/tmp").glob("asyncsweep-ssh-*")]
+def folders(base: Path) -> list[str]:
+    return [str(path) for path in base.glob("*/tmp/asyncsweep-ssh-*")]

@@ -15,7 +15,6 @@ from asyncsweep_ssh.testing import BARE_PYTHON, Keys, Relay, Server
 from asyncsweep.core import events as ev
 from asyncsweep.core.effects import AnswerVerdict
 from asyncsweep.hooks.contracts import ObjectiveSpec, Setup, VerdictSteps
-from asyncsweep.testing.executors import Stand
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60)]
 CODE = Path(__file__).parent / "code"
@@ -36,6 +35,8 @@ def far(keys: Keys, near: Server) -> Iterator[str]:
 async def test_the_first_trial_begins_within_seconds_and_a_verdict_takes_little_more_than_the_round_trip(
     keys: Keys, far: str
 ) -> None:
+    from asyncsweep.testing.executors import Stand  # pytest rewrites it when the suite is imported
+
     executor = SshExecutor([{"host": far, "python": BARE_PYTHON}], code=CODE, config=str(keys.config))
     spec = ObjectiveSpec("distance:asks", b"", ("x",), ("x",), ("value",))
     stand = Stand(executor, 20.0)

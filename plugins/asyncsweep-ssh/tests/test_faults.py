@@ -123,7 +123,7 @@ async def test_an_old_python3_gives_way_to_a_newer_one(own: Keys, tmp_path: Path
     server.stop()
     config.write_text(
         "\n".join(line for line in config.read_text().splitlines() if "SetEnv" not in line)
-        + f"\nSetEnv PATH={folder}:/usr/bin:/bin\n"
+        + f"\nSetEnv PATH={folder}:/usr/bin:/bin TMPDIR={own.temporary}\n"
     )
     server.start()
     try:

@@ -174,7 +174,7 @@ async def test_a_host_that_is_killed_leaves_its_trials_to_the_others(field: Fiel
         result = await run.result()
     assert killed
     field.assert_nothing_lost(result, 24)
-    assert removed_folders() == 1  # nobody was there any more to remove it
+    assert removed_folders(field.keys) == 1  # nobody was there any more to remove it
 
 
 async def test_a_killed_worker_costs_an_attempt(field: Field) -> None:
@@ -272,9 +272,9 @@ def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command)
 
 
-def removed_folders() -> int:
+def removed_folders(keys: Keys) -> int:
     """How many folders of hosts are here; afterwards there are none."""
-    left = list(Path("/tmp").glob("asyncsweep-ssh-*"))
+    left = list(keys.temporary.iterdir())
     subprocess.run(["rm", "-rf", *left], check=True)
     return len(left)
 
