@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from asyncsweep_ssh.executor import SshExecutor
 from asyncsweep_ssh.testing import BARE_PYTHON, Keys, Server, loopback
 
 import asyncsweep as sw
+from asyncsweep.worker.tree import name_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(90)]
 CODE = Path(__file__).parent / "code"
@@ -24,8 +26,7 @@ def sweep_of(
         [{"host": "near", "python": BARE_PYTHON, "slots": 2, **(host or {})}],
         code=CODE,
         config=str(keys.config),
-        lease=5.0,
-        **options,
+        **{"lease": 5.0, **options},
     )
     return sw.Sweep(
         objective,
@@ -56,6 +57,39 @@ async def test_a_thousand_forgeries_of_a_worker_touch_no_other_attempt(
 async def test_a_worker_that_speaks_no_messagepack_is_ended(keys: Keys, near: Server) -> None:
     result = await sweep_of(keys, "hostile:breaks").run()
     assert [trial.error.type for trial in result.trials if trial.error] == ["WorkerLost"]
+
+
+async def test_a_trial_that_is_silent_for_longer_than_the_lease_goes_on(keys: Keys, near: Server) -> None:
+    result = await sweep_of(keys, "hostile:is_silent", lease=1.0).run()
+    assert [(trial.state, trial.attempt) for trial in result.trials] == [(sw.State.COMPLETE, 1)]
+
+
+async def test_what_a_trial_started_ends_with_the_agent_and_the_guard_that_were_killed_together(
+    keys: Keys, near: Server
+) -> None:
+    sweep = sweep_of(keys, "hostile:leaves_a_daemon", retries=1, host={"slots": 1})
+    async with sweep.start() as run:
+        async for update in run.updates():
+            if isinstance(update, sw.TrialReported):
+                break
+        daemon = run.trials[0].user_attrs["daemon"]
+        guards, agents = (pids_of(keys, name) for name in (b"asyncsweep-guar", b"asyncsweep-host"))
+        assert (len(guards), len(agents)) == (1, 1)
+        os.kill(guards[0], signal.SIGSTOP)
+        for pid in (*agents, *guards):
+            os.kill(pid, signal.SIGKILL)
+        result = await run.result()
+    assert [(trial.state, trial.attempt) for trial in result.trials] == [(sw.State.COMPLETE, 2)]
+    assert name_of(daemon) != b"sleep"
+
+
+def pids_of(keys: Keys, name: bytes) -> list[int]:
+    """The processes of this name that work in the folder of these tests."""
+    found = []
+    for pid in (int(entry) for entry in os.listdir("/proc") if entry.isdigit()):
+        if name_of(pid) == name and f"TMPDIR={keys.temporary}".encode() in Path(f"/proc/{pid}/environ").read_bytes():
+            found.append(pid)
+    return found
 
 
 async def test_hosts_get_none_of_our_variables_but_those_that_are_named(

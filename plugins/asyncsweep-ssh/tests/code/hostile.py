@@ -82,3 +82,24 @@ def prints(trial):
     for _ in range(20_000):
         print(line)
     return 0.0
+
+
+def is_silent(trial):
+    """Says nothing for longer than the lease."""
+    import time
+
+    time.sleep(3.5)
+    return 0.0
+
+
+def leaves_a_daemon(trial):
+    """Starts what leaves its session, says so, and waits."""
+    import subprocess
+    import time
+
+    daemon = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    trial.set_user_attr("daemon", daemon.pid)
+    trial.report(0.0, 0)
+    if trial.attempt == 1:
+        time.sleep(60)
+    return 0.0
