@@ -77,8 +77,8 @@ def hosts_of(given: object) -> tuple[Host, ...]:
 
 def _host(value: object, where: str) -> Host:
     if isinstance(value, str):
-        name, slots = _split_slots(value, where)
-        return _named(name, {"slots": slots}, where)
+        text, slots = _split_slots(value, where)
+        return _named(text, {"slots": slots}, where)
     if not isinstance(value, Mapping):
         raise ConfigError(f"{where}={_shown(value)}: a host is a text or a mapping with a `host`")
     for key in value:
@@ -103,7 +103,7 @@ def _named(text: str, options: Mapping[str, Any], where: str) -> Host:
     given = options.get("user")
     if at and given is not None:
         raise ConfigError(f"{where}.user: the user is named twice, in {_shown(text)} and in `user`")
-    user: Any = before if at else given
+    user = before if at else given
     if user is not None and (not isinstance(user, str) or not _USER.fullmatch(user)):
         raise ConfigError(f"{where}.user={_shown(user)}: no name of a user")
     return Host(
