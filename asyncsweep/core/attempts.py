@@ -7,11 +7,12 @@ stale: `Course.running` and `Course.launched` count it, and nothing else changes
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 
 from asyncsweep.core import events as ev
 from asyncsweep.core import policy
 from asyncsweep.core.course import Course
-from asyncsweep.core.effects import AnswerParam, Judge, Publish, Suggest, TrialReported
+from asyncsweep.core.effects import AnswerParam, Judge, Publish, Suggest, TrialReported, TrialUsage
 from asyncsweep.core.records import ErrorInfo, State, TrialRecord
 
 # Reading a member off its class costs as much as a call.
@@ -19,17 +20,28 @@ _COMPLETE = State.COMPLETE
 
 
 class Attempts:
-    """The moves of attempts, one method for each event."""
+    """The moves of attempts, one method for each event.
 
-    def __init__(self, course: Course) -> None:
+    Args:
+        course: The sweep.
+        ask_back: Has what waits at busy workers and should not asked back; the start of what was asked back may call for it.
+    """
+
+    def __init__(self, course: Course, ask_back: Callable[[], None]) -> None:
         self._course = course
         self._life = course.life
+        self._ask_back = ask_back
 
     # -- start and end ------------------------------------------------------------------------------------------------
 
     def started(self, event: ev.Started) -> None:
         trial = self._course.launched(event.trial, event.attempt)
         if trial is not None:
+            if self._life.slots.takes_ahead:
+                self._life.began(trial)
+                self._course.launching.started(event.trial, event.attempt, event.at)
+                if self._life.slots.queues:
+                    self._ask_back()
             self._life.run(trial)
             limit_s = self._course.spec.trial_timeout
             if limit_s is not None and trial.kill_reason is None:
@@ -39,6 +51,16 @@ class Attempts:
         trial = self._course.launched(event.trial, event.attempt)
         if trial is not None:
             self._course.end_attempt(trial, event.error)
+
+    def taken_back(self, event: ev.TakenBack) -> None:
+        """One that is being killed is left to `Killed`, which comes too."""
+        trial = self._course.launched(event.trial, event.attempt)
+        if trial is None:
+            return
+        if (event.trial, event.attempt) in self._life.questions.kills:
+            self._course.stale += 1
+        else:
+            self._course.take_back(trial)
 
     def finished(self, event: ev.Finished) -> None:
         course = self._course
@@ -131,3 +153,9 @@ class Attempts:
         trial = self._course.running(event.trial, event.attempt)
         if trial is not None and event.name not in (known := trial.constraints or {}):
             trial.constraints = {**known, event.name: event.value}  # as in Optuna, the first value of a name stands
+
+    def used(self, event: ev.Used) -> None:
+        trial = self._course.running(event.trial, event.attempt)
+        if trial is not None:
+            trial.usage = {**(trial.usage or {}), **event.usage}
+            self._life.publish(TrialUsage(at=self._life.at, trial=event.trial, usage=trial.usage))

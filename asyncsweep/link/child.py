@@ -146,13 +146,16 @@ class Child:
             os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
 
 
-async def start(module: str, output: IO[bytes] | int | None = None, pass_env: Sequence[str] = ()) -> Child:
+async def start(
+    module: str, output: IO[bytes] | int | None = None, pass_env: Sequence[str] = (), pass_fds: Sequence[int] = ()
+) -> Child:
     """Start `python -m module FD` with a socketpair between us.
 
     Args:
         module: What to run; it gets the number of its file descriptor as its argument.
         output: Where stdout and stderr go; None means to where ours go.
         pass_env: The environment variables of ours that it gets besides those that every child gets; see `environment`.
+        pass_fds: File descriptors of ours that it gets, under the same numbers.
 
     Raises:
         ConfigError: This system cannot start processes in the way that is needed.
@@ -160,7 +163,7 @@ async def start(module: str, output: IO[bytes] | int | None = None, pass_env: Se
     """
     if sys.platform == "win32":
         raise ConfigError("local processes need POSIX (Linux or macOS): on Windows use executor='thread' or 'inline'")
-    start = _Start(module, output, pass_env)
+    start = _Start(module, output, pass_env, pass_fds)
     try:
         await anyio.to_thread.run_sync(start.run, limiter=_one_thread())
     except RuntimeError as error:  # no thread can be started, for want of what processes are made of, too
@@ -179,16 +182,23 @@ class _Start:
         child: What was started; None before that, and once it was abandoned.
     """
 
-    def __init__(self, module: str, output: IO[bytes] | int | None, pass_env: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        module: str,
+        output: IO[bytes] | int | None,
+        pass_env: Sequence[str] = (),
+        pass_fds: Sequence[int] = (),
+    ) -> None:
         self.child: Child | None = None
         self._module = module
         self._output = output
         self._pass_env = pass_env
+        self._pass_fds = pass_fds
         self._is_wanted = True
         self._lock = threading.Lock()
 
     def run(self) -> None:
-        child = _start(self._module, self._output, self._pass_env)
+        child = _start(self._module, self._output, self._pass_env, self._pass_fds)
         with self._lock:
             if self._is_wanted:
                 self.child = child
@@ -208,7 +218,7 @@ def _one_thread() -> anyio.CapacityLimiter:
     return anyio.CapacityLimiter(1)
 
 
-def _start(module: str, output: IO[bytes] | int | None, pass_env: Sequence[str]) -> Child:
+def _start(module: str, output: IO[bytes] | int | None, pass_env: Sequence[str], pass_fds: Sequence[int] = ()) -> Child:
     ours, theirs = socket.socketpair()
     _sockets.update((ours, theirs))
     fd = str(theirs.fileno())
@@ -223,7 +233,7 @@ def _start(module: str, output: IO[bytes] | int | None, pass_env: Sequence[str])
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            pass_fds=(theirs.fileno(),),
+            pass_fds=(theirs.fileno(), *pass_fds),
             process_group=0,
             env=_environment(mark, pass_env),
         )

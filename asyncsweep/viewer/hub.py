@@ -30,7 +30,7 @@ from asyncsweep.viewer.columns import TableColumns
 from asyncsweep.viewer.forms import Form
 from asyncsweep.viewer.rows import Rows
 from asyncsweep.viewer.source import Source
-from asyncsweep.viewer.status import TEXT_CHARS, Pace, duration_of, status
+from asyncsweep.viewer.status import TEXT_CHARS, Pace, concurrency_of, duration_of, status
 from asyncsweep.viewer.table import Table
 from asyncsweep.worker.secrets import redacted
 
@@ -187,7 +187,7 @@ class Hub:
             "executor": values.text(spec.executor.name),
             "objective": values.text(spec.objective),
             "n_trials": spec.n_trials,
-            "concurrency": spec.concurrency,
+            "concurrency": concurrency_of(self.source, self.table),
             "is_live": self.source.is_live,
             "has_logs": self.source.has_logs,
         }

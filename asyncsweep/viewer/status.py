@@ -67,7 +67,7 @@ def status(
         eta_s = None
     else:
         running = [trial.started_at for trial in table.open.values() if trial.started_at]
-        eta_s = pace.left_s(now, spec.n_trials - n_final, spec.concurrency, running)
+        eta_s = pace.left_s(now, spec.n_trials - n_final, concurrency_of(source, table), running)
     record = trials[best] if best is not None and best < len(trials) else None
     return {
         "state": stand.state,
@@ -75,7 +75,7 @@ def status(
         "error": values.text(stand.error, TEXT_CHARS),
         "counts": {state.value: count for state, count in table.counts.items()},
         "n_trials": spec.n_trials,
-        "concurrency": spec.concurrency,
+        "concurrency": concurrency_of(source, table),
         "enqueued": source.n_enqueued,
         "total": table.total,
         "stride": stride,
@@ -85,6 +85,11 @@ def status(
         "started_at": (trials[0].asked_at or None) if trials else None,
         "now": now,
     }
+
+
+def concurrency_of(source: Source, table: Table) -> int:
+    """How many trials run at a time: as the settings say, or as many as run now, and at least 1."""
+    return source.spec.concurrency or max(1, table.counts[State.RUNNING])
 
 
 def duration_of(record: TrialRecord) -> float | None:

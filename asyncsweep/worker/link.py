@@ -23,6 +23,7 @@ from asyncsweep.errors import TrialError
 from asyncsweep.wire.messages import (
     ATTR_SET,
     CONSTRAINT_SET,
+    LAUNCH,
     PARAM,
     PARAM_ASKED,
     REPORTED,
@@ -45,6 +46,7 @@ class Link:
         self._sock = sock
         self._decoder = Decoder(SETUP_LIMIT_BYTES)
         self._ready: deque[list[Any]] = deque()
+        self._later: deque[list[Any]] = deque()
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self._buffer = bytearray()
@@ -94,6 +96,15 @@ class Link:
 
     def receive(self) -> list[Any] | None:
         """Wait for the next message; None when the controller is gone."""
+        return self._later.popleft() if self._later else self._receive()
+
+    def receive_answer(self) -> list[Any] | None:
+        """The same while an attempt runs: the next one's launch is kept for later."""
+        while (message := self._receive()) is not None and message[0] == LAUNCH:
+            self._later.append(message)
+        return message
+
+    def _receive(self) -> list[Any] | None:
         while not self._ready:
             try:
                 data = self._sock.recv(_CHUNK)
@@ -107,7 +118,7 @@ class Link:
 
     def has_more(self, within_ms: int = 0) -> bool:
         """Whether `receive` would return at once, now or in that time."""
-        return bool(self._ready) or bool(self._poll.poll(within_ms))
+        return bool(self._later or self._ready) or bool(self._poll.poll(within_ms))
 
     def _flush(self) -> None:
         if self._buffer:
@@ -183,7 +194,7 @@ class LinkPort:
         return self._folders
 
     def _receive(self) -> list[Any]:
-        message = self._link.receive()
+        message = self._link.receive_answer()
         if message is None or message[0] == SHUTDOWN:
             raise SystemExit(0)  # nobody is left to hear the outcome
         return message

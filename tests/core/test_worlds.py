@@ -121,6 +121,7 @@ FIELDS = {
     ev.VerdictAsked: (st.one_of(INTEGERS, THINGS),),
     ev.AttrSet: (TEXTS, THINGS),
     ev.ConstraintSet: (TEXTS, NUMBERS),
+    ev.Used: (METRICS,),
     ev.Finished: (METRICS,),
     ev.Pruned: (),
     ev.Failed: (ERRORS,),

@@ -107,7 +107,7 @@ async def stage(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Worker, 
     worker, log, executor = Worker(), Log(), ProcessExecutor()
     workers: list[Worker] = []
 
-    async def start(module: str, output: int | None, pass_env: Sequence[str]) -> Worker:
+    async def start(module: str, output: int | None, pass_env: Sequence[str], pass_fds: Sequence[int]) -> Worker:
         workers.append(Worker() if workers else worker)
         return workers[-1]
 
