@@ -31,6 +31,9 @@ from asyncsweep_ssh.slot import Slot
 # While no host was ever up: how often each is tried before the sweep ends.
 MAX_FIRST_TRIES = 3
 
+# With concurrency=None every slot that there is has a permit.
+_NO_LIMIT = 2**20
+
 log = logging.getLogger("asyncsweep")
 
 
@@ -61,6 +64,7 @@ class SshExecutor:
 
     remote = True
     runs: Literal["async", "sync", "both"] = "both"
+    own_slots = True
 
     def __init__(
         self,
@@ -105,7 +109,7 @@ class SshExecutor:
         self._slots.clear()
         self._jobs.clear()
         self._was_up, self._none_since, self._has_unkept = False, time.monotonic(), False
-        self.permits = anyio.Semaphore(setup.slots)
+        self.permits = anyio.Semaphore(setup.slots or _NO_LIMIT)
         code = None
         if self._code is not None:
             code = await anyio.to_thread.run_sync(code_of, self._code, self._code_limit_bytes)
@@ -152,6 +156,12 @@ class SshExecutor:
             slot.kill(job, grace_s)
         elif self._inbox is not None:
             self._inbox.post(Killed(*job))
+
+    def take_back(self, job: JobId) -> None:
+        """Give a job back that has not begun; nothing happens when it has, or is not here."""
+        slot = self._jobs.get(job)
+        if slot is not None:
+            slot.take_back(job)
 
     def answer(self, job: JobId, answer: Answer) -> None:
         slot = self._jobs.get(job)

@@ -16,6 +16,7 @@ Controller to host:
     SIGNAL      worker, "TERM" or "KILL"
     PUT         trial, path, bytes, first   a piece of a file of the trial's folder
     TAKEN       bytes                       so many bytes of FILE frames were taken: as many more may come
+    TAKE_BACK   worker, secret, place       have the attempt that waits there with this place never begin
     BYE                                     end everything, remove everything
 
 Host to controller:
@@ -27,6 +28,7 @@ Host to controller:
     LEFT_OUT    worker, trial, path, reason
     UNKEPT      worker, reason              what an attempt printed is lost
     ENDED       worker, reason              its process has ended, and all that it said was said
+    TOOK        worker, place, did          the answer to TAKE_BACK; not did: it has begun
     FAULT       kind, reason                the host cannot go on
 """
 
@@ -46,6 +48,7 @@ SIGNAL = 9
 PUT = 10
 TAKEN = 11
 BYE = 12
+TAKE_BACK = 13
 
 INFO = 21
 FROM_WORKER = 22
@@ -54,6 +57,7 @@ LEFT_OUT = 24
 UNKEPT = 25
 ENDED = 26
 FAULT = 27
+TOOK = 28
 
 # What one frame of a file carries, and how much of files may be on its way at a time: heartbeats and reports wait behind that.
 FILE_BYTES = 1 << 16

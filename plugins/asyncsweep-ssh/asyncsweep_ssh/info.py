@@ -31,6 +31,7 @@ class Info(msgspec.Struct, frozen=True):
         folders: Where trials have their folders there.
         code: Where the user's code is there.
         path: Where its Python looks for modules, ours first.
+        claims: The number of its file of claims, by which attempts may wait at busy workers; None where there is none.
         gpus: What `nvidia-smi` lists.
     """
 
@@ -42,6 +43,7 @@ class Info(msgspec.Struct, frozen=True):
     folders: str
     code: str
     path: list[str]
+    claims: int | None = None
     gpus: list[Gpu] = []
 
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from asyncsweep.worker.claims import Claims
 from asyncsweep_ssh import frames
 from asyncsweep_ssh.channel import Channel
+from asyncsweep_ssh.claims import HostClaims
 from asyncsweep_ssh.faults import HostFault
 from asyncsweep_ssh.files import Files
 from asyncsweep_ssh.hosts import Host
@@ -50,12 +52,20 @@ class Line:
         self.channel = Channel(host, lease_s, self._take)
         self.files = files
         self.informed = anyio.Event()
+        self._claims: Claims | None = None
 
     @property
     def info(self) -> Info:
         """What the host has said; wait for `informed` first."""
         assert self._info is not None
         return self._info
+
+    @property
+    def claims(self) -> Claims | None:
+        """By which an attempt may wait at a busy worker there."""
+        if self._claims is None and self.info.claims is not None:
+            self._claims = HostClaims(self.info.claims)
+        return self._claims
 
     @property
     def folders(self) -> str:
@@ -126,6 +136,11 @@ class Line:
         elif tag == frames.FILE:
             name, trial, path, data, is_first = parts
             self.files.write(name, trial, path, data, is_first, lambda: self.send(frames.TAKEN, len(data)))
+        elif tag == frames.TOOK:
+            name, place, did = parts
+            child = self._children.get(name)
+            if child is not None:
+                self.files.after(name, partial(child.on_took, place, did))
         elif tag == frames.ENDED:
             name, reason = parts
             child = self._children.get(name)

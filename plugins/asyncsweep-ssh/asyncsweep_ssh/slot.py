@@ -12,7 +12,7 @@ from typing import Protocol
 
 import anyio
 
-from asyncsweep.core.events import Event, Killed, Started, WorkerJoined, WorkerLost
+from asyncsweep.core.events import Event, Killed, Started, TakenBack, WorkerJoined, WorkerLost
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.executors.names import new_worker
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
@@ -63,8 +63,10 @@ class Slot:
         self._name = new_worker(label)
         self._has_joined = False
         self._process: RemoteWorker | None = None
-        self._jobs: list[Job] = []
+        self._job: Job | None = None
+        self._next: Job | None = None
         self._killing: list[JobId] = []
+        self._asked: dict[int, tuple[Job, list[Callable[[bool], None]]]] = {}
         self._closing = False
 
     async def serve(self, hold: Callable[[], None]) -> None:
@@ -86,7 +88,7 @@ class Slot:
             if process.was_ready:
                 hold()
                 failed = 0
-            if process.retired and not self._killing and not self._jobs and self._line.channel.is_up:
+            if process.retired and not self._killing and self._job is None and self._line.channel.is_up:
                 continue
             if process.was_ready:
                 self._lose(process.kind, reason)
@@ -102,23 +104,91 @@ class Slot:
             self._lose("WorkerLost", "the sweep has ended")
 
     def launch(self, job: Job) -> None:
-        if self._process is not None and self._process.is_ready:
-            self._start(job)
+        is_ready = self._process is not None and self._process.is_ready
+        if self._job is not None:
+            assert self._process is not None and self._next is None
+            self._next = job
+            self._process.queue_job(job)
         else:
-            self._jobs.append(job)  # until the next process is ready
+            self._job = job  # where no process is ready, it waits for the next one
+            if is_ready:
+                self._start(job)
+
+    def take_back(self, job: JobId) -> None:
+        """Give a job back that has not begun."""
+        if self._is(self._next, job):
+            self._ask_back(lambda did: self._inbox.post(TakenBack(*job)) if did else None)
 
     def kill(self, job: JobId, grace_s: float) -> None:
-        if self._process is not None and self._process.is_ready:
+        if self._is(self._next, job):
             self._killing.append(job)
+            self._ask_back(lambda did: self._killed(job) if did else self._kill_now(job, grace_s))
+        elif self._next is not None:  # that must not begin where this one ends, only to be ended with it
+            following = JobId(self._next.trial, self._next.attempt)
+            self._killing.append(job)
+
+            def then(did: bool) -> None:
+                if did:
+                    self._inbox.post(TakenBack(*following))
+                self._kill_now(job, grace_s)
+
+            self._ask_back(then)
+        else:
+            self._killing.append(job)
+            self._kill_now(job, grace_s)
+
+    def _kill_now(self, job: JobId, grace_s: float) -> None:
+        """End a job that is to be killed, if it runs here."""
+        if self._is(self._job, job) and self._process is not None and self._process.is_ready:
             self._process.terminate(grace_s)
-        else:  # nothing runs yet
-            self._jobs = [other for other in self._jobs if (other.trial, other.attempt) != job]
-            self._board.done(job)
-            self._inbox.post(Killed(*job))
+            return
+        if self._is(self._job, job):
+            self._job = None
+        self._killed(job)
+
+    def _killed(self, job: JobId) -> None:
+        self._killing = [other for other in self._killing if other != job]
+        self._board.done(job)
+        self._inbox.post(Killed(*job))
+
+    def _ask_back(self, then: Callable[[bool], None]) -> None:
+        """Ask the host to have the job that waits never begin; `then` is told whether it will not."""
+        assert self._process is not None and self._next is not None
+        for job, others in self._asked.values():
+            if job is self._next:
+                others.append(then)
+                return
+        place = self._process.ask_back()
+        assert place is not None
+        self._asked[place] = (self._next, [then])
+
+    def _took(self, place: int, did: bool) -> None:
+        """The host's answer. Meanwhile the worker may have ended the job before: then we told that this one had begun."""
+        asked = self._asked.pop(place, None)
+        if asked is None or self._process is None:
+            return
+        job, thens = asked
+        if did and self._next is job:
+            self._next = None
+            self._process.was_taken_back()
+            self._board.done(JobId(job.trial, job.attempt))
+        elif did and self._job is job:
+            did = False
+            if JobId(job.trial, job.attempt) in self._killing:
+                self._job = None
+                self._process.has_nothing()
+            else:
+                self._process.start_job(job)
+        for then in thens:
+            then(did)
 
     def answer(self, job: JobId, answer: Answer) -> None:
-        if self._process is not None and any((known.trial, known.attempt) == job for known in self._jobs):
+        if self._process is not None and self._is(self._job, job):
             self._process.answer(answer)
+
+    @staticmethod
+    def _is(job: Job | None, wanted: JobId) -> bool:
+        return job is not None and (job.trial, job.attempt) == wanted
 
     def close(self) -> None:
         """No more workers; what runs is ended politely."""
@@ -139,48 +209,46 @@ class Slot:
             pass_env=self._pass_env,
             name=self._name,
             on_unkept=self._board.unkept,
+            claims=self._line.claims,
         )
-        return process.at(self._line, self._share.environment)
+        return process.at(self._line, self._share.environment, self._took)
 
     def _ready(self) -> None:
         if not self._has_joined:
             self._has_joined = True
+            assert self._process is not None
             self._board.joined(self._name, self)
-            self._inbox.post(_joined(self._name, self._share))
-        else:
-            waiting, self._jobs = self._jobs, []
-            for job in waiting:
-                self._start(job)
+            self._inbox.post(WorkerJoined(self._name, 1, self._process.ahead, self._share.resources))
+        elif self._job is not None:
+            self._start(self._job)
 
     def _start(self, job: Job) -> None:
         assert self._process is not None
-        self._jobs.append(job)
         self._process.start_job(job)
         self._inbox.post(Started(job.trial, job.attempt))
 
     def _outcome(self, job: Job, events: list[Event]) -> None:
-        self._jobs = [other for other in self._jobs if other is not job]
+        self._job, self._next = self._next, None
         self._board.done(JobId(job.trial, job.attempt))
         self._line.files.forget(self._name, job.trial)
+        if self._job is not None:  # the worker goes on with it by itself
+            events.append(Started(self._job.trial, self._job.attempt))
         self._inbox.post(*events)
 
     def _lose(self, kind: str, reason: str) -> None:
-        jobs, self._jobs = self._jobs, []
+        jobs = [job for job in (self._job, self._next) if job is not None]
+        self._job = self._next = None
+        self._asked.clear()
         killing, self._killing = self._killing, []
         name, self._name = self._name, new_worker(self._label)
         self._has_joined = False
         self._board.left(name)
-        self._inbox.post(WorkerLost(name, reason, kind))
-        for job in jobs:
+        for job in jobs:  # one that waited may be launched elsewhere as soon as the loss is told
             self._board.done(JobId(job.trial, job.attempt))
+        self._inbox.post(WorkerLost(name, reason, kind))
         for killed in killing:
             self._board.done(killed)
             self._inbox.post(Killed(*killed))
-
-
-def _joined(name: str, share: Share) -> WorkerJoined:
-    """What is told of a new worker."""
-    return WorkerJoined(name)
 
 
 def _unready(label: str, error: ErrorInfo) -> str:

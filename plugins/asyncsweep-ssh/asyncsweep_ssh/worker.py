@@ -28,14 +28,30 @@ class RemoteWorker(WorkerProcess):
 
     line: Line
     environment: dict[str, str]
+    on_took: Callable[[int, bool], None]
 
-    def at(self, line: Line, environment: dict[str, str]) -> RemoteWorker:
-        """Say where it is to be started, and with which variables besides those of the host."""
-        self.line, self.environment = line, environment
+    def at(self, line: Line, environment: dict[str, str], on_took: Callable[[int, bool], None]) -> RemoteWorker:
+        """Say where it is to be started, with which variables besides those of the host, and who hears of `ask_back`."""
+        self.line, self.environment, self.on_took = line, environment, on_took
         return self
 
+    def ask_back(self) -> int | None:
+        """Ask the host to have the job that waits never begin; gives its place, by which the answer comes."""
+        if self._next is None:
+            return None
+        self.line.send(frames.TAKE_BACK, self._name, self._next.secret, self._next.place)
+        return self._next.place
+
+    def was_taken_back(self) -> None:
+        """The job that waits never begins."""
+        self._next = None
+
+    def has_nothing(self) -> None:
+        """The job that it was taken to run was taken back from it before it began."""
+        self._job = None
+
     async def _start(self) -> Child:
-        return cast(Child, RemoteChild(self.line, self._name, self.environment))
+        return cast(Child, RemoteChild(self.line, self._name, self.environment, self.on_took))
 
     def _talk(self, child: Child, tasks: anyio.abc.TaskGroup) -> MessageStream:
         remote = cast(RemoteChild, child)
@@ -57,7 +73,10 @@ class RemoteChild:
 
     pid = 0
 
-    def __init__(self, line: Line, name: str, environment: dict[str, str]) -> None:
+    def __init__(
+        self, line: Line, name: str, environment: dict[str, str], on_took: Callable[[int, bool], None]
+    ) -> None:
+        self.on_took = on_took
         self._line = line
         self._name = name
         self._ended = anyio.Event()

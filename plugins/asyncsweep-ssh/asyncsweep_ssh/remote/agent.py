@@ -20,6 +20,7 @@ from typing import Any
 
 from asyncsweep.wire.stream import SETUP_LIMIT_BYTES, Decoder, StreamError, pack
 from asyncsweep.worker import tree
+from asyncsweep.worker.claims import new_claims
 from asyncsweep_ssh import frames
 from asyncsweep_ssh.remote import files, keeper, looking
 from asyncsweep_ssh.remote.workers import RemoteJob, Worker
@@ -63,6 +64,7 @@ class Agent:
         self._sends: deque[tuple[Worker, RemoteJob, Iterator[files.Part | files.LeftOut]]] = deque()
         self._on_its_way = 0
         self._code_fd: int | None = None
+        self._claims = new_claims()
         self._ends = False
         self._heard_at = _now()
         self._said_at = _now()
@@ -210,6 +212,8 @@ class Agent:
             self._open(parts[0])
         elif tag == frames.CODE:
             self._code(*parts)
+        elif tag == frames.TAKE_BACK:
+            self._take_back(*parts)
         elif tag == frames.BYE:
             self._ends = True
 
@@ -227,6 +231,7 @@ class Agent:
         found = {
             **looking.info(),
             "folders": self._folders,
+            "claims": None if self._claims is None else self._claims.fd,
             "code": code,
             "path": [*self._path, *(entry for entry in sys.path if not entry.startswith(self._folder))],
         }
@@ -272,7 +277,8 @@ class Agent:
         from asyncsweep_ssh.remote.workers import Worker
 
         try:
-            worker = Worker(name, self._folder, self._path, self._cwd, {**self._environment, **environment})
+            claims = () if self._claims is None else (self._claims.fd,)
+            worker = Worker(name, self._folder, self._path, self._cwd, {**self._environment, **environment}, claims)
         except (OSError, ValueError) as error:
             self._say(frames.ENDED, name, f"no process can be started: {error}")
             return
@@ -289,6 +295,16 @@ class Agent:
         worker = self._workers.get(name)
         if worker is not None:
             worker.jobs[secret] = RemoteJob(secret, trial, attempt)
+
+    def _take_back(self, name: str, secret: int, place: int) -> None:
+        """Have an attempt that waits at a worker never begin, if it has not: whoever claims its place first has it."""
+        worker = self._workers.get(name)
+        if worker is None or self._claims is None:
+            return  # its end is on its way
+        did = self._claims.take(place)
+        if did:
+            worker.jobs.pop(secret, None)
+        self._say(frames.TOOK, name, place, did)
 
     def _hear(self, worker: Worker, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:

@@ -49,7 +49,15 @@ class Worker:
         ended: How it ended; "" while it lives.
     """
 
-    def __init__(self, name: str, folder: str, path: Sequence[str], cwd: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        folder: str,
+        path: Sequence[str],
+        cwd: str,
+        environment: Mapping[str, str],
+        fds: Sequence[int] = (),
+    ) -> None:
         """Start it.
 
         Raises:
@@ -80,7 +88,7 @@ class Worker:
                 stdin=subprocess.DEVNULL,
                 stdout=self.output,
                 stderr=self.output,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=(theirs.fileno(), *fds),
                 start_new_session=True,
                 cwd=cwd,
                 env={**environment, MARK: marks},
