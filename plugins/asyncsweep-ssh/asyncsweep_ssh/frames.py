@@ -11,7 +11,7 @@ Controller to host:
     START       worker, environment         start a worker process
     SETUP       bytes                       what all workers are told first, as one message of their link; kept
     SET_UP      worker                      give it to this one
-    JOB         worker, secret, trial, attempt      the LAUNCH message with this secret follows
+    JOB         worker, secret, trial, attempt, waits       the LAUNCH message with this secret follows; it waits for another attempt's end
     TO_WORKER   worker, bytes               of its link
     SIGNAL      worker, "TERM" or "KILL"
     PUT         trial, path, bytes, first   a piece of a file of the trial's folder
@@ -28,6 +28,7 @@ Host to controller:
     LEFT_OUT    worker, trial, path, reason
     UNKEPT      worker, reason              what an attempt printed is lost
     ENDED       worker, reason              its process has ended, and all that it said was said
+    BEGUN       worker, secret              a job that does not wait is handed to its worker
     TOOK        worker, place, did          the answer to TAKE_BACK; not did: it has begun
     FAULT       kind, reason                the host cannot go on
 """
@@ -58,6 +59,7 @@ UNKEPT = 25
 ENDED = 26
 FAULT = 27
 TOOK = 28
+BEGUN = 29
 
 # What one frame of a file carries, and how much of files may be on its way at a time: heartbeats and reports wait behind that.
 FILE_BYTES = 1 << 16

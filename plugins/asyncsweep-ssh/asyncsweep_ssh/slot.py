@@ -65,6 +65,7 @@ class Slot:
         self._process: RemoteWorker | None = None
         self._job: Job | None = None
         self._next: Job | None = None
+        self._told: Job | None = None  # of which it was told that it has begun
         self._killing: list[JobId] = []
         self._asked: dict[int, tuple[Job, list[Callable[[bool], None]]]] = {}
         self._closing = False
@@ -211,7 +212,7 @@ class Slot:
             on_unkept=self._board.unkept,
             claims=self._line.claims,
         )
-        return process.at(self._line, self._share.environment, self._took)
+        return process.at(self._line, self._share.environment, self._begun, self._took)
 
     def _ready(self) -> None:
         if not self._has_joined:
@@ -225,19 +226,25 @@ class Slot:
     def _start(self, job: Job) -> None:
         assert self._process is not None
         self._process.start_job(job)
-        self._inbox.post(Started(job.trial, job.attempt))
+
+    def _begun(self) -> None:
+        """The job has arrived there: between its launch and this lies the way that a worker would wait for."""
+        if self._job is not None and self._job is not self._told:
+            self._told = self._job
+            self._inbox.post(Started(self._job.trial, self._job.attempt))
 
     def _outcome(self, job: Job, events: list[Event]) -> None:
         self._job, self._next = self._next, None
         self._board.done(JobId(job.trial, job.attempt))
         self._line.files.forget(self._name, job.trial)
+        self._told = self._job
         if self._job is not None:  # the worker goes on with it by itself
             events.append(Started(self._job.trial, self._job.attempt))
         self._inbox.post(*events)
 
     def _lose(self, kind: str, reason: str) -> None:
         jobs = [job for job in (self._job, self._next) if job is not None]
-        self._job = self._next = None
+        self._job = self._next = self._told = None
         self._asked.clear()
         killing, self._killing = self._killing, []
         name, self._name = self._name, new_worker(self._label)

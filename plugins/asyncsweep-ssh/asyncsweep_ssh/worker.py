@@ -28,12 +28,23 @@ class RemoteWorker(WorkerProcess):
 
     line: Line
     environment: dict[str, str]
+    on_begun: Callable[[], None]
     on_took: Callable[[int, bool], None]
 
-    def at(self, line: Line, environment: dict[str, str], on_took: Callable[[int, bool], None]) -> RemoteWorker:
-        """Say where it is to be started, with which variables besides those of the host, and who hears of `ask_back`."""
-        self.line, self.environment, self.on_took = line, environment, on_took
+    def at(
+        self,
+        line: Line,
+        environment: dict[str, str],
+        on_begun: Callable[[], None],
+        on_took: Callable[[int, bool], None],
+    ) -> RemoteWorker:
+        """Say where it is to be started, with which variables besides those of the host, and who hears of its jobs."""
+        self.line, self.environment, self.on_begun, self.on_took = line, environment, on_begun, on_took
         return self
+
+    def _begun(self, secret: int) -> None:
+        if secret == self._secret and self._job is not None:
+            self.on_begun()
 
     def ask_back(self) -> int | None:
         """Ask the host to have the job that waits never begin; gives its place, by which the answer comes."""
@@ -51,7 +62,7 @@ class RemoteWorker(WorkerProcess):
         self._job = None
 
     async def _start(self) -> Child:
-        return cast(Child, RemoteChild(self.line, self._name, self.environment, self.on_took))
+        return cast(Child, RemoteChild(self.line, self._name, self.environment, self._begun, self.on_took))
 
     def _talk(self, child: Child, tasks: anyio.abc.TaskGroup) -> MessageStream:
         remote = cast(RemoteChild, child)
@@ -74,8 +85,14 @@ class RemoteChild:
     pid = 0
 
     def __init__(
-        self, line: Line, name: str, environment: dict[str, str], on_took: Callable[[int, bool], None]
+        self,
+        line: Line,
+        name: str,
+        environment: dict[str, str],
+        on_begun: Callable[[int], None],
+        on_took: Callable[[int, bool], None],
     ) -> None:
+        self.on_begun = on_begun
         self.on_took = on_took
         self._line = line
         self._name = name
@@ -211,5 +228,5 @@ class RemoteStream:
     def _launch_now(self) -> None:
         tag, secret, trial, attempt, params, _, *more = self._waiting.pop(0)
         path = f"{self._line.folders}/{trial}/attempt-{attempt}.log"
-        self._line.send(frames.JOB, self._name, secret, trial, attempt)
+        self._line.send(frames.JOB, self._name, secret, trial, attempt, any(place is not None for place in more))
         self._line.send(frames.TO_WORKER, self._name, pack((tag, secret, trial, attempt, params, path, *more)))

@@ -291,10 +291,12 @@ class Agent:
             worker.send(data)
             self._watch(worker)
 
-    def _job(self, name: str, secret: int, trial: int, attempt: int) -> None:
+    def _job(self, name: str, secret: int, trial: int, attempt: int, waits: bool) -> None:
         worker = self._workers.get(name)
         if worker is not None:
             worker.jobs[secret] = RemoteJob(secret, trial, attempt)
+            if not waits:
+                self._say(frames.BEGUN, name, secret)
 
     def _take_back(self, name: str, secret: int, place: int) -> None:
         """Have an attempt that waits at a worker never begin, if it has not: whoever claims its place first has it."""
