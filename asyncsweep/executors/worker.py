@@ -193,18 +193,12 @@ class WorkerProcess:
         """
         self._open_log()
         try:
-            self._child = child = await start(
-                "asyncsweep.worker",
-                self._log_fd,
-                self._pass_env,
-                () if self._claims is None else (self._claims.fd,),
-                self._env,
-            )
+            self._child = child = await self._start()
             reason = "its end was not seen"
             try:
                 async with anyio.create_task_group() as tasks:
                     self._tasks = tasks
-                    self._stream = MessageStream(child.sock, tasks, self._take, REPORT_LIMIT_BYTES)
+                    self._stream = self._talk(child, tasks)
                     self._greet()
                     if self._closing:
                         self.close()
@@ -222,6 +216,15 @@ class WorkerProcess:
             return reason if self.fault is None else f"{self.fault.message} ({reason})"
         finally:
             self._collect_log()
+
+    async def _start(self) -> Child:
+        """The process. A subclass may start it elsewhere, as something that is used as a `Child` is."""
+        claims = () if self._claims is None else (self._claims.fd,)
+        return await start("asyncsweep.worker", self._log_fd, self._pass_env, claims, self._env)
+
+    def _talk(self, child: Child, tasks: anyio.abc.TaskGroup) -> MessageStream:
+        """The link to the process. A subclass may have another one, as something that is used as a `MessageStream` is."""
+        return MessageStream(child.sock, tasks, self._take, REPORT_LIMIT_BYTES)
 
     def start_job(self, job: Job) -> None:
         self._job = job

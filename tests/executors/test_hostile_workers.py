@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import AsyncIterator, Mapping, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from signal import SIGKILL, SIGTERM, Signals
 from typing import Any
@@ -107,7 +107,9 @@ async def stage(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Worker, 
     worker, log, executor = Worker(), Log(), ProcessExecutor()
     workers: list[Worker] = []
 
-    async def start(module: str, output: int | None, pass_env: Sequence[str], pass_fds: Sequence[int], env: Mapping[str, str]) -> Worker:
+    async def start(
+        module: str, output: int | None, pass_env: Sequence[str], pass_fds: Sequence[int], env: Mapping[str, str]
+    ) -> Worker:
         workers.append(Worker() if workers else worker)
         return workers[-1]
 
