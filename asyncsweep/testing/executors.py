@@ -7,6 +7,8 @@
 
 The tests are `async` and run under anyio's pytest plugin, on each event loop that your `anyio_backend` fixture names. They
 need `pytest`; nothing else of asyncsweep imports this module.
+
+Where an executor offers no places ahead, has no `resize`, or keeps no output, the tests of these are skipped and say so.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import anyio
@@ -22,9 +25,10 @@ import pytest
 
 from asyncsweep.core import events as ev
 from asyncsweep.core.effects import AnswerParam, AnswerVerdict
-from asyncsweep.core.records import ErrorInfo
+from asyncsweep.core.records import ErrorInfo, State
 from asyncsweep.hooks.contracts import Answer, Executor, Job, JobId, ObjectiveSpec, Setup, VerdictSteps
 from asyncsweep.space import Float
+from asyncsweep.sweep import Sweep
 from asyncsweep.testing import objectives
 from asyncsweep.worker.objective import Call, load
 
@@ -102,6 +106,38 @@ class Stand:
         event: ev.Event = await self.next(*_ENDS, ev.WorkerLost, trial=trial)
         return event
 
+    async def slots_come_to(self, number: int) -> None:
+        """Wait until so many slots are offered."""
+        with anyio.fail_after(self.patience_s):
+            while self.n_slots != number:
+                self._news = anyio.Event()
+                await self._news.wait()
+
+    @property
+    def n_slots(self) -> int:
+        """How many slots are offered."""
+        slots: dict[str, int] = {}
+        for event in self.events:
+            if isinstance(event, ev.WorkerCame | ev.SlotsChanged):
+                slots[event.worker] = event.slots
+            elif isinstance(event, ev.WorkerLost):
+                del slots[event.worker]
+        return sum(slots.values())
+
+    async def two_at_one_slot(self, objective_is_silent: bool = False) -> None:
+        """Trial 0 runs in the first slot, and trial 1 waits for it there.
+
+        Raises:
+            pytest.skip.Exception: The executor offers no places ahead.
+        """
+        worker = await self.free_worker()
+        joined = next(event for event in self.events if isinstance(event, ev.WorkerJoined) and event.worker == worker)
+        if not joined.ahead:
+            pytest.skip("this executor offers no places ahead")
+        await self.launch(0)
+        await self.next(ev.Started if objective_is_silent else ev.Reported, trial=0)
+        await self.launch(1, x=0.25)
+
     def said(self, trial: int = 0) -> list[str]:
         """The kinds of events of a trial, in order, without repetitions in a row, and without what is measured whenever it is."""
         told = [
@@ -130,15 +166,21 @@ class ExecutorSuite:
 
     @asynccontextmanager
     async def open(
-        self, executor: Executor, objective: str, *, slots: int = 1, verdicts: VerdictSteps | None = None
+        self,
+        executor: Executor,
+        objective: str,
+        *,
+        slots: int = 1,
+        verdicts: VerdictSteps | None = None,
+        directory: Path | None = None,
     ) -> AsyncIterator[Stand]:
         """Open the executor for an objective of `asyncsweep.testing.objectives`."""
         target = f"{objectives.__name__}:{objective}" + ("_async" if executor.runs == "async" else "")
-        names = ("x",) if objective == "doubles" else ()
+        names = ("x",) if objective in ("doubles", "ends_at_last") else ()
         call = None if executor.remote else Call(load(target), names)
         spec = ObjectiveSpec(target, b"", names, names, ("value",))
         stand = Stand(executor, self.patience_s)
-        async with executor.open(Setup(call, spec, slots, verdicts, None, _GRACE_S), stand):
+        async with executor.open(Setup(call, spec, slots, verdicts, directory, _GRACE_S), stand):
             yield stand
 
     async def test_as_many_slots_join_as_were_asked_for(self, executor: Executor) -> None:
@@ -249,6 +291,157 @@ class ExecutorSuite:
             await stand.launch(1, slot=2 if lost else 1)
             await stand.next(ev.Reported, trial=1, count=5)
             assert [event for event in stand.events[killed + 1 :] if getattr(event, "trial", None) == 0] == []
+
+    async def test_each_trial_has_the_place_for_its_output_and_the_log_of_its_attempt(
+        self, executor: Executor, tmp_path: Path
+    ) -> None:
+        look = getattr(executor, "output", None)
+        if look is None:
+            pytest.skip("what trials print on this executor goes where the application's own output goes")
+        async with self.open(executor, "prints", directory=tmp_path) as stand:
+            await stand.launch()
+            await stand.next(ev.Reported)
+            piece = look(JobId(0, 1), 0, 1000)
+            assert piece is not None and piece.data == b"attempt 1 of trial 0\n"
+            assert look(JobId(0, 2), 0, 1000) is None
+            executor.kill(JobId(0, 1), _GRACE_S)
+            await stand.next(ev.Killed)
+        assert (tmp_path / "trials" / "0" / "attempt-1.log").read_bytes() == b"attempt 1 of trial 0\n"
+
+    async def test_two_launches_in_one_turn_both_run(self, executor: Executor) -> None:
+        async with self.open(executor, "doubles", slots=2) as stand:
+            await stand.free_worker(2)
+            await stand.launch(0, slot=1, x=0.25)
+            await stand.launch(1, slot=2, x=0.5)
+            ends = [await stand.end(0), await stand.end(1)]
+            assert ends == [ev.Finished(0, 1, {"value": 0.5}), ev.Finished(1, 1, {"value": 1.0})]
+
+    async def test_a_second_attempt_is_none_of_the_first(self, executor: Executor) -> None:
+        """An answer to the first and the end of the first do not reach the second."""
+        async with self.open(executor, "obeys", slots=2, verdicts=VerdictSteps()) as stand:
+            await stand.free_worker(2)
+            await stand.launch(0, slot=1)
+            await stand.next(ev.VerdictAsked)
+            executor.answer(JobId(0, 1), AnswerVerdict(0, 1, 0, True))
+            assert await stand.end() == ev.Pruned(0, 1)
+            await stand.launch(0, slot=2, attempt=2)
+            await stand.next(ev.VerdictAsked, count=2)
+            executor.answer(JobId(0, 1), AnswerVerdict(0, 1, 0, True))
+            executor.kill(JobId(0, 1), _GRACE_S)
+            assert await stand.next(ev.Killed) == ev.Killed(0, 1)
+            executor.answer(JobId(0, 2), AnswerVerdict(0, 2, 0, False))
+            assert await stand.next(ev.Finished) == ev.Finished(0, 2, {"value": 1.0})
+
+    async def test_more_slots_join_and_fewer_are_offered_while_trials_run(self, executor: Executor) -> None:
+        if not hasattr(executor, "resize"):
+            pytest.skip("this executor cannot change how many slots it has")
+        async with self.open(executor, "goes_on") as stand:
+            await stand.launch()
+            await stand.next(ev.Reported)
+            executor.resize(3)
+            await stand.slots_come_to(3)
+            executor.resize(1)
+            await stand.slots_come_to(1)
+            n_reports = sum(isinstance(event, ev.Reported) for event in stand.events)
+            await stand.next(ev.Reported, trial=0, count=n_reports + 3)  # what runs goes on
+            executor.kill(JobId(0, 1), _GRACE_S)
+            await stand.next(ev.Killed)
+
+    async def test_a_trial_that_runs_too_long_is_ended_in_a_sweep(self, executor: Executor) -> None:
+        objective = objectives.hangs_async if executor.runs == "async" else objectives.hangs
+        sweep = Sweep(
+            objective, {}, sampler="random", executor=executor, n_trials=1, trial_timeout=0.3, grace_s=_GRACE_S
+        )
+        with anyio.fail_after(self.patience_s):
+            result = await sweep.run()
+        assert [(str(trial.state), trial.error and trial.error.type) for trial in result.trials] == [
+            ("FAILED", "TrialTimeout")
+        ]
+
+    async def test_many_short_trials_all_end_with_their_values_in_a_sweep(self, executor: Executor) -> None:
+        objective = objectives.doubles_async if executor.runs == "async" else objectives.doubles
+        space = {"x": Float(0.0, 1.0)}
+        sweep = Sweep(objective, space, sampler="random", executor=executor, n_trials=100, concurrency=2, seed=1)
+        with anyio.fail_after(3 * self.patience_s):
+            result = await sweep.run()
+        assert [(trial.value, trial.attempt) for trial in result.trials] == [
+            (2 * trial.params["x"], 1) for trial in result.trials
+        ]
+        assert result.counts[State.COMPLETE] == 100
+
+    # -- places ahead -------------------------------------------------------------------------------------------------
+
+    async def test_what_waits_at_a_busy_worker_begins_when_the_other_has_ended(self, executor: Executor) -> None:
+        async with self.open(executor, "ends_at_last") as stand:
+            await stand.two_at_one_slot()
+            assert await stand.next(ev.Finished, trial=1) == ev.Finished(1, 1, {"value": 0.25})
+            told = [(type(e), e.trial) for e in stand.events if isinstance(e, ev.Started | ev.Finished)]
+            assert told == [(ev.Started, 0), (ev.Finished, 0), (ev.Started, 1), (ev.Finished, 1)]
+
+    @pytest.mark.parametrize("objective", ["goes_on", "hangs"])
+    async def test_what_waits_is_given_back_while_the_other_runs_on(self, executor: Executor, objective: str) -> None:
+        async with self.open(executor, objective) as stand:
+            await stand.two_at_one_slot()
+            with anyio.fail_after(objectives.HANG_S / 2):
+                executor.take_back(JobId(1, 1))  # type: ignore[attr-defined]
+                assert await stand.next(ev.TakenBack) == ev.TakenBack(1, 1)
+            assert stand.said(1) == ["TakenBack"]
+            assert not any(isinstance(event, (*_ENDS, ev.WorkerLost)) for event in stand.events)
+
+    async def test_what_was_given_back_never_begins_and_may_be_launched_again(self, executor: Executor) -> None:
+        async with self.open(executor, "ends_at_last") as stand:
+            await stand.two_at_one_slot()
+            executor.take_back(JobId(1, 1))  # type: ignore[attr-defined]
+            await stand.next(ev.TakenBack)
+            await stand.launch(2, x=0.75)
+            assert await stand.next(ev.Finished, trial=2) == ev.Finished(2, 1, {"value": 0.75})
+            assert stand.said(1) == ["TakenBack"]
+            await stand.launch(1, x=0.5)
+            assert await stand.next(ev.Finished, trial=1) == ev.Finished(1, 1, {"value": 0.5})
+
+    async def test_what_has_begun_is_not_given_back(self, executor: Executor) -> None:
+        async with self.open(executor, "ends_at_last") as stand:
+            await stand.two_at_one_slot()
+            await stand.next(ev.Reported, trial=1)
+            executor.take_back(JobId(1, 1))  # type: ignore[attr-defined]
+            executor.take_back(JobId(7, 1))  # type: ignore[attr-defined]  # nobody's
+            assert await stand.end(1) == ev.Finished(1, 1, {"value": 0.25})
+
+    async def test_what_waits_is_killed_without_harm_to_what_runs(self, executor: Executor) -> None:
+        async with self.open(executor, "ends_at_last") as stand:
+            await stand.two_at_one_slot()
+            executor.kill(JobId(1, 1), _GRACE_S)
+            assert await stand.next(ev.Killed) == ev.Killed(1, 1)
+            assert await stand.end(0) == ev.Finished(0, 1, {"value": 0.5})
+            assert stand.said(1) == ["Killed"]
+
+    async def test_what_waits_behind_a_trial_that_is_killed_is_not_lost(self, executor: Executor) -> None:
+        """It is given back, is known to be lost with its worker, or begins."""
+        async with self.open(executor, "goes_on") as stand:
+            await stand.two_at_one_slot()
+            executor.kill(JobId(0, 1), _GRACE_S)
+            await stand.next(ev.Killed, trial=0)
+            told = await stand.next(ev.TakenBack, ev.WorkerLost, ev.Started, count=2)
+            assert isinstance(told, ev.TakenBack | ev.WorkerLost) or told == ev.Started(1, 1)
+
+    async def test_verdicts_reach_a_trial_while_another_one_waits(self, executor: Executor) -> None:
+        async with self.open(executor, "obeys", verdicts=VerdictSteps()) as stand:
+            await stand.two_at_one_slot()
+            await stand.next(ev.VerdictAsked, trial=0)
+            executor.answer(JobId(0, 1), AnswerVerdict(0, 1, 0, True))
+            await stand.next(ev.VerdictAsked, trial=1)
+            executor.answer(JobId(1, 1), AnswerVerdict(1, 1, 0, False))
+            assert (await stand.end(0), await stand.end(1)) == (ev.Pruned(0, 1), ev.Finished(1, 1, {"value": 1.0}))
+
+    async def test_leaving_while_something_waits_leaves_nothing_behind(self, executor: Executor) -> None:
+        await anyio.to_thread.run_sync(int)
+        before = _belongings()
+        async with self.open(executor, "hangs") as stand:
+            await stand.two_at_one_slot()
+        assert _belongings() == before
+        assert stand.said(1) == []
+
+    # -- what is left -------------------------------------------------------------------------------------------------
 
     async def test_killing_what_does_not_run_is_answered(self, executor: Executor) -> None:
         async with self.open(executor, "doubles") as stand:

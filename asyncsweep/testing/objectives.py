@@ -66,6 +66,19 @@ def goes_on(trial: Trial) -> float:
         time.sleep(0.005)
 
 
+def prints(trial: Trial) -> float:
+    """Prints which attempt it is, and reports without end."""
+    print(f"attempt {trial.attempt} of trial {trial.number}", flush=True)  # noqa: T201  what a log is to have
+    return goes_on(trial)
+
+
+def ends_at_last(trial: Trial) -> float:
+    """Reports once, and returns `x` half a second later."""
+    trial.report(0.0, 0)
+    time.sleep(0.5)
+    return float(trial.params["x"])
+
+
 def hangs(trial: Trial) -> float:
     """Reports once, then says nothing for `HANG_S` seconds."""
     trial.report(0.0, 0)
@@ -116,6 +129,19 @@ async def goes_on_async(trial: Trial) -> float:
         trial.report(0.0, step)
         step += 1
         await anyio.sleep(0.005)
+
+
+async def prints_async(trial: Trial) -> float:
+    print(f"attempt {trial.attempt} of trial {trial.number}", flush=True)  # noqa: T201  what a log is to have
+    return await goes_on_async(trial)
+
+
+async def ends_at_last_async(trial: Trial) -> float:
+    import anyio
+
+    trial.report(0.0, 0)
+    await anyio.sleep(0.5)
+    return float(trial.params["x"])
 
 
 async def hangs_async(trial: Trial) -> float:
