@@ -34,7 +34,7 @@ test: $(VENV)/installed-dev system-packages ## All tests but the long ones
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 test-deep: $(VENV)/installed-dev system-packages ## All tests, the long ones too
-	ASYNCSWEEP_DEEP=1 $(BIN)/python -m pytest -n $(WORKERS) -m "deep or not deep"
+	ASYNCSWEEP_DEEP=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not gpu"
 
 check: $(VENV)/installed-dev ## Lint, format, types, layers
 	$(BIN)/ruff check .

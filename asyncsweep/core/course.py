@@ -254,6 +254,12 @@ class Course:
         if trial.kill_reason is not None or trial.external:
             self.end_attempt(trial, error)
             return
+        if error.type in policy.BLAMELESS:
+            if self.phase is _OPEN:
+                self.life.interrupt(trial, error)
+            else:
+                self.end_attempt(trial, error)
+            return
         key = policy.key_of(trial, self.spec)
         n_deaths = self.life.deaths[key] = self.life.deaths.get(key, 0) + 1
         limit = self.spec.retries.quarantine

@@ -196,6 +196,12 @@ class Lifecycle:
             trial.error = error
             self.conclude(trial, State.FAILED)
 
+    def interrupt(self, trial: TrialRecord, error: ErrorInfo) -> None:
+        """An attempt was cut short by what it is not to blame for: the trial is next, and this is no retry."""
+        self._leave_slot(trial)
+        self.requeue(trial, error)
+        self.waiting.appendleft(trial.number)
+
     def requeue(self, trial: TrialRecord, error: ErrorInfo) -> None:
         """Back to WAITING, because the attempt ended in `error`; the next one starts clean."""
         self._set_state(trial, State.WAITING)

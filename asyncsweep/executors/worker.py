@@ -8,9 +8,10 @@ import random
 import reprlib
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import anyio
@@ -112,6 +113,7 @@ class WorkerProcess:
         name: The worker's name in the journal, which its output file bears; "" leaves the file without one.
         on_unkept: Called when what an attempt printed cannot be kept, with the reason.
         claims: Tells who has an attempt that waits here; None where none may.
+        env: Environment variables that it gets whatever ours are.
 
     Attributes:
         is_ready: True while it can take a job.
@@ -134,6 +136,7 @@ class WorkerProcess:
         name: str = "",
         on_unkept: Callable[[str], None] = log.warning,
         claims: Claims | None = None,
+        env: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._setup = setup
         self._inbox = inbox
@@ -148,6 +151,7 @@ class WorkerProcess:
         self._places = iter(()) if claims is None else claims.places()
         self._next: _Next | None = None
         self.ahead = 0
+        self._env = env
         self._verdict: str | None = None
         self._child: Child | None = None
         self._stream: MessageStream | None = None
@@ -186,7 +190,11 @@ class WorkerProcess:
         self._open_log()
         try:
             self._child = child = await start(
-                "asyncsweep.worker", self._log_fd, self._pass_env, () if self._claims is None else (self._claims.fd,)
+                "asyncsweep.worker",
+                self._log_fd,
+                self._pass_env,
+                () if self._claims is None else (self._claims.fd,),
+                self._env,
             )
             reason = "its end was not seen"
             try:

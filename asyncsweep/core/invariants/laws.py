@@ -88,11 +88,13 @@ def a_running_trial_holds_one_slot(scene: Scene) -> Iterator[str]:
 
 
 def launches_stay_within_retries(scene: Scene) -> Iterator[str]:
-    """Attempts are those that failed, those that a new process cut short, and the current one; retries are made use of."""
+    """Attempts are those that failed, those that were cut short, and the current one; retries are made use of."""
     ledger = scene.ledger
     retried = [effect.update for effect in scene.did(Publish) if isinstance(effect.update, TrialRetried)]
     for update in retried if not isinstance(scene.event, ev.Reopened) else ():
         trial = scene.record(update.trial)
+        if update.error.type in policy.BLAMELESS:
+            continue
         if trial is not None and not scene.is_retryable(update.error, len(trial.failures) - 1):
             yield f"trial {update.trial} is tried again after {update.error}, which {scene.spec.retries} does not allow"
     for trial in scene.open:
@@ -112,14 +114,15 @@ def launches_stay_within_retries(scene: Scene) -> Iterator[str]:
 
 
 def a_retry_waits_as_long_as_it_should(scene: Scene) -> Iterator[str]:
-    """An attempt that failed is repeated after its backoff, and one that a new process took up at once."""
+    """An attempt that failed is repeated after its backoff, and one that was cut short at once."""
     timers = {(timer.trial, timer.attempt): timer.delay_s for timer in scene.did(SetTimer)}
     for update in (effect.update for effect in scene.did(Publish) if isinstance(effect.update, TrialRetried)):
         trial = scene.record(update.trial)
         if trial is None or trial.is_final:
             continue
         least, most = scene.spec.retries.backoff_s
-        due = min(most, least * 2 ** (len(trial.failures) - 1)) if not isinstance(scene.event, ev.Reopened) else 0.0
+        is_cut_short = isinstance(scene.event, ev.Reopened) or update.error.type in policy.BLAMELESS
+        due = min(most, least * 2 ** (len(trial.failures) - 1)) if not is_cut_short else 0.0
         delay_s = timers.get((update.trial, update.attempt), 0.0)
         if not math.isclose(delay_s, due):
             yield f"attempt {update.attempt} of trial {update.trial} is repeated after {delay_s} s, {due} s were due"

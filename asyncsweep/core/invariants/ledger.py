@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 
 from asyncsweep.core import events as ev
+from asyncsweep.core import policy
 from asyncsweep.core.effects import (
     AnswerParam,
     AnswerVerdict,
@@ -55,7 +56,7 @@ class Ledger:
         external: Trials taken with `run.ask()`.
         attempts: How many attempts of each trial were launched.
         launches: The same, in this process's part alone.
-        interrupted: How many attempts of each trial a `Reopened` cut short.
+        interrupted: How many attempts of each trial a `Reopened`, or a blameless loss of their worker, cut short.
         asks: Trials whose parameters are due.
         verdicts: (trial, attempt, step) whose verdict is due from the pruner.
         params: (trial, attempt, name) whose value is due from the sampler.
@@ -190,6 +191,8 @@ class Ledger:
                 self.most_slots = max(self.most_slots, sum(self.workers.values()))
                 self._fill(event.worker)
         elif isinstance(event, ev.WorkerLost):
+            if event.kind in policy.BLAMELESS:
+                self._cut_short(event.worker)
             self._lost(event.worker)
         elif isinstance(event, ev.TakenBack):
             if not self.is_stale(event):
@@ -236,6 +239,13 @@ class Ledger:
         n_free = self.workers.get(worker, 0) - self.n_held(worker)
         for following in [one for one, holder in self.ahead.items() if holder == worker][: max(0, n_free)]:
             self.held[following] = self.ahead.pop(following)
+
+    def _cut_short(self, worker: str) -> None:
+        """What ran on a worker is not to blame for its loss: that attempt does not count."""
+        for attempt, holder in self.held.items():
+            if holder == worker and attempt not in self.kills:
+                self.interrupted[attempt[0]] = self.interrupted.get(attempt[0], 0) + 1
+                self.launches[attempt[0]] = self.launches.get(attempt[0], 1) - 1
 
     def _took_answer(self, event: ev.Event) -> None:
         if isinstance(event, ev.Suggested | ev.SpaceExhausted | ev.AskFailed):

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec.structs import astuple
 
 from asyncsweep.core import events as ev
+from asyncsweep.core import policy
 from asyncsweep.core.ahead import Ahead
 from asyncsweep.core.effects import Effect, Publish, SweepStopping
 from asyncsweep.core.invariants.effect_laws import BUDGET, ONCE, WINDOW, of_effect
@@ -217,7 +218,7 @@ class Watch:
             self._stop_now = self._stop_now or (event.trial == SWEEP_TIMER and scene.was_timed)
         elif isinstance(event, ev.TrialCancelled):
             self._cancelled[event.trial] = None
-        elif isinstance(event, ev.WorkerLost):
+        elif isinstance(event, ev.WorkerLost) and event.kind not in policy.BLAMELESS:
             self._count_deaths(event.worker)
         self.ledger.took(event)
 

@@ -276,7 +276,7 @@ class Fleet:
         del self._workers[worker.name]
         self._giving_back = {key: name for key, name in self._giving_back.items() if name != worker.name}
         self._launching = {key: job for key, job in self._launching.items() if job.worker != worker.name}
-        kind = "MemoryLimitExceeded" if self.random.random() < 0.2 else "WorkerLost"
+        kind = self.random.choices(("WorkerLost", "MemoryLimitExceeded", "DeviceLost"), (7, 2, 1))[0]
         self._post(ev.WorkerLost(worker.name, reason, kind))
         for job, holder in list(self._killing.items()):
             if holder == worker.name:
