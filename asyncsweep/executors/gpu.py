@@ -177,17 +177,17 @@ class GpuExecutor:
 
     async def _look(self, devices: Sequence[Device], slots: Sequence[tuple[GpuSlot, Lease | None]]) -> bool:
         """Look at devices and at the workers of slots; False when nothing was seen."""
-        watched = [
-            (lease, slot.process.pid) for slot, lease in slots if lease is not None and slot.process is not None
-        ]
+        watched = [(lease, slot.process.pid) for slot, lease in slots if lease is not None and slot.process is not None]
         seen = await self._looker.look(devices, [pid for _, pid in watched])
-        if seen is None:
-            return False
-        looks, families = seen
+        looks, families = seen or ({}, {})
         for device in devices:
             look = looks.get(device.uuid)
-            if look is not None and self._shares.saw(device, look):
+            if look is None:
+                self._shares.missed(device)
+            elif self._shares.saw(device, look):
                 self._device_gone(device)
+        if seen is None:
+            return False
         for lease, pid in watched:
             self._shares.saw_family(lease, families[pid])
         return all(device.uuid in looks for device in devices)
@@ -223,9 +223,10 @@ class GpuExecutor:
                     *(now - since, self._shares.held_by(lease)),
                 )
         for slot in sorted(self._waiting, key=lambda slot: not slot.has_waiting):  # those with a trial first
-            if (lease := self._shares.take()) is None:
+            given = self._shares.take()
+            if given is None:
                 break
-            self._leases[slot] = lease
+            self._leases[slot] = given
             self._waiting.pop(slot).set()
         self._complain_of_shortage(now)
         for slot in self._slots:
@@ -242,7 +243,9 @@ class GpuExecutor:
         elif self._starving_since >= 0 and now - self._starving_since > self.patience_s:
             self._starving_since = -1.0
             log.warning(
-                "trials wait for a GPU with memory_gib=%.3g free: %s", self._promise_bytes / 2**30, self._shares.shortage()
+                "trials wait for a GPU with memory_gib=%.3g free: %s",
+                self._promise_bytes / 2**30,
+                self._shares.shortage(),
             )
 
     # -- for the slots ------------------------------------------------------------------------------------------------

@@ -119,7 +119,7 @@ def _is_name(name: object) -> bool:
 def _named(devices: Sequence[Device], name: str) -> list[Device]:
     """The devices that a name means: one, the instances of one GPU, or none where it is not clear."""
     if name.isascii() and name.isdecimal():
-        return [device for device in devices if device.index == int(name)]
+        return [device for device in devices if device.number == int(name)]
     if not re.match(r"(GPU|MIG)-", name):
         return []
     whole = [device for device in devices if name in (device.uuid, device.legacy)]
@@ -134,4 +134,4 @@ def _named(devices: Sequence[Device], name: str) -> list[Device]:
 
 
 def _listed(devices: Sequence[Device]) -> str:
-    return ", ".join(f"{device.index} ({device.uuid}, {device.name})" for device in devices)
+    return ", ".join(f"{device.number} ({device.uuid}, {device.name})" for device in devices)

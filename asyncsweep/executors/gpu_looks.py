@@ -50,7 +50,9 @@ class Looker:
         looks = await _in_thread(lambda: self._look_at(devices), OPEN_S)
         seen = [(device, look) for device in devices if isinstance(look := looks.get(device.uuid), Look)]
         if not seen:
-            raise ConfigError(f"executor='gpu': no GPU can be used: NVML tells nothing of {', '.join(map(str, devices))}")
+            raise ConfigError(
+                f"executor='gpu': no GPU can be used: NVML tells nothing of {', '.join(map(str, devices))}"
+            )
         return seen
 
     async def look(

@@ -22,7 +22,7 @@ class Device(NamedTuple):
 
     Attributes:
         uuid: "GPU-..." or "MIG-...": what CUDA knows it by, whatever the order of devices.
-        index: The number of the GPU, as `nvidia-smi` has it (in the order of the PCI bus).
+        number: The number of the GPU, as `nvidia-smi` has it (in the order of the PCI bus).
         name: What it is called, such as "NVIDIA H100 80GB HBM3".
         memory_bytes: All of its memory.
         gpu: The UUID of the GPU that it is an instance of; "" for a whole GPU.
@@ -30,14 +30,14 @@ class Device(NamedTuple):
     """
 
     uuid: str
-    index: int
+    number: int
     name: str
     memory_bytes: int
     gpu: str = ""
     legacy: str = ""
 
     def __str__(self) -> str:
-        return f"{'an instance of ' if self.gpu else ''}GPU {self.index} ({self.uuid})"
+        return f"{'an instance of ' if self.gpu else ''}GPU {self.number} ({self.uuid})"
 
 
 class Look(NamedTuple):
@@ -108,7 +108,11 @@ class Nvml:
             except self._errors as error:
                 silent.append(f"GPU {index}: {error}")
         if not found:
-            why = f"none of the {count} that the driver lists answers ({'; '.join(silent)})" if silent else "the driver lists none"
+            why = (
+                f"none of the {count} that the driver lists answers ({'; '.join(silent)})"
+                if silent
+                else "the driver lists none"
+            )
             raise ConfigError(
                 f"executor='gpu': no GPU: {why}. Look at `nvidia-smi`; where there is none, use executor='process'"
             )
@@ -149,7 +153,10 @@ class Nvml:
                 if self._is(error, "NOT_FOUND", "INVALID_ARGUMENT"):
                     continue  # this place is empty
                 raise
-            parts = (self._nvml.nvmlDeviceGetGpuInstanceId(instance), self._nvml.nvmlDeviceGetComputeInstanceId(instance))
+            parts = (
+                self._nvml.nvmlDeviceGetGpuInstanceId(instance),
+                self._nvml.nvmlDeviceGetComputeInstanceId(instance),
+            )
             legacy = f"MIG-{gpu.uuid}/{parts[0]}/{parts[1]}"
             instances.append(self._device(instance, index, gpu.uuid, legacy))
         return instances

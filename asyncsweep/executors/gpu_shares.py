@@ -48,6 +48,8 @@ class Lease:
         promise_bytes: The memory that it was promised on each.
         pids: Its processes that were seen on its devices, at any time.
         taken: The memory of these at the last look, for each device's UUID.
+        is_left: Whether its worker has ended.
+        unseen: The UUIDs of its devices that nobody has looked at since.
     """
 
     def __init__(self, devices: tuple[Device, ...], share: Fraction, promise_bytes: int) -> None:
@@ -57,6 +59,7 @@ class Lease:
         self.pids: set[int] = set()
         self.taken: dict[str, int] = {}
         self.is_left = False
+        self.unseen: set[str] = set()
 
     def __str__(self) -> str:
         return " and ".join(map(str, self.devices))
@@ -71,6 +74,7 @@ class _Place:
         self.look = look
         self.leases: list[Lease] = []
         self.gone: Gone | None = None
+        self.is_silent = False
 
 
 class Shares:
@@ -107,9 +111,9 @@ class Shares:
             most = max(device.memory_bytes for device in devices)
             if self._n_devices > len(devices):
                 raise ConfigError(f"executor.per_trial={per_trial}: there are {len(devices)} devices to use; give less")
+            what = "no device has" if self._n_devices == 1 else f"not {self._n_devices} devices have"
             raise ConfigError(
-                f"executor.memory_gib={_gib(self._promise_bytes)}: no {'two ' if self._n_devices == 2 else ''}devices have so much "
-                f"memory; the largest has {_gib(most)} GiB"
+                f"executor.memory_gib={_gib(self._promise_bytes)}: {what} so much memory; the largest has {_gib(most)} GiB"
             )
 
     @property
@@ -138,11 +142,17 @@ class Shares:
         if isinstance(look, Gone):
             place.gone = look
             return True
-        place.look = look
+        place.look, place.is_silent = look, False
+        for lease in place.leases:
+            lease.unseen.discard(device.uuid)
         grown = _unowned(look, ()) - _unowned(place.before, ())
         if not place.leases and (grown < 0 or grown > SLACK_BYTES):  # small steps up would add up
             place.before = look
         return False
+
+    def missed(self, device: Device) -> None:
+        """A look told nothing of a device: until one does, nobody is sent there."""
+        self._places[device.uuid].is_silent = True
 
     def saw_family(self, lease: Lease, family: Collection[int]) -> None:
         """Take note of the processes of a lease's worker, those that are on its devices and others."""
@@ -184,7 +194,8 @@ class Shares:
         fitting = [
             place
             for place in self._here()
-            if sum(lease.share for lease in place.leases) + self._share <= 1
+            if not place.is_silent
+            and sum(lease.share for lease in place.leases) + self._share <= 1
             and self._room_bytes(place) >= self._promise_bytes
         ]
         fitting.sort(key=lambda place: len(place.leases))  # stable: the order of the devices decides
@@ -206,10 +217,11 @@ class Shares:
     def leave(self, lease: Lease) -> None:
         """The lease's worker has ended; see `release`."""
         lease.is_left = True
+        lease.unseen = {device.uuid for device in lease.devices}
 
     def release(self, lease: Lease) -> bool:
         """Give the share of a lease that was left back, if its memory is back; True when it is."""
-        if any(self._holders(place, lease) is not None for place in self._of(lease)):
+        if any(self._has_to_wait(place, lease) for place in self._of(lease)):
             return False
         for place in self._of(lease):
             place.leases.remove(lease)
@@ -229,7 +241,8 @@ class Shares:
     def held_by(self, lease: Lease) -> str:
         """What of a lease that was left is not back yet."""
         held = [(place, self._holders(place, lease)) for place in self._of(lease)]
-        return "; ".join(f"on {place.device} {words}" for place, words in held if words is not None)
+        words = [f"on {place.device} {who}" for place, who in held if who is not None]
+        return "; ".join(words) or f"of {lease} nothing is known since then"
 
     def shortage(self) -> str:
         """How much is free on each device, and who has the rest."""
@@ -239,7 +252,9 @@ class Shares:
             who = ", ".join(f"process {pid}: {_gib(taken or 0)} GiB" for pid, taken in owned.items())
             owed_bytes = place.look.free_bytes - self._room_bytes(place)
             promised = f", of which {_gib(owed_bytes)} GiB are promised to trials" if owed_bytes else ""
-            words.append(f"{place.device} has {_gib(place.look.free_bytes)} GiB free{promised}{f' ({who})' if who else ''}")
+            words.append(
+                f"{place.device} has {_gib(place.look.free_bytes)} GiB free{promised}{f' ({who})' if who else ''}"
+            )
         return "; ".join(words)
 
     # -- for one device -----------------------------------------------------------------------------------------------
@@ -257,9 +272,13 @@ class Shares:
         promised = sum(lease.promise_bytes for lease in running)
         if self.tells_processes:
             owed = sum(max(0, lease.promise_bytes - lease.taken.get(place.device.uuid, 0)) for lease in running)
-        elif promised:  # nobody knows who has taken what
-            owed = max(0, promised - max(0, place.look.used_bytes - place.before.used_bytes))
+        elif promised:  # of what is taken, all but what is told to be of others may be ours
+            owed = max(0, promised - max(0, _unowned(place.look, ()) - _unowned(place.before, ())))
         return place.look.free_bytes - owed
+
+    def _has_to_wait(self, place: _Place, lease: Lease) -> bool:
+        is_unseen = place.device.uuid in lease.unseen and place.gone is None
+        return is_unseen or self._holders(place, lease) is not None
 
     def _holders(self, place: _Place, lease: Lease) -> str | None:
         """What a lease's worker, which has ended, has on a device; None when there is nothing."""
@@ -273,8 +292,11 @@ class Shares:
         if len(place.leases) > 1:
             return None  # what the others take cannot be told from it
         left_bytes = _unowned(place.look, mine) - _unowned(place.before, mine)
-        return None if left_bytes <= SLACK_BYTES else f"{_gib(left_bytes)} GiB are taken that were free before, by no process that is told"
-
+        return (
+            None
+            if left_bytes <= SLACK_BYTES
+            else f"{_gib(left_bytes)} GiB are taken that were free before, by no process that is told"
+        )
 
     def _pids(self, place: _Place, lease: Lease) -> Collection[int]:
         """The processes of a lease that has ended; one that has ended itself, and was seen with nobody, may be among them."""

@@ -162,8 +162,9 @@ class GpuSlot:
         if self._closing:
             return False
         if gone is not None:
-            self._lose(DeviceLost.__name__, gone)
-            return True
+            if self.running is not None or self._killing:
+                self._lose(DeviceLost.__name__, gone)
+            return True  # what only waits here waits for another device
         if (process.retired or self._is_sent_home) and not self._killing and self.running is None:
             return True
         if process.was_ready and self._lose(process.kind, reason):

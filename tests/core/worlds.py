@@ -93,7 +93,11 @@ class World:
     def lose(self, pick: int, roll: int) -> None:
         workers = list(self.bench.watch.ledger.workers)
         if workers and not self.bench.watch.ledger.finished:
-            self.send(ev.WorkerLost(chosen(workers, pick), "gone", chosen(("WorkerLost", "MemoryLimitExceeded", "DeviceLost"), roll)))
+            self.send(
+                ev.WorkerLost(
+                    chosen(workers, pick), "gone", chosen(("WorkerLost", "MemoryLimitExceeded", "DeviceLost"), roll)
+                )
+            )
 
     def change_slots(self, pick: int, roll: int) -> None:
         workers = list(self.bench.watch.ledger.workers)

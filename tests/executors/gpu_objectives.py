@@ -52,3 +52,21 @@ def dies_on_its_device(trial: Trial) -> float:
 def imports_little(trial: Trial) -> float:
     """Whether the worker has imported what only the parent needs."""
     return float("pynvml" in sys.modules)
+
+
+def may_fail(trial: Trial) -> float:
+    """As `takes`; fails when `fails` says so."""
+    takes(trial)
+    if trial.params["fails"]:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+    return 0.0
+
+
+class Unbuildable:
+    """Cannot be built."""
+
+    def __init__(self) -> None:
+        raise OSError("no worker for it here")
+
+    def __call__(self, trial: Trial) -> float:
+        return 0.0
