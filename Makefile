@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python chooses the interpreter that .venv is made from.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-deep benchmark bench-guard clean system-packages
+.PHONY: help demo test check test-deep test-gpu benchmark bench-guard clean system-packages
 .DELETE_ON_ERROR:
 
 SHELL := /bin/sh
@@ -35,6 +35,12 @@ test: $(VENV)/installed-dev system-packages ## All tests but the long ones
 
 test-deep: $(VENV)/installed-dev system-packages ## All tests, the long ones too
 	ASYNCSWEEP_DEEP=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not gpu"
+
+# A check that is left out has not passed: without a GPU this fails, before it installs anything.
+test-gpu: ## The checks that need an NVIDIA GPU; what they saw goes to docs/gpu.md
+	@nvidia-smi --list-gpus || { echo "make test-gpu: nvidia-smi does not work here; these checks need an NVIDIA GPU and its driver." >&2; exit 1; }
+	@$(MAKE) --no-print-directory $(VENV)/installed-dev
+	$(BIN)/python -m pytest -p no:xdist -m gpu tests/gpu
 
 check: $(VENV)/installed-dev ## Lint, format, types, layers
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ MEMORY = "gpu_memory_gib"
 UTILISATION = "gpu_utilisation"
 
 
-class _Course:
+class Course:
     """The figures of one attempt so far."""
 
     def __init__(self) -> None:
@@ -40,11 +40,11 @@ class Usages:
 
     def __init__(self, every_s: float | None) -> None:
         self._every_s = every_s
-        self._courses: dict[JobId, _Course] = {}
+        self._courses: dict[JobId, Course] = {}
 
     def now(self, at: float, job: Job, figures: dict[str, float]) -> list[ev.Event]:
         """Take note of a look at a running attempt; what is to be told of it now."""
-        course = self._courses.setdefault(JobId(job.trial, job.attempt), _Course())
+        course = self._courses.setdefault(JobId(job.trial, job.attempt), Course())
         found = course.with_past(figures)
         if self._every_s is None or (course.told_at is not None and at - course.told_at < self._every_s):
             return []
@@ -53,7 +53,7 @@ class Usages:
 
     def last(self, job: Job, figures: dict[str, float]) -> list[ev.Event]:
         """The same at the attempt's end."""
-        found = self._courses.pop(JobId(job.trial, job.attempt), _Course()).with_past(figures)
+        found = self._courses.pop(JobId(job.trial, job.attempt), Course()).with_past(figures)
         return [] if self._every_s is None else _used(job, found)
 
     def forget(self, job: JobId) -> None:

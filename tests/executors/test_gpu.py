@@ -22,6 +22,7 @@ from tests.leaks import nothing_left
 pytestmark = pytest.mark.anyio
 
 X = {"x": sw.Float(0, 1)}
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -167,6 +168,19 @@ async def test_without_fresh_a_worker_keeps_what_it_has_until_a_trial_fails(mach
     result = await sweep(gpu_objectives.may_fail, space, executor={"fresh": False}, n_trials=4, enqueue=enqueue)
     one, two, three, four = attr(result, "pid")
     assert one == two != three == four
+
+
+@pytest.mark.any_loop
+async def test_a_worker_stays_whose_attempts_are_processes_of_their_own(machine: FakeMachine, tmp_path: Path) -> None:
+    code = (
+        "import os, sys\nimport asyncsweep as sw\nfrom tests.executors.fake_nvml import take_memory\ntake_memory(1.0)\n"
+        "sw.report(value=0.0, parent=os.getppid(), devices=len(os.environ['CUDA_VISIBLE_DEVICES'].split(',')))\n"
+    )
+    (tmp_path / "train.py").write_text(code)
+    result = await sweep(sw.Script(tmp_path / "train.py", env={"PYTHONPATH": str(ROOT)}), executor={"per_trial": 2})
+    assert [str(trial.error) for trial in result.trials if trial.error] == []
+    assert len({trial.metrics["parent"] for trial in result.trials}) == 1
+    assert {trial.metrics["devices"] for trial in result.trials} == {2}
 
 
 # -- what is told -----------------------------------------------------------------------------------------------------
