@@ -77,6 +77,8 @@ class Nvml:
         self._handles: dict[str, Any] = {}
         error_class: type[Exception] = self._nvml.NVMLError
         self._errors = error_class
+        # A driver that is too old for one function of this library; no `NVMLError`.
+        self._too_old: type[Exception] = getattr(self._nvml, "NVMLLibraryMismatchError", error_class)
         try:
             self._nvml.nvmlInit()
         except error_class as error:
@@ -171,8 +173,10 @@ class Nvml:
         """An answer; None where this device, driver or user has none."""
         try:
             return ask(handle)
-        except self._errors as error:
-            if self._is(error, "NOT_SUPPORTED", "NO_PERMISSION", "FUNCTION_NOT_FOUND", "NO_DATA"):
+        except (self._errors, self._too_old) as error:
+            if type(error) is self._too_old or self._is(
+                error, "NOT_SUPPORTED", "NO_PERMISSION", "FUNCTION_NOT_FOUND", "NO_DATA"
+            ):
                 return None
             raise
 

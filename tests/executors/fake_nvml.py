@@ -72,6 +72,7 @@ class FakeMachine:
         self.threads: set[int] = set()
         self.init_error = 0
         self.n_open = 0
+        self._looks = threading.Semaphore(0)
 
     def divide(self, index: int, *names: str) -> None:
         """Make a GPU one of instances (MIG), of 10 GiB each."""
@@ -89,6 +90,14 @@ class FakeMachine:
         for variable in ("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER"):
             patch.delenv(variable, raising=False)
         patch.setenv(FOLDER, str(self.folder))
+
+    def wait_for_looks(self, count: int) -> None:
+        """Wait until devices were looked at so often more. Call it in a thread."""
+        while self._looks.acquire(blocking=False):
+            pass  # these were before
+        for _ in range(count):
+            if not self._looks.acquire(timeout=20):
+                raise TimeoutError("nobody looks")
 
     def _asked(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def asked(*arguments: Any) -> Any:
@@ -140,6 +149,7 @@ class FakeMachine:
         return device.name
 
     def nvmlDeviceGetMemoryInfo(self, device: FakeDevice) -> Any:
+        self._looks.release()
         used = DRIVER_BYTES + device.stuck_bytes + sum(self.owners(device).values())
         return SimpleNamespace(total=device.total, used=used, free=device.total - used)
 

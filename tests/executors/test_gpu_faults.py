@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pynvml
 import pytest
 
@@ -281,6 +282,21 @@ async def test_memory_that_goes_before_the_trial_comes_is_waited_for(
         assert isinstance(await stand.end(0), ev.Finished)
 
 
+async def test_a_trial_that_comes_when_the_memory_is_gone_waits_for_it(
+    machine: FakeMachine, space: dict[str, Any]
+) -> None:
+    go(space)
+    async with stand_of(GpuExecutor(devices=0, memory_gib=10), "takes") as stand:
+        await stand.free_worker()
+        machine.devices[0].others = {1: 75 * GIB}
+        await anyio.to_thread.run_sync(machine.wait_for_looks, 3)
+        await stand.launch(0, **space)
+        assert stand.said(0) == []
+        machine.devices[0].others = {}
+        assert isinstance(await stand.end(0), ev.Finished)
+        assert [event for event in stand.events if isinstance(event, ev.WorkerLost)] == []
+
+
 # -- a driver that hangs ----------------------------------------------------------------------------------------------
 
 
@@ -302,6 +318,21 @@ async def test_a_driver_that_hangs_holds_up_no_outcome(
             machine.hangs = None
         assert isinstance(await stand.end(1), ev.Finished)
     assert "the NVIDIA driver has not answered for 0.2 s" in caplog.text
+
+
+async def test_while_a_look_hangs_there_is_no_other(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with nothing_left(), gpu_looks.looking() as looker:
+        devices = await looker.devices()
+        machine.hangs = threading.Event()
+        try:
+            monkeypatch.setattr(gpu_looks, "PATIENCE_S", 0.05)
+            assert await looker.look(devices, []) is None
+            monkeypatch.setattr(gpu_looks, "PATIENCE_S", 30.0)
+            with anyio.fail_after(10):
+                assert await looker.look(devices, []) is None
+        finally:
+            machine.hangs.set()
+            machine.hangs = None
 
 
 @pytest.fixture(autouse=True)

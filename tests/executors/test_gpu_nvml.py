@@ -56,6 +56,18 @@ def test_what_an_instance_cannot_tell_is_left_open(machine: FakeMachine) -> None
     assert isinstance(seen, Look) and seen.utilisation is None
 
 
+def test_a_driver_that_is_too_old_to_list_processes_lists_none(
+    machine: FakeMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_old(device: object) -> object:
+        raise pynvml.NVMLLibraryMismatchError("use a versioned function")
+
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetComputeRunningProcesses", too_old)
+    nvml = Nvml()
+    seen = nvml.look(nvml.devices()[0])
+    assert isinstance(seen, Look) and seen.processes is None
+
+
 @pytest.mark.parametrize("code", ["GPU_IS_LOST", "RESET_REQUIRED", "NOT_FOUND"])
 def test_a_device_that_was_there_is_gone(machine: FakeMachine, code: str) -> None:
     nvml = Nvml()

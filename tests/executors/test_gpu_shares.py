@@ -289,8 +289,18 @@ def test_small_remains_do_not_add_up() -> None:
     for n in range(3):
         lease = take(pool)
         pool.leave(lease)
-        pool.saw(device(0), look({}, hidden=0.04 * (n + 1)))
+        for _ in range(2):
+            pool.saw(device(0), look({}, hidden=0.04 * (n + 1)))
         assert pool.release(lease) == (n < 2)
+        pool.saw(device(0), look({}, hidden=0.04 * (n + 1)))
+
+
+def test_what_a_neighbour_has_is_not_waited_for() -> None:
+    pool = shares(1, 0.5, first=look())
+    lease, _ = take(pool), take(pool)
+    pool.leave(lease)
+    pool.saw(device(0), look(hidden=20))
+    assert pool.release(lease)
 
 
 def test_what_others_take_while_nobody_of_ours_is_there_is_the_new_measure() -> None:

@@ -109,4 +109,6 @@ async def test_no_other_device_can_be_reached(device: Device, saw: list[str]) ->
     ).run()
     assert [str(trial.error) for trial in result.trials if trial.error is not None] == []
     assert result.best_value == 0.0
-    saw.append("a trial found no device but its own, by no number, and not by changing `CUDA_VISIBLE_DEVICES` after CUDA had begun")
+    saw.append(
+        "a trial found no device but its own, by no number, and not by changing `CUDA_VISIBLE_DEVICES` after CUDA had begun"
+    )
