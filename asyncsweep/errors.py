@@ -9,7 +9,7 @@
     |   `-- WorkerLost       the process that ran an attempt is gone
     |       |-- MemoryLimitExceeded   it was ended, because it took more memory than it may
     |       |-- CpuTimeLimitExceeded  it was ended, because it took more processor time than it may
-    |       `-- DeviceLost            a GPU that it used is gone, or none was free for it
+    |       `-- DeviceLost            a GPU that it used is gone
     |-- TrialPruned          not an error: an objective raises it to stop early
     |-- SpaceExhausted       a sampler has no further suggestion
     |-- JournalError         the file on disk (has .path and .offset)
@@ -69,7 +69,7 @@ class CpuTimeLimitExceeded(WorkerLost):
 
 
 class DeviceLost(WorkerLost):
-    """A GPU that an attempt used is gone, or none was free for it. The trial is tried again, which does not count as a retry."""
+    """A GPU that an attempt used is gone. The trial is tried again elsewhere, which does not count as a retry."""
 
 
 class TrialPruned(AsyncSweepError):

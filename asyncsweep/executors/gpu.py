@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncIterator, Sequence
+import socket
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -53,7 +54,8 @@ class GpuExecutor:
 
     Args:
         per_trial: How many devices a trial gets: 1, 2, ...; or which part of one, such as 0.25 for four trials on each. Parts are counted
-            on each device by itself and never come to more than the whole of it. Nothing holds a trial to its part but itself.
+            on each device by itself and never come to more than the whole of it. Nothing holds a trial to its part but itself. None: as
+            many as the sweep's `needs` say, else 1.
         devices: Which devices may be used: numbers as in `nvidia-smi`, UUIDs or their beginnings. None: all. What
             `CUDA_VISIBLE_DEVICES` of this process hides is never used.
         memory_gib: The memory that a trial needs on each of its devices: it begins only where so much is free, less what others were
@@ -79,7 +81,7 @@ class GpuExecutor:
 
     def __init__(
         self,
-        per_trial: float = 1,
+        per_trial: float | None = None,
         devices: Sequence[int | str] | int | str | None = None,
         memory_gib: float | None = None,
         release_timeout_s: float = 60.0,
@@ -91,7 +93,8 @@ class GpuExecutor:
     ) -> None:
         process = ProcessExecutor(memory_limit=memory_limit, cpu_time_limit=cpu_time_limit, pass_env=pass_env)
         self.limits, self.pass_env = limits_of(memory_limit, cpu_time_limit), process.pass_env
-        self._per_trial = share_of(per_trial)
+        self._is_told = per_trial is not None
+        self._per_trial = share_of(1 if per_trial is None else per_trial)
         self._names = gpu_choice.check(devices)
         self._promise_bytes = memory_of(memory_gib)
         self.patience_s = _seconds("release_timeout_s", release_timeout_s, 0.0)
@@ -100,6 +103,15 @@ class GpuExecutor:
         self.fresh = fresh
         self._usage_every_s = None if usage_every_s is None else _seconds("usage_every_s", usage_every_s, 1.0)
         self._slots: list[GpuSlot] = []
+
+    def set_needs(self, needs: Mapping[str, Any]) -> None:
+        """What each trial needs; called before it is opened. Without `per_trial` a trial gets so many `gpus`.
+
+        Raises:
+            ConfigError: Nobody can have so many.
+        """
+        if not self._is_told and needs.get("gpus"):
+            self._per_trial = share_of(needs["gpus"])
 
     @asynccontextmanager
     async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
@@ -117,7 +129,10 @@ class GpuExecutor:
         self._news = anyio.Event()
         async with looking() as self._looker:
             self._shares = await self._find(self._looker)
-            slots = self._slots = [GpuSlot(self, setup, inbox) for _ in range(min(setup.slots, self._shares.capacity))]
+            self.resources = self._offer()
+            most = self._shares.capacity
+            n_slots = min(setup.slots, most) if setup.slots else most  # 0: as many as there can be
+            slots = self._slots = [GpuSlot(self, setup, inbox) for _ in range(n_slots)]
             async with anyio.create_task_group() as tasks:
                 for slot in slots:
                     tasks.start_soon(slot.serve)
@@ -162,6 +177,12 @@ class GpuExecutor:
     async def _find(self, looker: Looker) -> Shares:
         devices = gpu_choice.chosen(await looker.devices(), self._names, os.environ)
         return Shares(await looker.first(devices), self._per_trial, self._promise_bytes)
+
+    def _offer(self) -> dict[str, Any]:
+        """What each slot offers. A label that differs between devices says nothing of a slot, which may have any of them."""
+        models = {device.name for device in self._shares.devices}
+        labels = {"gpu": models.pop()} if len(models) == 1 else {}
+        return {"host": socket.gethostname(), "gpus": float(self._per_trial), "labels": labels}
 
     async def _watch(self) -> None:
         """Look, and do what follows from it, until cancelled."""

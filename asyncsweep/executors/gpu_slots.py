@@ -8,19 +8,19 @@
 
 A process sees the devices of one lease from its first instruction, so another lease is another process. The slot keeps its name to the
 machine meanwhile: a trial that was launched already waits here, and starts when there is a worker with room for it. When that takes
-too long, the trial is given back, for a slot that has a device.
+too long, the slot closes until it has a device again, and the trial is given back, for another slot.
 
 The outcome of a trial is told after a look at its devices: an error on a device that is gone is not the trial's.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 import anyio.abc
 
-from asyncsweep.core.events import Event, Failed, Killed, Started, WorkerJoined, WorkerLost
+from asyncsweep.core.events import Event, Failed, Killed, SlotsChanged, Started, TakenBack, WorkerJoined, WorkerLost
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.errors import DeviceLost
 from asyncsweep.executors.gpu_choice import environment_of
@@ -43,12 +43,14 @@ class Office(Protocol):
         patience_s: So long a trial that was launched waits here for a device.
         limits: What an attempt may take of the machine.
         pass_env: What workers get of our environment.
+        resources: What each slot offers.
     """
 
     fresh: bool | None
     patience_s: float
     limits: Limits
     pass_env: tuple[str, ...]
+    resources: dict[str, Any]
 
     async def lease(self, slot: GpuSlot) -> Lease | None: ...
     def leave(self, lease: Lease) -> None: ...
@@ -79,6 +81,7 @@ class GpuSlot:
         self._inbox = inbox
         self._name = new_worker("gpu")
         self._has_joined = False
+        self._is_shut = False
         self.lease: Lease | None = None
         self.process: WorkerProcess | None = None
         self.running: Job | None = None
@@ -181,7 +184,7 @@ class GpuSlot:
         for job in jobs:
             self._office.done(JobId(job.trial, job.attempt))
         if self._has_joined:
-            self._has_joined = False
+            self._has_joined = self._is_shut = False
             name, self._name = self._name, new_worker("gpu")
             self._office.left(name)
             self._inbox.post(WorkerLost(name, reason, kind))
@@ -190,19 +193,28 @@ class GpuSlot:
         return bool(jobs or killing)
 
     def look_on(self, now: float) -> None:
-        """There was a look at the devices: start what waits here, or give it back when there was no device for it for too long."""
+        """There was a look at the devices: start what waits here, or shut when there was no device for it for too long."""
         self.start_waiting()
         lease = self.lease
         is_blocked = lease is None or (self._may_start and not self._office.admits(lease))
-        if not is_blocked or not self._has_joined or self._closing:
+        if not is_blocked or not self._has_joined or self._is_shut or self._closing:
             self._blocked_since = None
         elif self._blocked_since is None:
             self._blocked_since = now
         elif now - self._blocked_since > self._office.patience_s:
             self._blocked_since = None
-            self._lose(DeviceLost.__name__, f"no device was free for it within {self._office.patience_s:g} s")
+            self._shut()
             if lease is not None:
                 self._send_home()
+
+    def _shut(self) -> None:
+        """Nothing is to be launched here for now, and what was is given back."""
+        self._is_shut = True
+        job, self._waiting = self._waiting, None
+        self._inbox.post(SlotsChanged(self._name, 0))
+        if job is not None:
+            self._office.done(JobId(job.trial, job.attempt))
+            self._inbox.post(TakenBack(job.trial, job.attempt))
 
     # -- attempts -----------------------------------------------------------------------------------------------------
 
@@ -216,7 +228,10 @@ class GpuSlot:
         if not self._has_joined:
             self._has_joined = True
             self._office.joined(self._name, self)
-            self._inbox.post(WorkerJoined(self._name))
+            self._inbox.post(WorkerJoined(self._name, 1, resources=self._office.resources))
+        elif self._is_shut:
+            self._is_shut = False
+            self._inbox.post(SlotsChanged(self._name, 1))
         else:
             self.start_waiting()
 

@@ -62,5 +62,4 @@ class Usages:
 
 
 def _used(job: Job, usage: dict[str, float]) -> list[ev.Event]:
-    used = getattr(ev, "Used", None)
-    return [used(job.trial, job.attempt, usage)] if used is not None and usage else []
+    return [ev.Used(job.trial, job.attempt, usage)] if usage else []

@@ -227,7 +227,11 @@ def _one_thread() -> anyio.CapacityLimiter:
 
 
 def _start(
-    module: str, output: IO[bytes] | int | None, pass_env: Sequence[str], pass_fds: Sequence[int], env: Mapping[str, str]
+    module: str,
+    output: IO[bytes] | int | None,
+    pass_env: Sequence[str],
+    pass_fds: Sequence[int],
+    env: Mapping[str, str],
 ) -> Child:
     ours, theirs = socket.socketpair()
     _sockets.update((ours, theirs))

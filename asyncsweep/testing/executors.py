@@ -100,8 +100,11 @@ class Stand:
         return event
 
     def said(self, trial: int = 0) -> list[str]:
-        """The kinds of events of a trial, in order, without repetitions in a row."""
-        kinds = [type(event).__name__ for event in self.events if getattr(event, "trial", None) == trial]
+        """The kinds of events of a trial, in order, without repetitions in a row, and without what is measured whenever it is."""
+        told = [
+            event for event in self.events if getattr(event, "trial", None) == trial and not isinstance(event, ev.Used)
+        ]
+        kinds = [type(event).__name__ for event in told]
         return [kind for at, kind in enumerate(kinds) if at == 0 or kinds[at - 1] != kind]
 
 

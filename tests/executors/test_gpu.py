@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,13 @@ import pynvml
 import pytest
 
 import asyncsweep as sw
+from asyncsweep.core.effects import TrialUsage
+from asyncsweep.core.events import Used, WorkerJoined
 from asyncsweep.executors import gpu_looks
+from asyncsweep.executors.gpu import GpuExecutor
 from asyncsweep.executors.gpu_usage import Usages
-from asyncsweep.hooks.contracts import Job
+from asyncsweep.hooks.contracts import Job, ObjectiveSpec, Setup
+from asyncsweep.testing.executors import Stand
 from tests import objectives
 from tests.executors import gpu_objectives
 from tests.executors.fake_nvml import GIB, FakeMachine
@@ -197,18 +202,80 @@ async def test_workers_do_not_import_the_library(machine: FakeMachine) -> None:
     assert result.best_value == 0.0
 
 
-def test_usage_has_the_latest_the_highest_and_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asyncsweep.core.events.Used", lambda *parts: parts, raising=False)
+def test_usage_has_the_latest_the_highest_and_the_mean() -> None:
     usages, job = Usages(5.0), Job(0, 1, "w", {})
     assert usages.now(0.0, job, {"gpu_memory_gib": 1.0, "gpu_utilisation": 0.5})
     assert usages.now(1.0, job, {"gpu_memory_gib": 3.0, "gpu_utilisation": 1.0}) == []
     told = {"gpu_memory_gib": 2.0, "gpu_memory_peak_gib": 3.0, "gpu_utilisation": 0.0, "gpu_utilisation_mean": 0.5}
-    assert usages.now(5.0, job, {"gpu_memory_gib": 2.0, "gpu_utilisation": 0.0}) == [(0, 1, told)]
-    last = {**told, "gpu_memory_gib": 0.0}
-    assert usages.last(job, {"gpu_memory_gib": 0.0, "gpu_utilisation": 0.5}) == [
-        (0, 1, {**last, "gpu_utilisation": 0.5})
-    ]
+    assert usages.now(5.0, job, {"gpu_memory_gib": 2.0, "gpu_utilisation": 0.0}) == [Used(0, 1, told)]
+    last = {**told, "gpu_memory_gib": 0.0, "gpu_utilisation": 0.5}
+    assert usages.last(job, {"gpu_memory_gib": 0.0, "gpu_utilisation": 0.5}) == [Used(0, 1, last)]
     assert usages.last(job, {}) == []
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["short", "long"])
+async def test_usage_is_in_the_record_of_a_trial(machine: FakeMachine, folder: Path, waits: bool) -> None:
+    """Of a trial that is shorter than the pause between two looks, too."""
+    space = {"gib": 3.0, "folder": str(folder), "waits": waits}
+    run_of = sw.Sweep(
+        gpu_objectives.takes, space, executor={"name": "gpu", "per_trial": 0.5}, sampler="random", n_trials=1
+    )
+    told = []
+    async with nothing_left(), run_of.start() as run:
+        async for update in run.updates():
+            if isinstance(update, TrialUsage):
+                told.append(update.usage)
+                if update.usage["gpu_memory_gib"]:
+                    (folder / "go").touch()
+        result = await run.result()
+    expected = {"gpu_memory_gib": 3.0, "gpu_memory_peak_gib": 3.0, "gpu_utilisation": 0.5, "gpu_utilisation_mean": 0.5}
+    assert told and told[-1] == expected == result.trials[0].usage
+
+
+@pytest.mark.any_loop
+async def test_usage_that_nobody_wants_is_not_told(machine: FakeMachine) -> None:
+    assert (await sweep(gpu_objectives.visible, executor={"usage_every_s": None}, n_trials=1)).trials[0].usage is None
+
+
+# -- what a slot offers -----------------------------------------------------------------------------------------------
+
+
+def joined(setup_slots: int, executor: GpuExecutor) -> list[WorkerJoined]:
+    """The workers that join when an executor is opened for so many slots."""
+
+    async def run() -> list[WorkerJoined]:
+        spec = ObjectiveSpec(f"{gpu_objectives.__name__}:visible", b"", (), (), ("value",))
+        stand = Stand(executor, 20.0)
+        async with executor.open(Setup(None, spec, setup_slots, None, None, 0.5), stand):
+            await stand.free_worker(2)
+        return [event for event in stand.events if isinstance(event, WorkerJoined)]
+
+    return anyio.run(run)
+
+
+def test_a_slot_offers_its_part_of_a_device(machine: FakeMachine) -> None:
+    labels = {"gpu": "NVIDIA H100 80GB HBM3"}
+    offered = {"host": socket.gethostname(), "gpus": 0.25, "labels": labels}
+    assert [event.resources for event in joined(2, GpuExecutor(per_trial=0.25))] == [offered] * 2
+
+
+def test_devices_of_several_models_have_no_label(machine: FakeMachine) -> None:
+    machine.devices[1].name = "Tesla T4"
+    assert joined(2, GpuExecutor())[0].resources["labels"] == {}
+
+
+def test_no_number_of_slots_means_as_many_as_fit(machine: FakeMachine) -> None:
+    del machine.devices[1:]
+    assert len(joined(0, GpuExecutor(per_trial=0.5))) == 2
+
+
+def test_what_trials_need_is_what_they_get(machine: FakeMachine) -> None:
+    executor = GpuExecutor()
+    executor.set_needs({"cpus": 4, "gpus": 4})
+    assert [event.resources["gpus"] for event in joined(2, executor)] == [4.0, 4.0]
+    executor = GpuExecutor(per_trial=0.5)
+    executor.set_needs({"gpus": 4})
+    assert joined(2, executor)[0].resources["gpus"] == 0.5
 
 
 # -- what cannot be ---------------------------------------------------------------------------------------------------

@@ -195,12 +195,13 @@ async def test_the_next_trial_waits_until_the_memory_of_the_last_one_is_back(
             device.stuck_bytes = 3 * GIB
         assert isinstance(await stand.end(0), ev.Finished)
         await stand.launch(1, **space)
-        lost = await stand.next(ev.WorkerLost)
-        assert (lost.kind, lost.reason) == ("DeviceLost", "no device was free for it within 0.2 s")
-        assert stand.said(1) == []
+        assert await stand.next(ev.SlotsChanged) == ev.SlotsChanged(await stand.free_worker(), 0)
+        assert await stand.next(ev.TakenBack) == ev.TakenBack(1, 1)
+        assert stand.said(1) == ["TakenBack"]
         machine.keeps_dead, device.stuck_bytes = False, 0
-        await stand.launch(1, slot=2, attempt=2, **space)
-        assert await stand.end(1) == ev.Finished(1, 2, {"value": 0.0})
+        assert await stand.next(ev.SlotsChanged, count=2) == ev.SlotsChanged(await stand.free_worker(), 1)
+        await stand.launch(1, **space)
+        assert await stand.end(1) == ev.Finished(1, 1, {"value": 0.0})
     assert "ended 0 s ago, and its memory is not back: on GPU 0 (GPU-00000000-aaaa) " in caplog.text
     assert ("has 4 GiB" if how == "by a process" else "3 GiB are taken that were free before") in caplog.text
     assert "the memory of GPU 0 (GPU-00000000-aaaa) is free again" in caplog.text
@@ -215,7 +216,7 @@ async def test_a_held_device_is_left_out_and_the_others_go_on(
         result = await run.result()
     assert result.counts[sw.State.COMPLETE] == 6
     assert [device_of(trial) for trial in result.trials].count(0) == 1
-    assert [trial.failures for trial in result.trials] == [()] * 6
+    assert [(trial.failures, trial.attempt) for trial in result.trials] == [((), 1)] * 6
 
 
 async def test_a_trial_that_waits_for_a_device_can_be_killed(machine: FakeMachine, space: dict[str, Any]) -> None:
@@ -275,10 +276,10 @@ async def test_memory_that_goes_before_the_trial_comes_is_waited_for(
     async with stand_of(GpuExecutor(devices=0, memory_gib=10, release_timeout_s=0.2), "takes") as stand:
         await stand.free_worker()
         machine.devices[0].others = {1: 75 * GIB}
-        lost = await stand.next(ev.WorkerLost)  # the slot is closed
-        assert lost.kind == "DeviceLost"
+        assert (await stand.next(ev.SlotsChanged)).slots == 0
         machine.devices[0].others = {}
-        await stand.launch(0, slot=2, **space)
+        assert (await stand.next(ev.SlotsChanged, count=2)).slots == 1
+        await stand.launch(0, **space)
         assert isinstance(await stand.end(0), ev.Finished)
 
 

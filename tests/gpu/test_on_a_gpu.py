@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import itertools
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,7 +96,7 @@ async def test_a_process_that_has_a_context_makes_room_for_another(
     check_all(result, device)
     attrs = [trial.user_attrs for trial in result.trials]
     assert len({attr["pid"] for attr in attrs}) == 3
-    pauses = [after["began"] - before["ended"] for before, after in zip(attrs, attrs[1:], strict=False)]
+    pauses = [after["began"] - before["ended"] for before, after in itertools.pairwise(attrs)]
     saw.append(
         f"3 trials in a row had 3 processes; between the end of one and the first line of the next after `import torch` were "
         f"{max(pauses):.1f} s at most"
