@@ -74,9 +74,11 @@ class GpuExecutor:
 
     Attributes:
         pass_env: As the argument.
+        resources: What each slot offers.
     """
 
     remote = True
+    own_slots = True
     runs: Literal["async", "sync", "both"] = "both"
 
     def __init__(
@@ -103,6 +105,7 @@ class GpuExecutor:
         self.fresh = fresh
         self._usage_every_s = None if usage_every_s is None else _seconds("usage_every_s", usage_every_s, 1.0)
         self._slots: list[GpuSlot] = []
+        self.resources: dict[str, Any] | None = {"gpus": float(self._per_trial)} if self._is_told else None
 
     def set_needs(self, needs: Mapping[str, Any]) -> None:
         """What each trial needs; called before it is opened. Without `per_trial` a trial gets so many `gpus`.
@@ -130,12 +133,10 @@ class GpuExecutor:
         async with looking() as self._looker:
             self._shares = await self._find(self._looker)
             self.resources = self._offer()
-            most = self._shares.capacity
-            n_slots = min(setup.slots, most) if setup.slots else most  # 0: as many as there can be
-            slots = self._slots = [GpuSlot(self, setup, inbox) for _ in range(n_slots)]
+            slots = self._slots = []
             async with anyio.create_task_group() as tasks:
-                for slot in slots:
-                    tasks.start_soon(slot.serve)
+                self._tasks = tasks
+                self.resize(setup.slots or self._shares.capacity)
                 tasks.start_soon(self._watch)
                 supervision = Supervision(self.limits, setup.grace_s)
                 tasks.start_soon(supervision.run, lambda: [slot.process for slot in slots if slot.process is not None])
@@ -148,6 +149,20 @@ class GpuExecutor:
                             for slot in slots:
                                 ends.start_soon(slot.end)
                     tasks.cancel_scope.cancel()
+
+    def resize(self, slots: int) -> None:
+        """Have so many slots from now on, as far as the devices go round; those that are given up finish what runs there."""
+        staying = [slot for slot in self._slots if not slot.leaves]
+        wanted = min(slots, self._shares.capacity)
+        for _ in range(wanted - len(staying)):
+            slot = GpuSlot(self, self._setup, self._inbox)
+            self._slots.append(slot)
+            self._tasks.start_soon(slot.serve)
+        staying.sort(key=lambda slot: slot.running is not None)
+        for slot in staying[: max(0, len(staying) - wanted)]:
+            slot.leave()
+            if slot in self._waiting:
+                self._waiting[slot].set()
 
     def launch(self, job: Job) -> None:
         slot = self._by_name.get(job.worker)
@@ -275,7 +290,7 @@ class GpuExecutor:
         """Wait for devices; None when there is no use in it."""
         granted = self._waiting[slot] = anyio.Event()
         self._news.set()
-        if not self._closing and not self._has_failed:
+        if not self._closing and not self._has_failed and not slot.leaves:
             await granted.wait()
         self._waiting.pop(slot, None)
         return self._leases.pop(slot, None)
@@ -305,6 +320,9 @@ class GpuExecutor:
     def joined(self, name: str, slot: GpuSlot) -> None:
         self._was_ready = True
         self._by_name[name] = slot
+
+    def retired(self, slot: GpuSlot) -> None:
+        self._slots.remove(slot)
 
     def left(self, name: str) -> None:
         del self._by_name[name]

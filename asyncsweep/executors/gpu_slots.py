@@ -50,7 +50,7 @@ class Office(Protocol):
     patience_s: float
     limits: Limits
     pass_env: tuple[str, ...]
-    resources: dict[str, Any]
+    resources: dict[str, Any] | None
 
     async def lease(self, slot: GpuSlot) -> Lease | None: ...
     def leave(self, lease: Lease) -> None: ...
@@ -61,6 +61,7 @@ class Office(Protocol):
     def usage(self, lease: Lease, job: Job) -> list[Event]: ...
     def done(self, job: JobId) -> None: ...
     def joined(self, name: str, slot: GpuSlot) -> None: ...
+    def retired(self, slot: GpuSlot) -> None: ...
     def left(self, name: str) -> None: ...
     def unkept(self, why: str) -> None: ...
     async def failed_start(self, error: ErrorInfo, tries: int, *, final: bool) -> bool: ...
@@ -73,6 +74,7 @@ class GpuSlot:
         lease: The devices that it has now; None while it has none.
         process: The worker there; None while there is none.
         running: The job that runs there.
+        leaves: True once it was given up.
     """
 
     def __init__(self, office: Office, setup: Setup, inbox: Inbox) -> None:
@@ -93,6 +95,7 @@ class GpuSlot:
         self._tries = 0
         self._blocked_since: float | None = None
         self._over = anyio.Event()
+        self.leaves = False
         self._closing = False
         self._serving = False
         self._ended = anyio.Event()
@@ -115,8 +118,11 @@ class GpuSlot:
         try:
             # A cancelled sweep ends its trials as any other does: the executor sees to it, within the grace.
             with anyio.CancelScope(shield=True):
-                while not self._closing and await self._serve_once():
+                while not self._closing and not self.leaves and await self._serve_once():
                     pass
+                if self.leaves and not self._closing:
+                    self._lose(WorkerLost.__name__, "the executor has fewer slots now")
+                    self._office.retired(self)
         finally:
             self._ended.set()
 
@@ -127,7 +133,7 @@ class GpuSlot:
             return False
         self.lease = lease
         try:
-            if self._closing:
+            if self._closing or self.leaves:
                 return False
             return await self._run(lease)
         finally:
@@ -197,7 +203,7 @@ class GpuSlot:
         self.start_waiting()
         lease = self.lease
         is_blocked = lease is None or (self._may_start and not self._office.admits(lease))
-        if not is_blocked or not self._has_joined or self._is_shut or self._closing:
+        if not is_blocked or not self._has_joined or self._is_shut or self._closing or self.leaves:
             self._blocked_since = None
         elif self._blocked_since is None:
             self._blocked_since = now
@@ -209,9 +215,10 @@ class GpuSlot:
 
     def _shut(self) -> None:
         """Nothing is to be launched here for now, and what was is given back."""
-        self._is_shut = True
         job, self._waiting = self._waiting, None
-        self._inbox.post(SlotsChanged(self._name, 0))
+        if self._has_joined and not self._is_shut:
+            self._is_shut = True
+            self._inbox.post(SlotsChanged(self._name, 0))
         if job is not None:
             self._office.done(JobId(job.trial, job.attempt))
             self._inbox.post(TakenBack(job.trial, job.attempt))
@@ -228,8 +235,8 @@ class GpuSlot:
         if not self._has_joined:
             self._has_joined = True
             self._office.joined(self._name, self)
-            self._inbox.post(WorkerJoined(self._name, 1, resources=self._office.resources))
-        elif self._is_shut:
+            self._inbox.post(WorkerJoined(self._name, 1, resources=self._office.resources or {}))
+        elif self._is_shut and not self.leaves:
             self._is_shut = False
             self._inbox.post(SlotsChanged(self._name, 1))
         else:
@@ -278,7 +285,13 @@ class GpuSlot:
 
     def _stays(self, lease: Lease, process: WorkerProcess, *, has_failed: bool, has_looked: bool) -> bool:
         """Whether the worker that has just ended a trial takes another one."""
-        if self._killing or not process.is_ready or self._office.gone(lease) is not None or self._office.fresh:
+        if (
+            self._killing
+            or self.leaves
+            or not process.is_ready
+            or self._office.gone(lease) is not None
+            or self._office.fresh
+        ):
             return False
         if self._office.fresh is False:
             return not has_failed  # after an error of CUDA, every further call in that process is one
@@ -317,6 +330,13 @@ class GpuSlot:
 
     def output(self, offset: int, limit_bytes: int) -> Output | None:
         return None if self.process is None else self.process.output(offset, limit_bytes)
+
+    def leave(self) -> None:
+        """Take no more jobs, and end when what runs here has ended."""
+        self.leaves = True
+        self._shut()
+        if self.running is None and self.process is not None and not self._over.is_set():
+            self._send_home()
 
     # -- the end ------------------------------------------------------------------------------------------------------
 

@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
 async def sweep(
     objective: Any, space: Any = X, /, executor: dict[str, Any] | None = None, **settings: Any
 ) -> sw.Result:
-    settings = {"sampler": "random", "n_trials": 3, "seed": 1, "grace_s": 2.0, **settings}
+    settings = {"sampler": "random", "n_trials": 3, "concurrency": 1, "seed": 1, "grace_s": 2.0, **settings}
     async with nothing_left():
         return await sw.Sweep(objective, space, executor={"name": "gpu", **(executor or {})}, **settings).run()
 
@@ -217,9 +217,8 @@ def test_usage_has_the_latest_the_highest_and_the_mean() -> None:
 async def test_usage_is_in_the_record_of_a_trial(machine: FakeMachine, folder: Path, waits: bool) -> None:
     """Of a trial that is shorter than the pause between two looks, too."""
     space = {"gib": 3.0, "folder": str(folder), "waits": waits}
-    run_of = sw.Sweep(
-        gpu_objectives.takes, space, executor={"name": "gpu", "per_trial": 0.5}, sampler="random", n_trials=1
-    )
+    options = {"name": "gpu", "per_trial": 0.5}
+    run_of = sw.Sweep(gpu_objectives.takes, space, executor=options, sampler="random", n_trials=1, concurrency=1)
     told = []
     async with nothing_left(), run_of.start() as run:
         async for update in run.updates():
@@ -276,6 +275,33 @@ def test_what_trials_need_is_what_they_get(machine: FakeMachine) -> None:
     executor = GpuExecutor(per_trial=0.5)
     executor.set_needs({"gpus": 4})
     assert joined(2, executor)[0].resources["gpus"] == 0.5
+
+
+@pytest.mark.any_loop
+async def test_without_a_concurrency_all_devices_are_used(machine: FakeMachine, folder: Path) -> None:
+    del machine.devices[3:]
+    space = {"gib": 2.0, "folder": str(folder)}
+    run_of = sw.Sweep(gpu_objectives.takes, space, executor="gpu", sampler="random", n_trials=3, concurrency=None)
+    async with nothing_left(), run_of.start() as run:
+        n_began = 0
+        async for update in run.updates():
+            n_began += isinstance(update, sw.TrialReported)
+            if n_began == 3:
+                break
+        (folder / "go").touch()
+        result = await run.result()
+    assert sorted(map(number, result.trials)) == [0, 1, 2]
+
+
+@pytest.mark.any_loop
+async def test_a_sweep_that_needs_two_devices_for_a_trial_gets_them(machine: FakeMachine) -> None:
+    result = await sweep(gpu_objectives.visible, needs={"gpus": 2}, n_trials=1)
+    assert len(attr(result, "devices")[0]) == 2
+
+
+def test_needs_that_its_slots_do_not_meet_are_a_config_error(machine: FakeMachine) -> None:
+    with pytest.raises(sw.ConfigError, match="gpus"):
+        sw.Sweep(gpu_objectives.visible, X, executor={"name": "gpu", "per_trial": 0.5}, needs={"gpus": 1})
 
 
 # -- what cannot be ---------------------------------------------------------------------------------------------------

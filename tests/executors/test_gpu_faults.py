@@ -233,6 +233,46 @@ async def test_a_trial_that_waits_for_a_device_can_be_killed(machine: FakeMachin
         assert isinstance(await stand.end(2), ev.Finished)
 
 
+# -- fewer and more slots ----------------------------------------------------------------------------------------------
+
+
+async def test_slots_that_are_given_up_finish_what_runs_there(machine: FakeMachine, space: dict[str, Any]) -> None:
+    executor = GpuExecutor(per_trial=0.5, devices=[0])
+    async with stand_of(executor, "takes") as stand:
+        first = await stand.free_worker()
+        await stand.launch(0, **space)
+        await stand.next(ev.Reported)
+        executor.resize(5)
+        second = await stand.free_worker(2)
+        executor.resize(0)
+        lost = await stand.next(ev.WorkerLost)
+        assert (lost.worker, lost.reason) == (second, "the executor has fewer slots now")
+        assert [event for event in stand.events if isinstance(event, ev.SlotsChanged)] == [
+            ev.SlotsChanged(second, 0),
+            ev.SlotsChanged(first, 0),
+        ]
+        go(space)
+        assert isinstance(await stand.next(ev.Finished), ev.Finished)
+        assert (await stand.next(ev.WorkerLost, count=2)).worker == first
+        executor.resize(1)
+        await stand.launch(1, slot=3, **space)
+        assert isinstance(await stand.next(ev.Finished, trial=1), ev.Finished)
+
+
+async def test_a_slot_that_waits_for_a_device_can_be_given_up(machine: FakeMachine, space: dict[str, Any]) -> None:
+    go(space)
+    executor = GpuExecutor(devices=[0])
+    async with stand_of(executor, "takes") as stand:
+        await stand.launch(0, **space)
+        machine.keeps_dead = True
+        await stand.end(0)
+        await stand.launch(1, **space)
+        executor.resize(0)
+        await stand.next(ev.WorkerLost)
+        kinds = [type(event).__name__ for event in stand.events[-3:]]
+        assert kinds == ["SlotsChanged", "TakenBack", "WorkerLost"]
+
+
 # -- memory that others have ------------------------------------------------------------------------------------------
 
 

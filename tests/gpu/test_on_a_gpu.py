@@ -92,7 +92,7 @@ async def test_four_trials_share_a_device_and_give_its_memory_back(
 async def test_a_process_that_has_a_context_makes_room_for_another(
     nvml: Nvml, device: Device, tmp_path: Path, saw: list[str]
 ) -> None:
-    result = await sweep(device, tmp_path, 1, {}, n_trials=3)
+    result = await sweep(device, tmp_path, 1, {}, n_trials=3, concurrency=1)
     check_all(result, device)
     attrs = [trial.user_attrs for trial in result.trials]
     assert len({attr["pid"] for attr in attrs}) == 3
