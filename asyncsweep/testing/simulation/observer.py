@@ -22,6 +22,7 @@ from asyncsweep.core import events as ev
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.invariants.watch import state_of
 from asyncsweep.core.machine import Machine
+from asyncsweep.core.policy import BLAMELESS
 from asyncsweep.core.records import State
 from asyncsweep.driver.replay import steps
 from asyncsweep.hooks.contracts import Answer, Job
@@ -210,6 +211,8 @@ class Observer:
         machine = self._machine
         if machine is None or update.error.type == "Interrupted" or update.trial >= len(machine.trials):
             return  # or the same event dropped it
+        if update.error.type in BLAMELESS:
+            return  # neither counted nor waited for
         retries = machine.spec.retries
         kinds = (update.error.type, *update.error.bases)
         if retries.on and not any(kind in retries.on for kind in kinds):
