@@ -257,6 +257,8 @@ class Course:
         if error.type in policy.BLAMELESS:
             if self.phase is _OPEN:
                 self.life.interrupt(trial, error)
+                if self.life.deaths:  # of other trials with these parameters
+                    self.refuse_deadly(trial)
             else:
                 self.end_attempt(trial, error)
             return

@@ -349,3 +349,30 @@ def test_an_attempt_that_was_launched_may_have_run_when_the_process_ended() -> N
     bench = Bench(spec(retries=Retry(5, interrupted="fail")), worker_joined("w"), suggested(0))
     bench.send(ev.Reopened(bench.machine.spec))
     assert (bench.trial(0).state, getattr(bench.trial(0).error, "type", "")) == (State.FAILED, "Interrupted")
+
+
+# -- losses that are nobody's fault -----------------------------------------------------------------------------------
+
+
+def test_a_lost_device_is_no_failure_of_its_trial() -> None:
+    """Neither retries nor deaths are counted, and there is no backoff."""
+    bench = running(Retry(0, quarantine=1, backoff_s=(5, 5)))
+    for attempt in (1, 2, 3):
+        effects = bench.send(ev.WorkerLost(f"w{attempt - 1 or ''}", "GPU is lost", "DeviceLost"))
+        assert [effect for effect in effects if isinstance(effect, SetTimer)] == []
+        bench.send(worker_joined(f"w{attempt}"), started(0, attempt=attempt + 1))
+    bench.send(finished(0, attempt=4))
+    trial = bench.trial(0)
+    assert (trial.state, trial.attempt, trial.failures) == (State.COMPLETE, 4, ())
+
+
+def test_a_lost_device_ends_a_trial_that_was_to_be_ended() -> None:
+    bench = running(Retry(3))
+    bench.send(ev.TrialCancelled(0), ev.WorkerLost("w", "GPU is lost", "DeviceLost"), killed(0))
+    assert bench.trial(0).state is State.CANCELLED
+
+
+def test_a_lost_device_fails_its_trial_when_the_sweep_is_stopping() -> None:
+    bench = running(Retry(3))
+    bench.send(ev.StopRequested("enough"), ev.WorkerLost("w", "GPU is lost", "DeviceLost"))
+    assert (bench.trial(0).state, str(bench.trial(0).error)) == (State.FAILED, "DeviceLost: GPU is lost")

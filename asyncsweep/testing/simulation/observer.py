@@ -23,6 +23,7 @@ from asyncsweep.core import policy
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.invariants.watch import state_of
 from asyncsweep.core.machine import Machine
+from asyncsweep.core.policy import BLAMELESS
 from asyncsweep.core.records import State
 from asyncsweep.driver.replay import steps
 from asyncsweep.hooks.contracts import Answer, Job
@@ -209,10 +210,10 @@ class Observer:
     def _retried(self, update: ef.TrialRetried) -> None:
         """An attempt is to be repeated: after the right error, not too often, and not too soon."""
         machine = self._machine
-        if machine is None or update.trial >= len(machine.trials):  # the same event dropped it
-            return
-        if update.error.type == "Interrupted" or update.error.type in policy.BLAMELESS:  # at once, and not counted
-            return
+        if machine is None or update.error.type == "Interrupted" or update.trial >= len(machine.trials):
+            return  # or the same event dropped it
+        if update.error.type in BLAMELESS:
+            return  # neither counted nor waited for
         retries = machine.spec.retries
         kinds = (update.error.type, *update.error.bases)
         if retries.on and not any(kind in retries.on for kind in kinds):
