@@ -3,6 +3,7 @@
 import os
 import random
 import socket
+import time
 
 import msgpack
 
@@ -34,6 +35,7 @@ def breaks(trial):
 
 def shows(trial):
     """Tells what it has: its environment, and where it is."""
+    time.sleep(0.2)  # so that each slot has its turn
     trial.set_user_attr("environment", dict(os.environ))
     trial.set_user_attr("cwd", os.getcwd())
     trial.set_user_attr("host", socket.gethostname())
