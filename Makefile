@@ -2,7 +2,7 @@
 # PYTHON=/path/to/python chooses the interpreter that .venv is made from.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check test-deep benchmark bench-guard clean system-packages
+.PHONY: help demo test check test-deep test-gpu benchmark bench-guard clean system-packages
 .DELETE_ON_ERROR:
 
 SHELL := /bin/sh
@@ -11,7 +11,7 @@ SHELL := /bin/sh
 unexport PYTHONDONTWRITEBYTECODE
 
 # Debian packages that some tests need; those tests are skipped where one is missing, but not under CI=true.
-SYSTEM_PACKAGES := chromium fonts-dejavu-core strace
+SYSTEM_PACKAGES := chromium fonts-dejavu-core iproute2 openssh-client openssh-server strace
 
 # The candidates are run, not only looked up: a version manager's stand-in may be there without a Python behind it.
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
@@ -34,7 +34,13 @@ test: $(VENV)/installed-dev system-packages ## All tests but the long ones
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 test-deep: $(VENV)/installed-dev system-packages ## All tests, the long ones too
-	ASYNCSWEEP_DEEP=1 $(BIN)/python -m pytest -n $(WORKERS) -m "deep or not deep"
+	ASYNCSWEEP_DEEP=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not gpu"
+
+# A check that is left out has not passed: without a GPU this fails, before it installs anything.
+test-gpu: ## The checks that need an NVIDIA GPU; what they saw goes to docs/gpu.md
+	@nvidia-smi --list-gpus || { echo "make test-gpu: nvidia-smi does not work here; these checks need an NVIDIA GPU and its driver." >&2; exit 1; }
+	@$(MAKE) --no-print-directory $(VENV)/installed-dev
+	$(BIN)/python -m pytest -p no:xdist -m gpu tests/gpu
 
 check: $(VENV)/installed-dev ## Lint, format, types, layers
 	$(BIN)/ruff check .

@@ -21,6 +21,7 @@ KEEPS = get_args(Keep)
 DIRECTIONS: tuple[Direction, ...] = ("minimize", "maximize")
 MOST = 2**62  # what the journal can hold, with room to count on
 LONGEST_TEXT = 10_000
+MOST_CONCURRENT = 100_000
 
 
 def count(name: str, value: Any, *, least: int, most: int = MOST, none: str | None = None, others: str = "") -> Any:
@@ -115,6 +116,32 @@ def directory(value: Any) -> Path | None:
     if "\0" in str(path) or not str(value) or not _is_storable(str(whole)):
         raise ConfigError(f"directory={shown(value)}: that is no path")
     return whole
+
+
+def needs(value: Any) -> dict[str, Any]:
+    """What each trial needs: numbers by name, "host" as text, "labels" as a mapping of texts."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise ConfigError(f'needs={value!r}: expected a mapping such as {{"gpus": 1}}')
+    found: dict[str, Any] = {}
+    for name, needed in value.items():
+        if not isinstance(name, str) or not name or not _is_storable(name):
+            raise ConfigError(f"needs: the resource {name!r} must be named by a text that is not empty")
+        if name == "host":
+            found[name] = text("needs['host']", needed)
+        elif name == "labels":
+            if not isinstance(needed, Mapping) or not all(
+                isinstance(word, str) for pair in needed.items() for word in pair
+            ):
+                raise ConfigError(f"needs['labels']={needed!r}: expected texts by name")
+            found[name] = dict(needed)
+        else:
+            amount = _float(needed)
+            if amount is None or not math.isfinite(amount) or amount <= 0:
+                raise ConfigError(f"needs[{name!r}]={needed!r}: expected a number > 0")
+            found[name] = amount
+    return found
 
 
 def hook(name: str, value: Any) -> Any:

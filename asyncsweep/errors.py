@@ -8,7 +8,8 @@
     |   |-- TrialTimeout     an attempt ran longer than `trial_timeout`
     |   `-- WorkerLost       the process that ran an attempt is gone
     |       |-- MemoryLimitExceeded   it was ended, because it took more memory than it may
-    |       `-- CpuTimeLimitExceeded  it was ended, because it took more processor time than it may
+    |       |-- CpuTimeLimitExceeded  it was ended, because it took more processor time than it may
+    |       `-- DeviceLost            a GPU that it used is gone
     |-- TrialPruned          not an error: an objective raises it to stop early
     |-- SpaceExhausted       a sampler has no further suggestion
     |-- JournalError         the file on disk (has .path and .offset)
@@ -65,6 +66,10 @@ class MemoryLimitExceeded(WorkerLost):
 
 class CpuTimeLimitExceeded(WorkerLost):
     """An attempt took more processor time than it may, and its process was ended."""
+
+
+class DeviceLost(WorkerLost):
+    """A GPU that an attempt used is gone. The trial is tried again elsewhere, which does not count as a retry."""
 
 
 class TrialPruned(AsyncSweepError):

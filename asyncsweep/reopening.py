@@ -16,6 +16,7 @@ from asyncsweep.space import Space
 CHANGEABLE = (
     "n_trials",
     "concurrency",
+    "needs",
     "timeout",
     "trial_timeout",
     "grace_s",
@@ -87,6 +88,8 @@ class Found:
             for name in CHANGEABLE
             if name in SweepSpec.__struct_fields__ and name not in changes
         }
+        if "concurrency" in kept:
+            kept["concurrency"] = kept["concurrency"] or None
         for kind in ("sampler", "pruner", "executor"):
             if kind in kept:
                 kept[kind] = settings.restored(kind, getattr(spec, kind))

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
-from asyncsweep import checks, logs
+from asyncsweep import checks, logs, settings
 from asyncsweep.core import effects as ef
 from asyncsweep.core.events import (
     Enqueued,
@@ -99,8 +99,15 @@ class SweepRun:
 
     @property
     def concurrency(self) -> int:
-        """How many trials run at a time."""
-        return self._plan.spec.concurrency
+        """How many trials run at a time; where that was left out, how many slots there are now."""
+        return (
+            self._driver.machine.concurrency if self._driver_or_none is not None else self._plan.spec.concurrency or 1
+        )
+
+    @property
+    def executors(self) -> tuple[str, ...]:
+        """The names of the executors."""
+        return self._driver.crew.names
 
     @property
     def is_over(self) -> bool:
@@ -155,7 +162,7 @@ class SweepRun:
             attempt = trial.attempt
         elif checks.count("attempt", attempt, least=1) > trial.attempt:
             raise ConfigError(f"attempt={attempt}: trial {number} has had {trial.attempt}")
-        return await logs.read(self._plan.executor, self.directory, trial, attempt, offset, limit_bytes)
+        return await logs.read(self._driver.executor, self.directory, trial, attempt, offset, limit_bytes)
 
     def snapshot(self) -> Result:
         """The trials as they are now; what happens later changes nothing of it."""
@@ -223,6 +230,36 @@ class SweepRun:
         if not machine.may_ask or self._driver.is_over or (limit is not None and waiting >= limit):
             raise ConfigError("enqueue(): the sweep takes no more trials (n_trials reached, stopped, or ended)")
         self._driver.post(Enqueued(checked))
+
+    async def add_executor(self, executor: Any) -> str:
+        """Have trials run there, too, from now on until the sweep ends; gives the executor's name.
+
+        Args:
+            executor: As for `Sweep(executor=...)`; not a list.
+
+        Raises:
+            ConfigError: It cannot be used, or the sweep has ended.
+            PluginError: Its code is broken.
+        """
+        if settings.members_of(executor) is not None:
+            raise ConfigError("add_executor(): expected one executor; add several one by one")
+        made = settings.make("executor", executor, self._plan.registry)
+        return await self._driver.add_executor(settings.spec_of("executor", executor).name, made)
+
+    async def resize(self, executor: str, slots: int) -> None:
+        """Have an executor offer so many slots from now on. With fewer, what runs there goes on.
+
+        Args:
+            executor: Its name, one of `executors`.
+            slots: A whole number >= 1.
+
+        Raises:
+            ConfigError: There is no such executor, it cannot change its slots, or the sweep has ended.
+        """
+        checks.count("slots", slots, least=1, most=checks.MOST_CONCURRENT)
+        if self._driver.is_over:
+            raise ConfigError("resize(): the sweep has ended")
+        self._driver.crew.resize(executor, slots)
 
     async def ask(self) -> TrialRecord:
         """Take a trial to evaluate elsewhere; it counts towards `n_trials` and holds no slot.

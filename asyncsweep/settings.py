@@ -22,6 +22,9 @@ if TYPE_CHECKING:  # plugins are loaded for a sweep, not for an import
 HOSTS = get_args(Host)
 _HOSTED = ("sampler", "pruner")
 
+# What a journal calls a list of executors.
+SEVERAL = "several"
+
 # How a sweep goes on without what was attached to it.
 _NOTHING = {"stop_when": "None", "exporters": "()"}
 
@@ -84,6 +87,25 @@ def without_nop(pruner: Any) -> Any:
     return None if is_known and type(pruner).__name__ == NopPruner.__name__ else pruner
 
 
+def members_of(value: Any) -> list[tuple[str, Any]] | None:
+    """The executors of a list, each with a name that no other one has; None for what is one executor.
+
+    Raises:
+        ConfigError: The list is empty, or a member has no name that it could have.
+    """
+    if not isinstance(value, list | tuple) or isinstance(value, Choice):
+        return None
+    if not value:
+        raise ConfigError("executor=[]: expected one executor at least; None is the default one")
+    members: list[tuple[str, Any]] = []
+    for member in value:
+        choice = choose("executor", member)
+        name = type(member).__qualname__ if choice is None else choice.name
+        n_before = sum(spec_of("executor", other).name == name for _, other in members)
+        members.append((f"{name}-{n_before + 1}" if n_before else name, member))
+    return members
+
+
 def host_of(kind: Kind, value: Any, made: Any) -> str:
     """Where a sampler or pruner runs: where the setting says, or else where the object `made` of it wants to.
 
@@ -107,6 +129,11 @@ def make(kind: Kind, value: Any, registry: Registry) -> Any:
         ConfigError: The name is unknown, an option is wrong, or the object is no sampler, pruner or executor.
         PluginError: The code behind the name is broken.
     """
+    members = members_of(value) if kind == "executor" else None
+    if members is not None:
+        from asyncsweep.driver.crew import Crew  # brings the event loop's library
+
+        return Crew([(name, make(kind, member, registry)) for name, member in members])
     choice = choose(kind, value)
     if choice is not None:
         return registry.build(kind, choice.name, choice.options)
@@ -124,6 +151,11 @@ def make(kind: Kind, value: Any, registry: Registry) -> Any:
 
 def spec_of(kind: Kind, value: Any) -> PluginSpec:
     """The setting as the journal keeps it."""
+    members = members_of(value) if kind == "executor" else None
+    if members is not None:
+        specs = [spec_of(kind, member) for _, member in members]
+        given = any(spec.given for spec in specs)
+        return PluginSpec(SEVERAL, {} if given else {"members": list(map(msgspec.to_builtins, specs))}, given=given)
     choice = choose(kind, value)
     if choice is None:
         return PluginSpec(type(value).__qualname__, {}, given=True)
@@ -147,7 +179,7 @@ def attached(stop_when: Any, exporters: Sequence[Any]) -> dict[str, tuple[Plugin
     return found
 
 
-def restored(setting: str, spec: PluginSpec) -> dict[str, Any]:
+def restored(setting: str, spec: PluginSpec) -> Any:
     """A setting from the journal, by name.
 
     Raises:
@@ -159,4 +191,6 @@ def restored(setting: str, spec: PluginSpec) -> dict[str, Any]:
             f"{setting}: the sweep was made with an object ({spec.name}), or a secret for one, which is not in the journal; "
             f"give {setting}=..." + (f" again, or {setting}={nothing}" if nothing else "")
         )
+    if spec.name == SEVERAL and setting == "executor":
+        return [restored(setting, msgspec.convert(member, PluginSpec)) for member in spec.options["members"]]
     return {"name": spec.name, **spec.options, **({"host": spec.host} if spec.host else {})}

@@ -12,6 +12,7 @@ import msgspec
 
 from asyncsweep import arguments, checks, settings
 from asyncsweep.core.records import Direction, Fsync, Keep, PluginSpec, Retry, SweepSpec
+from asyncsweep.core.resources import unmet
 from asyncsweep.driver.objective import Objective
 from asyncsweep.errors import ConfigError
 from asyncsweep.space import Space
@@ -26,7 +27,6 @@ if TYPE_CHECKING:  # imported when they are needed: what a sweep in memory, or o
 _NO_PARAMETERS = Space({})
 _TPES_RANDOM_TRIALS = 10
 # Far beyond what one process can serve: a number above it is a mistake.
-MOST_CONCURRENT = 100_000
 
 
 class Sweep:
@@ -42,9 +42,12 @@ class Sweep:
         sampler: Who suggests parameters: a name, a mapping with a name and options, `sw.sampler(...)`, an object, or an
             Optuna sampler.
         pruner: Who ends hopeless trials early; chosen as the sampler is. None: nobody.
-        executor: Where trials run; chosen as the sampler is. None: "inline" for `async def`, otherwise "process".
+        executor: Where trials run; chosen as the sampler is. None: "inline" for `async def`, otherwise "process". A list: several
+            at a time, each with its own slots.
         n_trials: How many trials there will be, all final states counted. None: no limit.
-        concurrency: How many trials run at a time.
+        concurrency: How many trials run at a time. Left out: as many as the executor has slots, where it knows that by itself or
+            is a list; else 1.
+        needs: What each trial needs of a worker's resources, such as `{"gpus": 1}`; it is launched on no other worker.
         timeout: Seconds after which the sweep stops and running trials are CANCELLED; time between processes does not count.
         trial_timeout: Seconds after which an attempt is ended.
         grace_s: Seconds that a trial has to end by itself when it is stopped, before force is used.
@@ -87,7 +90,8 @@ class Sweep:
         pruner: Any = None,
         executor: Any = None,
         n_trials: int | None = 100,
-        concurrency: int = 1,
+        concurrency: int | None = None,
+        needs: Mapping[str, Any] | None = None,
         timeout: float | None = None,
         trial_timeout: float | None = None,
         grace_s: float = 5.0,
@@ -122,12 +126,15 @@ class Sweep:
             space=self.space.domains,
             directions=checks.directions(direction),
             n_trials=checks.count("n_trials", n_trials, least=1, none="no limit"),
-            concurrency=checks.count("concurrency", concurrency, least=1, most=MOST_CONCURRENT),
+            concurrency=checks.count(
+                "concurrency", 1 if concurrency is None else concurrency, least=1, most=checks.MOST_CONCURRENT
+            ),
+            needs=checks.needs(needs),
             timeout=checks.seconds("timeout", timeout, none="no limit"),
             trial_timeout=checks.seconds("trial_timeout", trial_timeout, none="no limit"),
             grace_s=checks.seconds("grace_s", grace_s, zero=True),
             retries=checks.retry(retries),
-            reproducible=_window(reproducible, concurrency),
+            reproducible=_window(reproducible, 1 if concurrency is None else concurrency),
             max_failures=checks.count("max_failures", max_failures, least=0, none="no limit"),
             target=checks.number("target", target, none="no target"),
             patience=checks.count("patience", patience, least=1, none="endless patience"),
@@ -140,7 +147,7 @@ class Sweep:
             objective=self.objective.name,
             attached=settings.attached(self.stop_when, self.exporters),
         )
-        self._check()
+        self._check(concurrency, reproducible)
         self.history = None if history is None else _load(history, self.space, self.spec.directions)
         if self.history is not None:
             self.spec = msgspec.structs.replace(self.spec, n_history=len(self.history.trials))
@@ -182,7 +189,8 @@ class Sweep:
 
         sampler, pruner = self._make_sampler(), self._make_pruner()
         executor = self._make_executor()
-        self._warn_of_environment(executor)
+        for member in getattr(executor, "members", {"": executor}).values():
+            self._warn_of_environment(member)
         if not self.is_resumed:  # what was enqueued before is in the journal
             self._check_suggestions(sampler)
         plan = Plan(
@@ -248,10 +256,13 @@ class Sweep:
     def _default_executor(self) -> str:
         return "inline" if self.objective.is_async else "process"
 
-    def _check(self) -> None:
+    def _check(self, concurrency: int | None, reproducible: bool | int) -> None:
         """What depends on several arguments."""
+        executor = self._make_executor()
+        if concurrency is None:
+            self._leave_to(executor, reproducible)
         spec = self.spec
-        self.objective.check(tuple(spec.directions), spec.concurrency)
+        self.objective.check(tuple(spec.directions), spec.concurrency or checks.MOST_CONCURRENT)
         several = len(spec.directions) > 1
         for name in ("target", "patience"):
             if several and getattr(spec, name) is not None:
@@ -271,27 +282,58 @@ class Sweep:
         if pruner is not None:
             settings.host_of("pruner", self.pruner, pruner)
         self._make_exporters()
-        executor = self._make_executor()
-        runs = getattr(executor, "runs", "both")
-        is_async = self.objective.is_async
-        if self.objective.needs_process and not getattr(executor, "remote", True):
+        members = getattr(executor, "members", None)
+        if members is not None and concurrency is not None:
             raise ConfigError(
-                f"executor={spec.executor.name!r}: it runs objectives in this process, and {self.objective.name!r} is a program; "
-                "use executor='process'"
+                f"concurrency={concurrency}: several executors have slots of their own; leave it out, and say it to each: "
+                '{"name": "process", "slots": 2}'
             )
-        if is_async is False and runs == "async":
-            raise ConfigError(
-                f"executor={spec.executor.name!r}: it runs on the event loop and needs an `async def` objective; "
-                f"for a plain function use executor='process' or 'thread'"
-            )
-        if is_async and runs == "sync":
-            raise ConfigError(
-                f"executor={spec.executor.name!r}: it needs a plain function; for `async def` use 'inline' or 'process'"
-            )
+        for name, member in [(spec.executor.name, executor)] if members is None else members.items():
+            self._check_executor(name, member)
+        self._check_needs({spec.executor.name: executor} if members is None else members)
         shown = msgspec.structs.replace(spec, space=dict(spec.space), directions=dict(spec.directions))
         complaints = self.registry.check(shown)  # who checks it must not change it
         if complaints:
             raise ConfigError("; ".join(complaints))
+
+    def _leave_to(self, executor: Any, reproducible: bool | int) -> None:
+        """Nobody said how many trials run at a time: as many as the executor has slots, where it has its own."""
+        if not hasattr(executor, "members") and not getattr(executor, "own_slots", False):
+            return
+        if reproducible is True:
+            raise ConfigError(
+                "reproducible=True: without concurrency=... say for how many trials at a time, as in reproducible=8"
+            )
+        self.spec = msgspec.structs.replace(self.spec, concurrency=0)
+
+    def _check_needs(self, executors: Mapping[str, Any]) -> None:
+        """Whether the trials could run on any of the executors, where that is known by now."""
+        lacking = {
+            name: None if (offered := getattr(executor, "resources", None)) is None else unmet(self.spec.needs, offered)
+            for name, executor in executors.items()
+        }
+        if None not in lacking.values():
+            what = "; ".join(f"executor={name!r} offers {why}" for name, why in lacking.items())
+            raise ConfigError(f"needs={self.spec.needs!r}: no trial could run: {what}")
+
+    def _check_executor(self, name: str, executor: Any) -> None:
+        """Whether the objective can run there."""
+        runs = getattr(executor, "runs", "both")
+        is_async = self.objective.is_async
+        if self.objective.needs_process and not getattr(executor, "remote", True):
+            raise ConfigError(
+                f"executor={name!r}: it runs objectives in this process, and {self.objective.name!r} is a program; "
+                "use executor='process'"
+            )
+        if is_async is False and runs == "async":
+            raise ConfigError(
+                f"executor={name!r}: it runs on the event loop and needs an `async def` objective; "
+                f"for a plain function use executor='process' or 'thread'"
+            )
+        if is_async and runs == "sync":
+            raise ConfigError(
+                f"executor={name!r}: it needs a plain function; for `async def` use 'inline' or 'process'"
+            )
 
     def _check_suggestions(self, sampler: Any) -> None:
         """A reproducible sweep's parameters are known before a trial begins, or depend on nothing but its number."""
@@ -326,7 +368,7 @@ class Sweep:
             or settings.host_of("sampler", self.sampler, sampler) != "process"
         ):
             return 0
-        return min(self.spec.concurrency, _TPES_RANDOM_TRIALS)
+        return min(self.spec.concurrency or _TPES_RANDOM_TRIALS, _TPES_RANDOM_TRIALS)
 
     def _warn_of_environment(self, executor: Any) -> None:
         """Say which variables the objective reads and will not find, although they are set here."""
@@ -395,7 +437,9 @@ def _window(reproducible: Any, concurrency: int) -> int:
     """W of a reproducible sweep, 0 for none."""
     if isinstance(reproducible, bool):
         return concurrency if reproducible else 0
-    found: int = checks.count("reproducible", reproducible, least=1, most=MOST_CONCURRENT, others="True, False or ")
+    found: int = checks.count(
+        "reproducible", reproducible, least=1, most=checks.MOST_CONCURRENT, others="True, False or "
+    )
     return found
 
 

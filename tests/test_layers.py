@@ -55,7 +55,7 @@ RULES = {
     "samplers": rule(BELOW_3, "anyio cloudpickle msgpack msgspec numpy optuna"),
     "pruners": rule(BELOW_3, "anyio cloudpickle msgpack msgspec numpy optuna"),
     "search": rule(f"{BELOW_3} samplers pruners", "anyio msgpack msgspec optuna"),
-    "executors": rule(BELOW_3, "anyio cloudpickle msgpack msgspec"),
+    "executors": rule(BELOW_3, "anyio cloudpickle msgpack msgspec pynvml"),
     "exporters": rule(f"{BELOW_3} cells columns samplers", "anyio msgpack msgspec optuna sqlalchemy"),
     "journal": rule(BELOW_3, "anyio msgspec"),
     "driver": rule(BELOW_4, "anyio cloudpickle msgpack msgspec"),

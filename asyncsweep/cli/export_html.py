@@ -69,7 +69,7 @@ def _facts(story: Story, title: str) -> Facts:
         "pruner": _plugin(spec.pruner),
         "executor": _plugin(spec.executor),
         "n_trials": str(spec.n_trials),
-        "concurrency": str(spec.concurrency),
+        "concurrency": str(spec.concurrency or "all slots"),
         "seed": str(spec.seed),
         "started": _started(story.result),
     }

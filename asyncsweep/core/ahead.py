@@ -32,13 +32,13 @@ class Ahead:
 
     __slots__ = ("_calm", "_least_left", "_slots", "depth", "idle_since", "is_on", "notable_s")
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, *, is_on: bool = True) -> None:
         """`slots` is how many trials run at a time; with one the depth stays 0: each ask knows every result."""
-        self.is_on = slots > 1
+        self.is_on = is_on and slots != 1
         self.depth = 0
         self.idle_since: float | None = None
         self.notable_s = _UNKNOWN
-        self._slots = slots
+        self._slots = slots  # 0: what `follow` says
         self._calm = 0
         self._least_left = 0
 
@@ -49,6 +49,10 @@ class Ahead:
     def restore(self, kept: tuple[int, float | None, float, int, int]) -> None:
         """Become what `kept` told."""
         self.depth, self.idle_since, self.notable_s, self._calm, self._least_left = kept
+
+    def follow(self, slots: int) -> None:
+        """So many trials can run at a time now."""
+        self._slots = max(1, slots)
 
     def ran(self, duration_s: float) -> None:
         """A trial ended that ran for so long."""

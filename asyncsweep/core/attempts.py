@@ -7,11 +7,12 @@ stale: `Course.running` and `Course.launched` count it, and nothing else changes
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable
 
 from asyncsweep.core import events as ev
 from asyncsweep.core import policy
 from asyncsweep.core.course import Course
-from asyncsweep.core.effects import AnswerParam, Judge, Publish, Suggest, TrialReported
+from asyncsweep.core.effects import AnswerParam, Judge, Publish, Suggest, TrialReported, TrialUsage
 from asyncsweep.core.records import ErrorInfo, State, TrialRecord
 
 # Reading a member off its class costs as much as a call.
@@ -19,17 +20,28 @@ _COMPLETE = State.COMPLETE
 
 
 class Attempts:
-    """The moves of attempts, one method for each event."""
+    """The moves of attempts, one method for each event.
 
-    def __init__(self, course: Course) -> None:
+    Args:
+        course: The sweep.
+        ask_back: Has what waits at busy workers and should not asked back; the start of what was asked back may call for it.
+    """
+
+    def __init__(self, course: Course, ask_back: Callable[[], None]) -> None:
         self._course = course
         self._life = course.life
+        self._ask_back = ask_back
 
     # -- start and end ------------------------------------------------------------------------------------------------
 
     def started(self, event: ev.Started) -> None:
         trial = self._course.launched(event.trial, event.attempt)
         if trial is not None:
+            if self._life.slots.takes_ahead:
+                self._life.began(trial)
+                self._course.launching.started(event.trial, event.attempt, event.at)
+                if self._life.slots.queues:
+                    self._ask_back()
             self._life.run(trial)
             limit_s = self._course.spec.trial_timeout
             if limit_s is not None and trial.kill_reason is None:
@@ -39,6 +51,16 @@ class Attempts:
         trial = self._course.launched(event.trial, event.attempt)
         if trial is not None:
             self._course.end_attempt(trial, event.error)
+
+    def taken_back(self, event: ev.TakenBack) -> None:
+        """One that is being killed is left to `Killed`, which comes too."""
+        trial = self._course.launched(event.trial, event.attempt)
+        if trial is None:
+            return
+        if (event.trial, event.attempt) in self._life.questions.kills:
+            self._course.stale += 1
+        else:
+            self._course.take_back(trial)
 
     def finished(self, event: ev.Finished) -> None:
         course = self._course
@@ -86,6 +108,27 @@ class Attempts:
         update = TrialReported(at=life.at, trial=event.trial, step=step, value=event.value, metrics=event.metrics)
         life.out.append(Publish(update))
 
+    def series_reported(self, event: ev.SeriesReported) -> None:
+        trial = self._course.running(event.trial, event.attempt)
+        if trial is None:
+            return
+        if trial.steps is None or trial.reported is None:
+            trial.steps, trial.reported = array("q"), array("d")
+        number, steps, values, rising = trial.number, trial.steps, trial.reported, trial.rising
+        last = steps[-1] if steps else -1
+        at, out = self._life.at, self._life.out
+        for step, value in event.reports:
+            if step > last and rising:
+                last = step
+            elif step in steps:
+                continue
+            else:
+                rising = False
+            steps.append(step)
+            values.append(value)
+            out.append(Publish(TrialReported(at=at, trial=number, step=step, value=value)))
+        trial.rising = rising
+
     def verdict_asked(self, event: ev.VerdictAsked) -> None:
         if self._course.running(event.trial, event.attempt) is None:
             return
@@ -131,3 +174,9 @@ class Attempts:
         trial = self._course.running(event.trial, event.attempt)
         if trial is not None and event.name not in (known := trial.constraints or {}):
             trial.constraints = {**known, event.name: event.value}  # as in Optuna, the first value of a name stands
+
+    def used(self, event: ev.Used) -> None:
+        trial = self._course.running(event.trial, event.attempt)
+        if trial is not None:
+            trial.usage = {**(trial.usage or {}), **event.usage}
+            self._life.publish(TrialUsage(at=self._life.at, trial=event.trial, usage=trial.usage))

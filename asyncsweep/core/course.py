@@ -11,6 +11,7 @@ import enum
 from asyncsweep.core import policy
 from asyncsweep.core.ahead import Ahead
 from asyncsweep.core.effects import CancelTimer, Finish, SweepFinished, SweepStopping, Tell
+from asyncsweep.core.launching import Launching
 from asyncsweep.core.lifecycle import Lifecycle
 from asyncsweep.core.order import Order
 from asyncsweep.core.records import ErrorInfo, State, SweepSpec, TrialRecord
@@ -38,6 +39,7 @@ class Course:
     Attributes:
         life: The trials, slots and open questions.
         ahead: How many suggestions are fetched early.
+        launching: Whether attempts are launched to busy workers.
         spec: The settings, from `open` on.
         rules: The stop rules, which know the best trial; from `open` on.
         phase: See `Phase`.
@@ -54,7 +56,8 @@ class Course:
 
     def __init__(self, life: Lifecycle) -> None:
         self.life = life
-        self.ahead = Ahead(0)
+        self.ahead = Ahead(1)
+        self.launching = Launching()
         self.phase = Phase.NEW
         self.stale = 0
         self.exhausted = False
@@ -122,9 +125,20 @@ class Course:
         self.spec = spec
         self.phase = Phase.RUNNING
         self.segment_at = self.life.at
-        self.ahead = Ahead(0 if spec.reproducible else spec.concurrency)
+        self.set_pace(spec)
         if spec.timeout is not None:
             self.life.set_timer(SWEEP_TIMER, 0, max(0.0, spec.timeout - self.active_s))
+
+    def set_pace(self, spec: SweepSpec) -> None:
+        """Nothing is known yet of how long trials, suggestions and launches take."""
+        self.ahead = Ahead(spec.concurrency, is_on=not spec.reproducible)
+        self.launching = Launching()
+        self.follow_slots()
+
+    def follow_slots(self) -> None:
+        """The workers have other slots than before."""
+        if not self.spec.concurrency:
+            self.ahead.follow(self.life.slots.n_slots)
 
     def end_segment(self) -> None:
         """The process that works on the sweep has ended, or is done: what it took counts up to its last event."""
@@ -223,10 +237,28 @@ class Course:
         elif self.life.deaths:
             self.refuse_deadly(trial)
 
+    def take_back(self, trial: TrialRecord) -> None:
+        """A launched attempt never began, and never will: the trial waits again, unless nothing may start any more."""
+        self.launching.forget(trial.number)
+        self.life.take_back(trial)
+        if self.phase is not _OPEN:
+            if trial is self.life.trials[-1] and _never_started(trial):
+                self.life.take_back_last()
+            else:
+                self.conclude(trial, State.CANCELLED)
+        elif self.life.deaths:
+            self.refuse_deadly(trial)
+
     def lose(self, trial: TrialRecord, error: ErrorInfo) -> None:
         """The worker died under an attempt. After some deaths nothing with these parameters is tried again."""
         if trial.kill_reason is not None or trial.external:
             self.end_attempt(trial, error)
+            return
+        if error.type in policy.BLAMELESS:
+            if self.phase is _OPEN:
+                self.life.interrupt(trial, error)
+            else:
+                self.end_attempt(trial, error)
             return
         key = policy.key_of(trial, self.spec)
         n_deaths = self.life.deaths[key] = self.life.deaths.get(key, 0) + 1
@@ -263,6 +295,8 @@ class Course:
         ahead = self.ahead
         if ahead.is_on and trial.started_at and not trial.external:
             ahead.ran(trial.finished_at - trial.started_at)
+            if self.life.slots.takes_ahead:
+                self.launching.ended(ahead.notable_s)
         if not self.life.order.window:
             self.rules.see(trial)
 

@@ -1,12 +1,13 @@
 """What is to be done: the machine's output, in the imperative, and the updates that users see.
 
-`Ask`, `Launch`, `Judge`, `Suggest`, `Kill` and `SetTimer` take time; each ends in exactly one event:
+`Ask`, `Launch`, `Judge`, `Suggest`, `Kill`, `TakeBack` and `SetTimer` take time; each ends in exactly one event:
 
     Ask      Suggested, SpaceExhausted or AskFailed
     Suggest  ParamSuggested or SuggestFailed
-    Launch   Started or LaunchFailed; after Started: Finished, Pruned, Failed, Killed or WorkerLost
+    Launch   Started, LaunchFailed or TakenBack; after Started: Finished, Pruned, Failed, Killed or WorkerLost
     Judge    Judged or JudgeFailed
     Kill     Killed (which may be stale when the trial ended by itself)
+    TakeBack TakenBack, or whatever else the attempt's launch ends in (Started, when it came too late)
     SetTimer TimerFired, unless cancelled
 
 The others are handed over and done: `Tell` (in order with `Ask`; a fault comes back as `TellFailed`), `AnswerVerdict`,
@@ -41,7 +42,7 @@ class Tell(Effect, frozen=True):
 
 
 class Launch(Effect, frozen=True):
-    """Start an attempt on a worker that has a free slot."""
+    """Start an attempt on a worker that has a free slot; or, where none is free, have it wait there for the next one."""
 
     trial: int
     attempt: int
@@ -91,6 +92,13 @@ class Kill(Effect, frozen=True):
     attempt: int
     reason: str
     grace_s: float
+
+
+class TakeBack(Effect, frozen=True):
+    """Have an attempt given back that waits at a busy worker, unless it has begun meanwhile."""
+
+    trial: int
+    attempt: int
 
 
 class SetTimer(Effect, frozen=True):
@@ -147,6 +155,13 @@ class TrialReported(Update, frozen=True):
     step: int
     value: float
     metrics: dict[str, float] | None = None
+
+
+class TrialUsage(Update, frozen=True):
+    """What a running trial uses, as its executor measured it: the newest value of each name."""
+
+    trial: int
+    usage: dict[str, float]
 
 
 class TrialRetried(Update, frozen=True):

@@ -20,6 +20,8 @@ from asyncsweep.core.kept import KeptState, KeptTrials
 from asyncsweep.core.records import ErrorInfo, PastTrial, SweepSpec
 from asyncsweep.space import Domain
 
+# Reports in one event: to take one in is a millisecond's work at most.
+MOST_IN_SERIES = 1_000
 Step = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
 
 
@@ -42,8 +44,8 @@ class Reopened(Event, tag=2, kw_only=False):
     spec: SweepSpec
 
 
-class WorkerJoined(Event, tag=3, kw_only=False):
-    """A worker is ready to take `slots` trials at a time. Its name was never used before in this process's part."""
+class WorkerCame(Event, tag=3, kw_only=False):
+    """What `WorkerJoined` was before workers told more than their slots: in journals alone."""
 
     worker: str
     slots: int = 1
@@ -259,6 +261,14 @@ class ConstraintSet(Event, tag=31, kw_only=False):
     value: float
 
 
+class SeriesReported(Event, tag=40, kw_only=False):
+    """The objective reported these values of the first metric, each as (step, value), one right after the other."""
+
+    trial: int
+    attempt: int
+    reports: Annotated[list[tuple[Step, float]], msgspec.Meta(min_length=1, max_length=MOST_IN_SERIES)]
+
+
 class Adopted(Event, tag=32, kw_only=False):
     """A trial of an earlier search is taken in, before the first trial of this one: the sampler and the pruner learn of it."""
 
@@ -282,14 +292,67 @@ class Snapshot(Event, tag=34, kw_only=False):
         return self.state.spec
 
 
-WorkerEvent = Started | ParamAsked | Reported | VerdictAsked | AttrSet | ConstraintSet | Finished | Pruned | Failed
+class WorkerJoined(WorkerCame, tag=35, kw_only=False):
+    """A worker is ready to take `slots` trials at a time. Its name was never used before in this process's part.
+
+    Attributes:
+        worker: Its name.
+        slots: So many attempts run there at a time.
+        ahead: So many more may be given to it while all slots are taken: they wait there, and begin by themselves, in their order.
+        resources: What each of its slots offers; see `asyncsweep.core.resources`.
+    """
+
+    ahead: int = 0
+    resources: dict[str, Any] = {}
+
+
+class SlotsChanged(Event, tag=37, kw_only=False):
+    """A worker offers another number of slots from now on. Beyond them nothing is ended, and nothing is launched before there is room.
+
+    With none it is about to leave: what waits ahead there is taken back.
+    """
+
+    worker: str
+    slots: int
+
+
+class Used(Event, tag=38, kw_only=False):
+    """The executor measured what a running attempt uses: numbers by name, such as `gpu_memory_gib`. Of each the newest counts."""
+
+    trial: int
+    attempt: int
+    usage: dict[str, float]
+
+
+class TakenBack(Event, tag=36, kw_only=False):
+    """An attempt that was launched has not begun, and never will: its executor gave it back, for `TakeBack` or unasked."""
+
+    trial: int
+    attempt: int
+
+
+WorkerEvent = (
+    Started
+    | ParamAsked
+    | Reported
+    | SeriesReported
+    | VerdictAsked
+    | AttrSet
+    | ConstraintSet
+    | Used
+    | Finished
+    | Pruned
+    | Failed
+)
 WORKER_EVENTS: tuple[type[Event], ...] = (
     Started,
     ParamAsked,
     Reported,
+    SeriesReported,
     VerdictAsked,
     AttrSet,
     ConstraintSet,
+    Used,
     Finished,
     Pruned,
     Failed,
@@ -297,7 +360,7 @@ WORKER_EVENTS: tuple[type[Event], ...] = (
 EVENTS: tuple[type[Event], ...] = (
     SweepOpened,
     Reopened,
-    WorkerJoined,
+    WorkerCame,
     WorkerLost,
     Enqueued,
     ExternalAsked,
@@ -326,7 +389,12 @@ EVENTS: tuple[type[Event], ...] = (
     StopRequested,
     ExecutorFailed,
     ConstraintSet,
+    SeriesReported,
     Adopted,
     Kept,
     Snapshot,
+    WorkerJoined,
+    TakenBack,
+    SlotsChanged,
+    Used,
 )

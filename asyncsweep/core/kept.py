@@ -40,6 +40,7 @@ class KeptTrial(msgspec.Struct, array_like=True, gc=False, frozen=True):
     started_at: float
     finished_at: float
     rising: bool
+    usage: dict[str, float] | None = None
 
 
 class KeptTrials(msgspec.Struct, array_like=True, frozen=True):
@@ -56,7 +57,17 @@ class KeptTrials(msgspec.Struct, array_like=True, frozen=True):
     trials: list[KeptTrial]
 
 
-class KeptQuestions(msgspec.Struct, frozen=True):
+class KeptAhead(msgspec.Struct, frozen=True):
+    """What waits at busy workers, and how many slots they have; see `Slots`."""
+
+    waiting: list[tuple[str, list[Attempt]]] = []
+    places: list[tuple[str, int]] = []
+    room: list[tuple[str, int]] = []
+    over: list[tuple[str, int]] = []
+    sizes: list[tuple[str, int]] = []
+
+
+class KeptQuestions(msgspec.Struct, frozen=True, omit_defaults=True):
     """The open questions; see `Questions`."""
 
     asks: list[int]
@@ -64,10 +75,22 @@ class KeptQuestions(msgspec.Struct, frozen=True):
     params: list[tuple[int, int, str, Domain]]
     kills: list[tuple[int, int, str | None]]
     timers: list[Attempt]
+    take_backs: list[Attempt] = []
 
 
-class KeptState(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a machine knows beside its trials. What is a tuple belongs to the part that gives and takes it."""
+class KeptLaunching(msgspec.Struct, frozen=True):
+    """How long launches take; see `Launching`."""
+
+    gap_s: float | None = None
+    timed: tuple[int, int, float] | None = None
+    is_slow: bool = False
+
+
+class KeptState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that a machine knows beside its trials. What is a tuple belongs to the part that gives and takes it.
+
+    What has a default came later, and is left out where there is nothing of it.
+    """
 
     spec: SweepSpec
     paused: bool
@@ -88,4 +111,6 @@ class KeptState(msgspec.Struct, frozen=True, kw_only=True):
     rules: tuple[int | None, float, int, int, bool]
     jobs: list[tuple[str, list[Attempt]]]
     free: list[tuple[str, int]]
+    slots_ahead: KeptAhead | None = None
+    launching: KeptLaunching | None = None
     questions: KeptQuestions

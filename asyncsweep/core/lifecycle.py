@@ -3,12 +3,13 @@
     asked     no parameters yet, its number is in `questions.asks`    begin, ask
     waiting   WAITING, no worker, its number is in `waiting`          give_params, requeue
               or, before a retry, a timer of its last attempt runs
-    launched  WAITING, holds a slot                                   launch
+    launched  WAITING, holds a slot, or waits ahead at a busy worker  launch, launch_ahead
     running   RUNNING                                                 run
     final     COMPLETE, PRUNED, FAILED, CANCELLED                     conclude
 
 A failed attempt with retries left goes back to waiting and starts clean. A slot whose attempt is being killed stays taken
-until `Killed` or `WorkerLost` says that nothing runs there any more, even when the trial's own last word came first.
+until `Killed` or `WorkerLost` says that nothing runs there any more, even when the trial's own last word came first. A launch that
+is taken back, or lost with its worker while it waited ahead, was no attempt: the trial waits again, and the next launch has its number.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from asyncsweep.core.effects import (
     Launch,
     Publish,
     SetTimer,
+    TakeBack,
     Tell,
     TrialDropped,
     TrialFinished,
@@ -130,13 +132,40 @@ class Lifecycle:
         trial.domains = self.shared_domains({**(trial.domains or {}), name: domain})
         self.publish(TrialSuggested(at=self.at, trial=trial.number, params=trial.params))
 
-    def launch(self) -> None:
+    def launch(self) -> TrialRecord:
         """Give a free slot to the trial that waited longest."""
         number = self.waiting.popleft()
         trial = self.trials[number]
         trial.attempt += 1
         trial.worker = self.slots.take((number, trial.attempt))
         self.out.append(Launch(number, trial.attempt, trial.worker))
+        return trial
+
+    def launch_ahead(self) -> None:
+        """Have the trial that waited longest wait at a busy worker."""
+        number = self.waiting.popleft()
+        trial = self.trials[number]
+        trial.attempt += 1
+        trial.worker = self.slots.take_ahead((number, trial.attempt))
+        self.out.append(Launch(number, trial.attempt, trial.worker))
+
+    def take_back(self, trial: TrialRecord) -> None:
+        """A launched attempt never began: the trial is the next to be launched, and this attempt has not been."""
+        self._leave_slot(trial)
+        trial.attempt -= 1
+        self.waiting.appendleft(trial.number)
+
+    def ask_back(self, attempt: tuple[int, int]) -> None:
+        """Have an attempt given back that waits ahead, unless it has begun."""
+        self.questions.take_backs[attempt] = None
+        self.out.append(TakeBack(*attempt))
+
+    def began(self, trial: TrialRecord) -> None:
+        """An attempt has begun of which it was thought that it waits ahead, or that might have."""
+        attempt = (trial.number, trial.attempt)
+        if trial.worker is not None and self.slots.queues:
+            self.slots.began(trial.worker, attempt)
+        self.questions.take_backs.pop(attempt, None)
 
     def run(self, trial: TrialRecord) -> None:
         self._set_state(trial, _RUNNING)
@@ -167,11 +196,17 @@ class Lifecycle:
             trial.error = error
             self.conclude(trial, State.FAILED)
 
+    def interrupt(self, trial: TrialRecord, error: ErrorInfo) -> None:
+        """An attempt was cut short by what it is not to blame for: the trial is next, and this is no retry."""
+        self._leave_slot(trial)
+        self.requeue(trial, error)
+        self.waiting.appendleft(trial.number)
+
     def requeue(self, trial: TrialRecord, error: ErrorInfo) -> None:
         """Back to WAITING, because the attempt ended in `error`; the next one starts clean."""
         self._set_state(trial, State.WAITING)
         trial.steps = trial.reported = trial.report_metrics = trial.attrs = None
-        trial.pruner_attrs = trial.constraints = None
+        trial.pruner_attrs = trial.constraints = trial.usage = None
         trial.rising = True
         trial.started_at = 0.0
         self.publish(TrialRetried(at=self.at, trial=trial.number, attempt=trial.attempt, error=error))
@@ -266,6 +301,8 @@ class Lifecycle:
         if trial.worker is not None:
             if attempt not in self.questions.kills:
                 self.slots.release(trial.worker, attempt)
+            if self.questions.take_backs:
+                self.questions.take_backs.pop(attempt, None)
             trial.worker = None
         trial.kill_reason = None
 

@@ -22,22 +22,33 @@ from asyncsweep.core import policy, snapshot
 from asyncsweep.core.answers import Answers
 from asyncsweep.core.attempts import Attempts
 from asyncsweep.core.course import SWEEP_TIMER, Course, Phase
-from asyncsweep.core.effects import Effect, SweepPaused, SweepUnpaused
+from asyncsweep.core.effects import Effect, PluginFailed, SweepPaused, SweepUnpaused
 from asyncsweep.core.lifecycle import Lifecycle
 from asyncsweep.core.questions import ANSWERS
 from asyncsweep.core.records import ErrorInfo, SweepSpec, TrialRecord
+from asyncsweep.core.resources import unmet
 from asyncsweep.errors import InvalidTransition
 
 __all__ = ["SWEEP_TIMER", "Machine", "Phase"]
 
 # Once the sweep is open, an event of a worker is either timely or stale. (Looked up in, never gone through.)
 _NEVER_ILLEGAL = frozenset(ev.WORKER_EVENTS)
+_SUGGESTED = ev.Suggested
 # What objectives say while they run, and what they are answered, frees no slot and ends nothing: there is nothing to settle.
 # A snapshot was settled when it was made.
 _NOT_SETTLED = frozenset(
     (
         *(ev.Kept, ev.Snapshot),
-        *(ev.Started, ev.Reported, ev.VerdictAsked, ev.ParamAsked, ev.AttrSet, ev.ConstraintSet),
+        *(
+            ev.Started,
+            ev.Reported,
+            ev.SeriesReported,
+            ev.VerdictAsked,
+            ev.ParamAsked,
+            ev.AttrSet,
+            ev.ConstraintSet,
+            ev.Used,
+        ),
         *(ev.Judged, ev.JudgeFailed, ev.ParamSuggested, ev.SuggestFailed, ev.TellFailed),
     )
 )
@@ -62,14 +73,16 @@ class Machine:
         self.answers = answers = Answers(self.course)
         self.paused = False
         self.seq = 0
-        attempts = Attempts(self.course)
+        attempts = Attempts(self.course, self._ask_back)
         self._moves: dict[type[ev.Event], Callable[[Any], None]] = {
             ev.SweepOpened: self._sweep_opened,
             ev.Reopened: self._reopened,
             ev.Kept: lambda event: snapshot.thaw_trials(self, event.trials),
             ev.Snapshot: lambda event: snapshot.thaw(self, event.state),
+            ev.WorkerCame: self._worker_came,
             ev.WorkerJoined: self._worker_joined,
             ev.WorkerLost: self._worker_lost,
+            ev.SlotsChanged: self._slots_changed,
             ev.Enqueued: self._enqueued,
             ev.Adopted: self._adopted,
             ev.ExternalAsked: self._external_asked,
@@ -78,16 +91,19 @@ class Machine:
             ev.AskFailed: answers.ask_failed,
             ev.TellFailed: answers.tell_failed,
             ev.LaunchFailed: attempts.launch_failed,
+            ev.TakenBack: attempts.taken_back,
             ev.Started: attempts.started,
             ev.ParamAsked: attempts.param_asked,
             ev.ParamSuggested: answers.param_suggested,
             ev.SuggestFailed: answers.suggest_failed,
             ev.Reported: attempts.reported,
+            ev.SeriesReported: attempts.series_reported,
             ev.VerdictAsked: attempts.verdict_asked,
             ev.Judged: answers.judged,
             ev.JudgeFailed: answers.judge_failed,
             ev.AttrSet: attempts.attr_set,
             ev.ConstraintSet: attempts.constraint_set,
+            ev.Used: attempts.used,
             ev.Finished: attempts.finished,
             ev.Pruned: attempts.pruned,
             ev.Failed: attempts.failed,
@@ -110,7 +126,7 @@ class Machine:
         """
         phase, kind = self.course.phase, type(event)
         if (
-            kind in _NEVER_ILLEGAL
+            (kind in _NEVER_ILLEGAL or (kind is _SUGGESTED and event.trial in self.life.questions.asks))  # type: ignore[attr-defined]
             and phase is not _NEW
             and event.seq == self.seq + 1
             and event.at >= self.life.at  # which NaN is not
@@ -179,6 +195,11 @@ class Machine:
         return self.life.history
 
     @property
+    def concurrency(self) -> int:
+        """How many trials can run at a time: as the settings say, or as many as there are slots now, and at least 1."""
+        return self.spec.concurrency or max(1, self.life.slots.n_slots)
+
+    @property
     def may_ask(self) -> bool:
         """True while a new trial may be created."""
         return self.course.may_ask
@@ -221,11 +242,15 @@ class Machine:
             return "the sweep is not open" if phase is _NEW else "the sweep is open already"
         if phase is _FINISHED and kind is not ev.Reopened:
             return None
-        if type(event) is ev.WorkerJoined:
+        if isinstance(event, ev.WorkerCame):
             if event.slots < 1:
                 return f"{event.slots} slots"
+            if isinstance(event, ev.WorkerJoined) and not 0 <= event.ahead <= event.slots:
+                return f"{event.ahead} places ahead of {event.slots} slots"
             return f"worker {event.worker!r} is here already" if event.worker in self.life.slots.jobs else None
-        if type(event) is ev.WorkerLost:
+        if type(event) is ev.SlotsChanged and event.slots < 0:
+            return f"{event.slots} slots"
+        if type(event) is ev.WorkerLost or type(event) is ev.SlotsChanged:
             return None if event.worker in self.life.slots.jobs else f"worker {event.worker!r} is not here"
         if type(event) is ev.TrialCancelled or type(event) is ev.TellFailed:
             first = -len(self.life.history) if type(event) is ev.TellFailed else 0
@@ -254,7 +279,9 @@ class Machine:
         if course.phase is _OPEN and not self.paused:
             slots, waiting, ahead = life.slots, life.waiting, course.ahead
             while slots.n_free and waiting:
-                life.launch()
+                trial = life.launch()
+                if slots.takes_ahead:
+                    course.launching.launched(trial, life.at, life.trials)
                 since = ahead.idle_since
                 if ahead.depth or (since is not None and life.at - since > ahead.notable_s):
                     ahead.launched(life.at, len(waiting))
@@ -263,6 +290,8 @@ class Machine:
                 wanted += ahead.depth
                 if life.enqueued:
                     wanted += 1  # what the user wants next is not kept waiting by what was fetched early
+            if slots.n_room and not slots.n_free and course.launching.is_slow:
+                wanted += self._launch_ahead()
             while (
                 wanted > life.n_asked + len(waiting)
                 and course.may_ask
@@ -273,8 +302,36 @@ class Machine:
                 ahead.idle_since = None
             elif ahead.idle_since is None:
                 ahead.idle_since = life.at
+        if life.slots.queues:
+            self._ask_back()
         if not life.n_open and not life.questions.kills and course.phase is not _FINISHED and not course.may_ask:
             course.finish()
+
+    def _launch_ahead(self) -> int:
+        """Have trials wait at busy workers; gives for how many more there is room."""
+        life, slots, ahead = self.life, self.life.slots, self.course.ahead
+        while slots.n_room and life.waiting:
+            life.launch_ahead()
+            if ahead.depth:
+                ahead.launched(life.at, len(life.waiting))
+        return slots.n_room
+
+    def _ask_back(self) -> None:
+        """Ask for what waits at busy workers and should not: nothing may start, or a slot is free elsewhere."""
+        life, questions = self.life, self.life.questions
+        queues = life.slots.queues.items()
+        waits = [(worker, attempt) for worker, queue in queues for attempt in queue if self._may_ask_back(attempt)]
+        if self.paused or self.course.phase is not _OPEN:
+            waits.reverse()  # the newest first: those that vanish leave no gap in the numbers
+        else:
+            n_idle = life.slots.n_free - len(questions.take_backs)
+            waits = [one for place, one in enumerate(waits) if place < n_idle or life.slots.is_leaving(one[0])]
+        for _, attempt in waits:
+            life.ask_back(attempt)
+
+    def _may_ask_back(self, attempt: tuple[int, int]) -> bool:
+        questions = self.life.questions
+        return attempt not in questions.take_backs and attempt not in questions.kills
 
     # -- users and timers ---------------------------------------------------------------------------------------------
 
@@ -333,11 +390,37 @@ class Machine:
 
     # -- workers ------------------------------------------------------------------------------------------------------
 
+    def _worker_came(self, event: ev.WorkerCame) -> None:
+        self._join(event.worker, event.slots, 0, {})
+
     def _worker_joined(self, event: ev.WorkerJoined) -> None:
-        self.life.slots.join(event.worker, event.slots)
+        self._join(event.worker, event.slots, event.ahead, event.resources)
+
+    def _join(self, worker: str, slots: int, ahead: int, offered: dict[str, Any]) -> None:
+        lacking = unmet(self.spec.needs, offered) if self.spec.needs else None
+        self.life.slots.join(worker, slots if lacking is None else 0, ahead)
+        if (
+            lacking is not None and not self.life.slots.n_slots
+        ):  # nothing can run; on other workers it perhaps can, later
+            message = f"worker {worker!r} offers {lacking}: nothing is launched there"
+            self.life.publish(PluginFailed(at=self.life.at, where="needs", error=ErrorInfo("NeedsNotMet", message)))
+        self.course.follow_slots()
+
+    def _slots_changed(self, event: ev.SlotsChanged) -> None:
+        self.life.slots.change(event.worker, event.slots)
+        self.course.follow_slots()
 
     def _worker_lost(self, event: ev.WorkerLost) -> None:
-        for number, attempt in self.life.slots.lose(event.worker):
+        held, waited = self.life.slots.lose(event.worker)
+        self.course.follow_slots()
+        for number, attempt in reversed([*waited]):
+            trial = self.life.trials[number]
+            if trial.attempt == attempt and trial.worker == event.worker:
+                if trial.kill_reason is None:
+                    self.course.take_back(trial)
+                else:
+                    self.course.lose(trial, policy.lost(event))
+        for number, attempt in held:
             trial = self.life.trials[number]
             if trial.attempt == attempt and trial.worker == event.worker:
                 self.course.lose(trial, policy.lost(event))

@@ -17,6 +17,8 @@ KILL_CANCEL = "cancelled"
 KILL_STOP = "stop"
 # How an attempt ended that ran when the sweep's former process did; it does not count as a retry.
 INTERRUPTED = ErrorInfo("Interrupted", "the process that ran this attempt has ended")
+# Losses of a worker that say nothing about the trial that ran there: it is tried again, and neither retries nor deaths are counted.
+BLAMELESS = frozenset(("DeviceLost",))
 # A resumed sweep goes on with what was stopped or too slow, never with what the user cancelled.
 _RANK = {None: 0, KILL_TIMEOUT: 1, KILL_STOP: 2, KILL_CANCEL: 3}
 # Reading a member off its class costs as much as a call.

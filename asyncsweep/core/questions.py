@@ -36,9 +36,10 @@ class Questions:
         params: (trial, attempt, name) that wait for one more parameter, with its domain.
         kills: (trial, attempt) that are being ended, with the worker whose slot they hold.
         timers: (trial, attempt) with a running timer; a timer may also be cancelled.
+        take_backs: (trial, attempt) that are to be given back unless they have begun; also answered by the attempt's end.
     """
 
-    __slots__ = ("asks", "kills", "params", "timers", "verdicts")
+    __slots__ = ("asks", "kills", "params", "take_backs", "timers", "verdicts")
 
     def __init__(self) -> None:
         self.asks: dict[int, None] = {}
@@ -46,6 +47,7 @@ class Questions:
         self.params: dict[tuple[int, int, str], Domain] = {}
         self.kills: dict[tuple[int, int], str | None] = {}
         self.timers: dict[tuple[int, int], None] = {}
+        self.take_backs: dict[tuple[int, int], None] = {}
 
     def kept(self) -> KeptQuestions:
         """For a snapshot."""
@@ -55,6 +57,7 @@ class Questions:
             [(*question, domain) for question, domain in self.params.items()],
             [(*attempt, worker) for attempt, worker in self.kills.items()],
             list(self.timers),
+            list(self.take_backs),
         )
 
     def restore(self, kept: KeptQuestions) -> None:
@@ -64,6 +67,7 @@ class Questions:
         self.params = {(trial, attempt, name): domain for trial, attempt, name, domain in kept.params}
         self.kills = {(trial, attempt): worker for trial, attempt, worker in kept.kills}
         self.timers = dict.fromkeys(kept.timers)
+        self.take_backs = dict.fromkeys(kept.take_backs)
 
     def complaint(self, event: Event) -> str | None:
         """Why an answer is none: nobody asked."""

@@ -118,6 +118,8 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Every setting that the sweep's course depends on; the first record of a journal carries it.
 
     Attributes:
+        concurrency: How many trials run at a time; 0: as many as the executors have slots.
+        needs: What each trial needs of a worker's resources (see `resources`).
         reproducible: W: the ask for trial k, and every verdict on it, know the trials up to k - W and no others. 0: off.
         n_history: How many trials of earlier searches were taken in.
         fsync: When what was written is made to survive a power loss: before anything else happens, within 50 ms, or never.
@@ -129,6 +131,7 @@ class SweepSpec(msgspec.Struct, frozen=True, kw_only=True):
     directions: dict[str, Direction]
     n_trials: int | None = None
     concurrency: int = 1
+    needs: dict[str, Any] = {}
     timeout: float | None = None
     trial_timeout: float | None = None
     grace_s: float = 5.0
@@ -189,6 +192,7 @@ class TrialRecord(msgspec.Struct, gc=False):
         fixed: Parameters that the user enqueued and the sampler may not change; None when nothing.
         kill_reason: Why the running attempt is being ended; None otherwise.
         rising: True while each report of the attempt had a higher step than the one before it.
+        usage: What its executor measured of the last attempt, by name, newest values; None when nothing.
     """
 
     number: int
@@ -216,6 +220,7 @@ class TrialRecord(msgspec.Struct, gc=False):
     started_at: float = 0.0
     finished_at: float = 0.0
     rising: bool = True
+    usage: dict[str, float] | None = None
 
     def copied(self) -> TrialRecord:
         """A record that the sweep does not change any more."""

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from asyncsweep.core.ahead import Ahead
 from asyncsweep.core.course import Phase
 from asyncsweep.core.events import Event, Kept, Snapshot
 from asyncsweep.core.kept import KeptState, KeptTrial, KeptTrials
@@ -101,7 +100,7 @@ def thaw(machine: Machine, state: KeptState) -> None:
     course.active_s, course.segment_at, course.stop_reason = state.active_s, state.segment_at, state.stop_reason
     course.rules = StopRules(spec)
     course.rules.restore(state.rules)
-    course.ahead = Ahead(0 if spec.reproducible else spec.concurrency)
+    course.set_pace(spec)
     course.ahead.restore(state.ahead)
     machine.answers.restore(state.answers)
     life.enqueued, life.waiting = deque(state.enqueued), deque(state.waiting)
@@ -109,13 +108,15 @@ def thaw(machine: Machine, state: KeptState) -> None:
     life.deaths = dict(state.deaths)
     life.order = Order(spec.reproducible)
     life.order.restore(state.order)
-    life.slots.restore(state.jobs, state.free)
+    life.slots.restore(state.jobs, state.free, state.slots_ahead)
+    course.follow_slots()
+    course.launching.restore(state.launching)
     life.questions.restore(state.questions)
 
 
 def _state(machine: Machine) -> KeptState:
     life, course = machine.life, machine.course
-    jobs, free = life.slots.kept()
+    jobs, free, slots_ahead = life.slots.kept()
     return KeptState(
         spec=course.spec,
         paused=machine.paused,
@@ -136,6 +137,8 @@ def _state(machine: Machine) -> KeptState:
         rules=course.rules.kept(),
         jobs=jobs,
         free=free,
+        slots_ahead=slots_ahead,
+        launching=course.launching.kept(),
         questions=life.questions.kept(),
     )
 
@@ -175,6 +178,7 @@ def _packed(trials: Sequence[TrialRecord]) -> KeptTrials:
                 trial.started_at,
                 trial.finished_at,
                 trial.rising,
+                trial.usage,
             )
         )
     return KeptTrials(list(names), shared, packed)
@@ -207,6 +211,7 @@ def _record(trial: KeptTrial, names: Sequence[tuple[str, ...]], domains: Sequenc
         trial.started_at,
         trial.finished_at,
         trial.rising,
+        trial.usage,
     )
 
 

@@ -5,7 +5,7 @@ checked, encoded for the journal and handled; effects that are answered at once 
 the spot and post their answers into the same inbox; the others wait. When the inbox is empty everything is written to the
 journal at once, and only then the waiting effects touch the outside: launches, verdicts, kills, what users see. Launching
 may post (`Started`), so this goes round until nothing is left. There is no task, no queue hop and no write per event.
-`Started` and `Reported` alone are no reason to write: they go with the next write, which comes with another event, with the
+`Started` and reports alone are no reason to write: they go with the next write, which comes with another event, with the
 first one of theirs after 50 ms, or before the next sync.
 With `fsync="always"` launches, kills, the end and all that users see wait until what led to them is synced (`let_out`).
 
@@ -24,21 +24,22 @@ import anyio
 
 from asyncsweep.core import effects as ef
 from asyncsweep.core.effects import Publish
-from asyncsweep.core.events import Event, Reported, Started
+from asyncsweep.core.events import Event, Reported, SeriesReported, Started, Used
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine, Phase
 from asyncsweep.core.stand_in import stand_in
 from asyncsweep.driver.clock import Clock, Timers
+from asyncsweep.driver.crew import Crew
 from asyncsweep.driver.search import Search
 from asyncsweep.driver.updates import Watchers
 from asyncsweep.errors import ConfigError, PluginError
 from asyncsweep.hooks.contracts import Executor, Job, JobId
 from asyncsweep.journal.writer import Journal
 
-_UNHURRIED = frozenset((Started, Reported))
+_UNHURRIED = frozenset((Started, Reported, SeriesReported, Used))
 _WRITTEN_AFTER_S = 0.05
 # With `fsync="always"` these wait until what led to them is synced; they stay in their order.
-_HELD = frozenset((ef.Launch, ef.Kill, ef.Finish))
+_HELD = frozenset((ef.Launch, ef.TakeBack, ef.Kill, ef.Finish))
 
 log = logging.getLogger("asyncsweep")
 
@@ -79,6 +80,7 @@ class Driver:
         self.ended = anyio.Event()
         self.timers = timers or Timers(self.post)
         self.executor: Executor
+        self.crew: Crew
         self._journal = journal
         self._on_batch = on_batch
         self._clock = clock or Clock(machine.at)
@@ -99,6 +101,7 @@ class Driver:
             ef.Launch: self._launch,
             ef.AnswerVerdict: self._answer,
             ef.AnswerParam: self._answer,
+            ef.TakeBack: self._take_back,
             ef.Kill: self._kill,
             ef.SetTimer: lambda effect: self.timers.set(effect.trial, effect.attempt, effect.delay_s),
             ef.CancelTimer: lambda effect: self.timers.cancel(effect.trial, effect.attempt),
@@ -135,6 +138,15 @@ class Driver:
         finally:
             self._draining = False
 
+    async def add_executor(self, name: str, executor: Executor) -> str:
+        """Have one more executor; gives its name. See `Crew.add`."""
+        if self._closed or self.is_over:
+            raise ConfigError("add_executor(): the sweep has ended")
+        name = await self.crew.add(name, executor)
+        self.executor = self.crew
+        self.crew.begin(name)
+        return name
+
     def break_off(self, fault: BaseException) -> None:
         """End the sweep because of a fault of its own."""
         if self.fault is None:
@@ -165,13 +177,21 @@ class Driver:
             return
         self._draining = True
         try:
-            self._act(due.outside)
+            self._act([effect for effect in due.outside if self._is_wanted(effect)])
             self._show(due.updates)
             self._work()
         except Exception as error:
             self.break_off(error)
         finally:
             self._draining = False
+
+    def _is_wanted(self, effect: ef.Effect) -> bool:
+        """False for a launch that was taken back, or lost with its worker, before it was let out."""
+        if type(effect) is not ef.Launch:
+            return True
+        trials = self.machine.trials
+        trial = trials[effect.trial] if effect.trial < len(trials) else None
+        return trial is not None and (trial.attempt, trial.worker) == (effect.attempt, effect.worker)
 
     # -- one wake-up --------------------------------------------------------------------------------------------------
 
@@ -264,6 +284,9 @@ class Driver:
 
     def _kill(self, effect: ef.Kill) -> None:
         self.executor.kill(JobId(effect.trial, effect.attempt), effect.grace_s)
+
+    def _take_back(self, effect: ef.TakeBack) -> None:
+        self.executor.take_back(JobId(effect.trial, effect.attempt))  # type: ignore[attr-defined]  # it offered places ahead
 
     def _finish(self, effect: ef.Finish) -> None:
         self.finish = effect  # `_show` tells, when the last update is out

@@ -16,12 +16,14 @@ from typing import Any
 import anyio
 import anyio.abc
 import anyio.to_thread
+from msgspec.structs import replace
 
 from asyncsweep.core.effects import PluginFailed, TrialFinished, Update
 from asyncsweep.core.events import Adopted, Enqueued, Reopened, SweepOpened
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import State, SweepSpec, TrialRecord
+from asyncsweep.driver.crew import Crew
 from asyncsweep.driver.driver import Driver
 from asyncsweep.driver.in_use import claimed
 from asyncsweep.driver.objective import pickled
@@ -32,7 +34,7 @@ from asyncsweep.driver.syncing import keep_synced
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.driver.upkeep import trial_folders
 from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError
-from asyncsweep.hooks.contracts import Executor, Exporter, Setup, SweepInfo, VerdictSteps
+from asyncsweep.hooks.contracts import Exporter, Setup, SweepInfo, VerdictSteps
 from asyncsweep.journal.writer import Journal
 from asyncsweep.samplers.random import RandomSampler
 from asyncsweep.search.desk import Desk
@@ -50,6 +52,9 @@ EXPORT_GRACE_S = 10.0
 
 # After so many attempts that were cut short a trial is worth a word.
 _MANY_INTERRUPTIONS = 3
+
+# How many trials run at a time where nobody said, as far as a sampler's host need know: from more asks on it hurries.
+_MANY = 8
 
 # So many share one write of the journal.
 _ADOPTED_AT_A_TIME = 16
@@ -76,7 +81,9 @@ async def session(
     """
     sampler = plan.sampler if plan.sampler_host == INLINE else None
     pruner = plan.pruner if plan.pruner_host == INLINE else None
-    with claimed(executor=plan.executor, sampler=sampler, pruner=pruner):
+    # The members of a crew are claimed where they are opened.
+    executor = None if isinstance(plan.executor, Crew) else plan.executor
+    with claimed(executor=executor, sampler=sampler, pruner=pruner):
         async with _driven(plan, on_ready, on_batch):
             yield
 
@@ -89,7 +96,7 @@ async def _driven(
     remote = getattr(plan.executor, "remote", True)
     metrics = tuple(plan.spec.directions)
     objective = plan.objective.packed(metrics, remote=remote)
-    call = None if remote else plan.objective.here()
+    call = plan.objective.here() if getattr(plan.executor, "local", not remote) else None
     watch = Watch(Machine()) if os.environ.get(DEBUG) else None
     journal, machine = await _open_journal(plan, watch)
     failure: BaseException | None = None
@@ -113,8 +120,12 @@ async def _driven(
                     trial_folders(plan, driver) as folders,
                 ):
                     spec = plan.spec
-                    slots = _slots(spec, machine)
-                    setup = Setup(call, objective, slots, verdicts, plan.directory, spec.grace_s, folders)
+                    setup = Setup(
+                        *(call, objective, _slots(spec, machine), verdicts, plan.directory, spec.grace_s, folders),
+                        needs=spec.needs,
+                    )
+                    crew = driver.crew = _crew(plan)
+                    crew.set_up(lambda member: _setup_of(member, plan, setup))
                     if journal is not None:
                         tasks.start_soon(keep_synced, driver, journal, fsync)
                     tasks.start_soon(driver.timers.run)
@@ -125,7 +136,7 @@ async def _driven(
                         driver.post(Reopened(spec))
                     else:
                         await _begin(plan, driver)
-                    async with _executing(plan.executor, setup, driver):
+                    async with _executing(plan.executor, crew, setup, driver):
                         try:
                             await driver.search.opened()
                             yield
@@ -221,7 +232,15 @@ async def _search(plan: Plan, driver: Driver, tasks: anyio.abc.TaskGroup) -> Asy
         else:
             parts = Parts(_packed("sampler", sampler), _packed("pruner", pruner), place)
             host = SamplerHost(
-                parts, setting, spec.concurrency, machine.history, machine.trials, driver.post, driver.break_off
+                *(
+                    parts,
+                    setting,
+                    spec.concurrency or _MANY,
+                    machine.history,
+                    machine.trials,
+                    driver.post,
+                    driver.break_off,
+                )
             )
             answerers[place] = _with_first(host, plan, setting, driver) if sampler is not None else host
             hosts.append(host)
@@ -268,20 +287,43 @@ def _packed(what: str, part: Any) -> bytes | None:
     return None if part is None else pickled(what, part)
 
 
+def _crew(plan: Plan) -> Crew:
+    """The crew of a run: its executor, or a place for those that may be added to it."""
+    if isinstance(plan.executor, Crew):
+        return plan.executor
+    return Crew(first=plan.executor, first_name=plan.spec.executor.name)
+
+
+def _setup_of(member: Any, plan: Plan, setup: Setup) -> Setup:
+    """What one executor is told: the objective for this process, or for another one."""
+    if hasattr(member, "set_needs"):
+        member.set_needs(setup.needs)
+    if not getattr(member, "remote", True):
+        return setup if setup.call is not None else replace(setup, call=plan.objective.here())
+    metrics = setup.objective.metrics
+    is_packed = setup.objective.target or setup.objective.pickled
+    objective = setup.objective if is_packed else plan.objective.packed(metrics, remote=True)
+    return replace(setup, call=None, objective=objective)
+
+
 def _slots(spec: SweepSpec, machine: Machine) -> int:
     """How many trials can run at a time: no more than there are left to run."""
-    if spec.n_trials is None:
+    if spec.n_trials is None or not spec.concurrency:
         return spec.concurrency
     left = spec.n_trials - sum(trial.is_final for trial in machine.trials)
     return max(1, min(spec.concurrency, left))
 
 
 @asynccontextmanager
-async def _executing(executor: Executor, setup: Setup, driver: Driver) -> AsyncIterator[None]:
+async def _executing(executor: Any, crew: Crew, setup: Setup, driver: Driver) -> AsyncIterator[None]:
     """The executor, open. Whatever it raises in its own code is a `PluginError`; the body lets no `Exception` through."""
     try:
-        async with executor.open(setup, driver):
-            yield
+        async with crew.open(setup, driver):
+            if executor is crew:
+                yield
+            else:
+                async with executor.open(crew.setup_for(executor), driver):
+                    yield
     except Exception as error:
         cause = _first(error)
         if isinstance(cause, AsyncSweepError):

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import anyio
 import anyio.lowlevel
@@ -29,11 +29,13 @@ from asyncsweep.core.events import (
     Killed,
     ParamAsked,
     Reported,
+    SlotsChanged,
     Started,
     VerdictAsked,
     WorkerJoined,
 )
 from asyncsweep.errors import ConfigError, TrialError
+from asyncsweep.executors import own_slots
 from asyncsweep.executors.names import new_worker
 from asyncsweep.executors.outcome import built, event_of, value_in, verdict_in
 from asyncsweep.executors.values import attr_of, domain_of, own_values
@@ -49,12 +51,25 @@ _MOST_UNTOLD = 64
 
 
 class InlineExecutor:
-    """Runs `async def` objectives on this loop."""
+    """Runs `async def` objectives on this loop.
+
+    Args:
+        slots: How many trials run at a time at most. None: as many as `concurrency` says; beside other executors, one for each
+            processor.
+
+    Raises:
+        ConfigError: `slots` is no whole number >= 1.
+    """
 
     remote = False
     runs: Literal["async", "sync", "both"] = "async"
+    resources: ClassVar[dict[str, object]] = {}
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int | None = None) -> None:
+        self._slots_at_most = own_slots.checked(slots)
+        self.own_slots = slots is not None
+        self._n_runners = 0
+        self._worker: str | None = None
         self._jobs: deque[Job] = deque()
         self._running: dict[tuple[int, int], tuple[anyio.CancelScope, _InlinePort]] = {}
         self._to_kill: set[tuple[int, int]] = set()
@@ -83,13 +98,30 @@ class InlineExecutor:
         self._turn_ends = time.monotonic() + _TURN_S
         fault = built(self._call)
         async with anyio.create_task_group() as tasks:
-            for _ in range(setup.slots):
-                tasks.start_soon(self._run)
-            inbox.post(WorkerJoined(new_worker("inline"), setup.slots) if fault is None else ExecutorFailed(fault))
+            self._tasks = tasks
+            self._n_runners, self._worker = 0, None
+            slots = own_slots.n_slots(self._slots_at_most, setup.slots)
+            self._have_runners(slots)
+            if fault is None:
+                self._worker = new_worker("inline")
+                inbox.post(WorkerJoined(self._worker, slots))
+            else:
+                inbox.post(ExecutorFailed(fault))
             try:
                 yield
             finally:
                 tasks.cancel_scope.cancel()
+
+    def _have_runners(self, slots: int) -> None:
+        for _ in range(slots - self._n_runners):
+            self._tasks.start_soon(self._run)
+            self._n_runners += 1
+
+    def resize(self, slots: int) -> None:
+        """Have so many slots from now on; a runner too many sleeps."""
+        if self._worker is not None:
+            self._have_runners(slots)
+            self._inbox.post(SlotsChanged(self._worker, slots))
 
     def launch(self, job: Job) -> None:
         self._jobs.append(job)

@@ -12,4 +12,5 @@ def asyncsweep_executors() -> dict[str, str]:
         "inline": "asyncsweep.executors.inline:InlineExecutor",
         "thread": "asyncsweep.executors.thread:ThreadExecutor",
         "process": "asyncsweep.executors.process:ProcessExecutor",
+        "gpu": "asyncsweep.executors.gpu:GpuExecutor",
     }

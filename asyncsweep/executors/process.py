@@ -15,21 +15,32 @@ import logging
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import ClassVar, Literal
 
 import anyio
 import anyio.abc
 
-from asyncsweep.core.events import Event, ExecutorFailed, Killed, Started, WorkerJoined, WorkerLost
+from asyncsweep.core.events import (
+    Event,
+    ExecutorFailed,
+    Killed,
+    SlotsChanged,
+    Started,
+    TakenBack,
+    WorkerJoined,
+    WorkerLost,
+)
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.errors import ConfigError
-from asyncsweep.executors.limits import Limits, limits_of
+from asyncsweep.executors import own_slots
+from asyncsweep.executors.limits import UNLIMITED, Limits, limits_of
 from asyncsweep.executors.names import new_worker
 from asyncsweep.executors.pass_env import names_of
 from asyncsweep.executors.supervision import Supervision
 from asyncsweep.executors.worker import WorkerProcess
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
 from asyncsweep.worker.capture import Output
+from asyncsweep.worker.claims import Claims, new_claims
 
 # Before the first process was ready: after this many that ended before they were, starting more is no use.
 MAX_FAILED_STARTS = 3
@@ -57,6 +68,8 @@ class ProcessExecutor:
         pass_env: Names of environment variables that trials need besides those that every worker gets: language, paths, devices,
             threads, settings of frameworks, and no secrets (`asyncsweep/link/environment.py` lists them). `*` stands for
             anything: "MYAPP_*", or "*" for all. The journal has the names, and no values.
+        slots: How many trials run at a time at most. None: as many as `concurrency` says; beside other executors, one for each
+            processor.
 
     Raises:
         ConfigError: An option has a wrong type or value, or cannot be had on this system.
@@ -64,10 +77,12 @@ class ProcessExecutor:
     Attributes:
         n_started: How many jobs it has started.
         pass_env: As the argument.
+        own_slots: True when it was made with `slots`.
     """
 
     remote = True
     runs: Literal["async", "sync", "both"] = "both"
+    resources: ClassVar[dict[str, object]] = {}
 
     def __init__(
         self,
@@ -76,6 +91,7 @@ class ProcessExecutor:
         memory_limit: int | str | None = None,
         cpu_time_limit: float | None = None,
         pass_env: Sequence[str] = (),
+        slots: int | None = None,
     ) -> None:
         if sys.platform == "win32":
             raise ConfigError("executor='process' needs Linux or macOS: on Windows use executor='thread' or 'inline'")
@@ -89,6 +105,8 @@ class ProcessExecutor:
         self._max_trials = 1 if fresh else limit
         self._limits = limits_of(memory_limit, cpu_time_limit)
         self.pass_env = names_of(pass_env)
+        self._slots_at_most = own_slots.checked(slots)
+        self.own_slots = slots is not None
         self._all: list[_Slot] = []
         self._slots: dict[str, _Slot] = {}
         self._jobs: dict[JobId, _Slot] = {}
@@ -104,10 +122,22 @@ class ProcessExecutor:
         self._slots.clear()
         self._jobs.clear()
         self._failed_starts, self._was_ready, self._has_unkept = 0, False, False
+        # A worker that is replaced between two trials, or looked at, has none waiting.
+        self._claims = claims = new_claims() if self._max_trials is None and self._limits == UNLIMITED else None
+        try:
+            async with self._serving(setup):
+                yield
+        finally:
+            if claims is not None:
+                claims.close()
+
+    @asynccontextmanager
+    async def _serving(self, setup: Setup) -> AsyncIterator[None]:
         async with anyio.create_task_group() as tasks:
-            slots = self._all = [_Slot(self, setup, inbox, self._max_trials, self._limits) for _ in range(setup.slots)]
-            for slot in slots:
-                tasks.start_soon(slot.serve)
+            self._tasks = tasks
+            slots = self._all = []
+            for _ in range(own_slots.n_slots(self._slots_at_most, setup.slots)):
+                self._add_slot()
             supervision = Supervision(self._limits, setup.grace_s)
             tasks.start_soon(supervision.run, lambda: [slot.process for slot in slots if slot.process is not None])
             try:
@@ -134,6 +164,30 @@ class ProcessExecutor:
         else:
             slot.kill(job, grace_s)
 
+    def _add_slot(self) -> None:
+        slot = _Slot(self, self._setup, self._inbox, self._max_trials, self._limits, self._claims)
+        self._all.append(slot)
+        self._tasks.start_soon(slot.serve)
+
+    def resize(self, slots: int) -> None:
+        """Have so many slots from now on; those that are given up finish what runs there, idle ones are the first."""
+        staying = [slot for slot in self._all if not slot.leaves]
+        for _ in range(slots - len(staying)):
+            self._add_slot()
+        staying.sort(key=lambda slot: slot.has_job)
+        for slot in staying[: max(0, len(staying) - slots)]:
+            slot.leave()
+
+    def gone(self, slot: _Slot) -> None:
+        """A slot that was given up has ended."""
+        self._all.remove(slot)
+
+    def take_back(self, job: JobId) -> None:
+        """Give a job back that has not begun; nothing happens when it has, or is not here."""
+        slot = self._jobs.get(job)
+        if slot is not None:
+            slot.take_back(job)
+
     def answer(self, job: JobId, answer: Answer) -> None:
         slot = self._jobs.get(job)
         if slot is not None:
@@ -157,10 +211,10 @@ class ProcessExecutor:
 
     # -- for the slots ------------------------------------------------------------------------------------------------
 
-    def joined(self, name: str, slot: _Slot) -> None:
+    def joined(self, name: str, slot: _Slot, ahead: int) -> None:
         self._was_ready = True
         self._slots[name] = slot
-        self._inbox.post(WorkerJoined(name))
+        self._inbox.post(WorkerJoined(name, 1, ahead))
 
     def left(self, name: str, reason: str, kind: str) -> None:
         del self._slots[name]
@@ -206,25 +260,35 @@ class _Slot:
 
     Attributes:
         process: What serves it now; None while there is nothing.
+        leaves: True once it was given up.
         n_started_seen: How many jobs the executor had started at the last look whether it gets on without this slot.
     """
 
     def __init__(
-        self, executor: ProcessExecutor, setup: Setup, inbox: Inbox, max_trials: int | None, limits: Limits
+        self,
+        executor: ProcessExecutor,
+        setup: Setup,
+        inbox: Inbox,
+        max_trials: int | None,
+        limits: Limits,
+        claims: Claims | None,
     ) -> None:
         self._executor = executor
         self._setup = setup
         self._inbox = inbox
         self._max_trials = max_trials
         self._limits = limits
+        self._claims = claims
         self._name = new_worker("process")
         self._has_joined = False
         self.process: WorkerProcess | None = None
         self._job: Job | None = None
+        self._next: Job | None = None
         self._killing: list[JobId] = []
         self._tries = 0
         self.n_started_seen = 0
         self._closing = False
+        self.leaves = False
         self._closed = anyio.Event()
         self._serving = False
         self._ended = anyio.Event()
@@ -250,12 +314,13 @@ class _Slot:
             self._ended.set()
 
     async def _serve(self) -> None:
-        while not self._closing:
+        while not self._closing and not self.leaves:
             process = self.process = WorkerProcess(
                 *(self._setup, self._inbox, self._ready, self._outcome, self._max_trials, self._limits),
                 pass_env=self._executor.pass_env,
                 name=self._name,
                 on_unkept=self._executor.unkept,
+                claims=self._claims,
             )
             try:
                 reason = await process.run()
@@ -274,6 +339,11 @@ class _Slot:
         """The process has ended: the seconds until another one should take its place, None when none should."""
         if self._closing:
             return None
+        if self.leaves:
+            if self._has_joined:
+                self._lose(process.kind, f"{reason}; the executor has fewer slots now")
+            self._executor.gone(self)
+            return None
         if process.retired and not self._killing:
             return 0.0
         if process.was_ready and self._lose(process.kind, reason):
@@ -285,24 +355,32 @@ class _Slot:
     def _lose(self, kind: str, reason: str) -> bool:
         """The worker is lost; True when a job was lost with it, or had to end."""
         job, self._job = self._job, None
+        following, self._next = self._next, None
         killing, self._killing = self._killing, []
         name, self._name = self._name, new_worker("process")
         self._has_joined = False
+        for lost in (job, following):  # the one that waited may be launched elsewhere as soon as the loss is told
+            if lost is not None:
+                self._executor.done(JobId(lost.trial, lost.attempt))
         self._executor.left(name, reason, kind)
-        if job is not None:
-            self._executor.done(JobId(job.trial, job.attempt))
         for killed in killing:
             self._inbox.post(Killed(*killed))
         return job is not None or bool(killing)
 
     def _ready(self) -> None:
+        if self.leaves:
+            return
         if not self._has_joined:
             self._has_joined = True
-            self._executor.joined(self._name, self)
+            assert self.process is not None
+            self._executor.joined(self._name, self, self.process.ahead)
         elif self._job is not None:
             self._start(self._job)
 
     def launch(self, job: Job) -> None:
+        if self._job is not None:
+            self._queue(job)
+            return
         self._job = job
         if self.process is not None and self.process.is_ready:
             self._start(job)
@@ -314,12 +392,59 @@ class _Slot:
         self.process.start_job(job)
         self._inbox.post(Started(job.trial, job.attempt))
 
+    def _queue(self, job: Job) -> None:
+        assert self.process is not None and self._next is None
+        self._next = job
+        self._executor.n_started += 1
+        self.process.queue_job(job)
+
     def _outcome(self, job: Job, events: list[Event]) -> None:
-        self._job = None
+        self._job, self._next = self._next, None
         self._executor.done(JobId(job.trial, job.attempt))
+        if self._job is not None:  # the worker goes on with it by itself
+            events.append(Started(self._job.trial, self._job.attempt))
         self._inbox.post(*events)
+        if self.leaves and self._job is None and self.process is not None:
+            self.process.close()
+
+    def leave(self) -> None:
+        """Take no more jobs, and end when what runs here has ended."""
+        self.leaves = True
+        self._closed.set()
+        if self._has_joined:
+            self._inbox.post(SlotsChanged(self._name, 0))
+        if self._job is None and self.process is not None:
+            self.process.close()
+
+    def take_back(self, job: JobId) -> None:
+        if self._is_next(job) and self._withdraw():
+            self._inbox.post(TakenBack(*job))
+
+    def _is_next(self, job: JobId) -> bool:
+        return self._next is not None and (self._next.trial, self._next.attempt) == job
+
+    def _withdraw(self) -> bool:
+        """Have the job that waits here never begin; False when it has."""
+        assert self.process is not None and self._next is not None
+        if not self.process.take_back():
+            return False
+        self._executor.done(JobId(self._next.trial, self._next.attempt))
+        self._next = None
+        return True
 
     def kill(self, job: JobId, grace_s: float) -> None:
+        if self._is_next(job):
+            if self._withdraw():
+                self._inbox.post(Killed(*job))
+                return
+        elif self._next is not None:
+            following = JobId(self._next.trial, self._next.attempt)
+            if (
+                not self._withdraw()
+            ):  # it has begun: the one that is to be killed has ended, which will be heard in a moment
+                self._inbox.post(Killed(*job))
+                return
+            self._inbox.post(TakenBack(*following))
         if self.process is not None and self.process.is_ready:
             self._killing.append(job)
             self.process.terminate(grace_s)

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from contextvars import copy_context
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import anyio
 import anyio.abc
@@ -28,11 +28,13 @@ from asyncsweep.core.events import (
     Killed,
     ParamAsked,
     Reported,
+    SlotsChanged,
     Started,
     VerdictAsked,
     WorkerJoined,
 )
 from asyncsweep.errors import ConfigError
+from asyncsweep.executors import own_slots
 from asyncsweep.executors.names import new_worker
 from asyncsweep.executors.outcome import built, event_of, value_in, verdict_in
 from asyncsweep.executors.values import attr_of, domain_of, own
@@ -50,12 +52,25 @@ class TrialKilled(BaseException):
 
 
 class ThreadExecutor:
-    """Runs plain objectives in threads."""
+    """Runs plain objectives in threads.
+
+    Args:
+        slots: How many trials run at a time at most. None: as many as `concurrency` says; beside other executors, one for each
+            processor.
+
+    Raises:
+        ConfigError: `slots` is no whole number >= 1.
+    """
 
     remote = False
     runs: Literal["async", "sync", "both"] = "sync"
+    resources: ClassVar[dict[str, object]] = {}
 
-    def __init__(self) -> None:
+    def __init__(self, slots: int | None = None) -> None:
+        self._slots_at_most = own_slots.checked(slots)
+        self.own_slots = slots is not None
+        self._n_slots = 0
+        self._worker: str | None = None
         self._ports: dict[JobId, _ThreadPort] = {}
 
     @asynccontextmanager
@@ -67,6 +82,7 @@ class ThreadExecutor:
         self._ports.clear()
         self._setup = setup
         self._inbox = inbox
+        self._n_slots, self._worker = own_slots.n_slots(self._slots_at_most, setup.slots), None
         self._verdicts = None if setup.verdicts is None else Steps(*setup.verdicts.parts)
         self._mail = _Mailbox(inbox)
         try:
@@ -93,6 +109,12 @@ class ThreadExecutor:
         self._inbox.post(Started(*job_id))
         self._tasks.start_soon(self._attempt, job, port)
 
+    def resize(self, slots: int) -> None:
+        """Have so many slots from now on."""
+        self._n_slots = slots
+        if self._worker is not None:
+            self._inbox.post(SlotsChanged(self._worker, slots))
+
     def kill(self, job: JobId, grace_s: float) -> None:
         port = self._ports.get(job)
         if port is None:
@@ -111,7 +133,8 @@ class ThreadExecutor:
         if error is not None:
             self._inbox.post(ExecutorFailed(error))
         else:
-            self._inbox.post(WorkerJoined(new_worker("thread"), self._setup.slots))
+            self._worker = new_worker("thread")
+            self._inbox.post(WorkerJoined(self._worker, self._n_slots))
 
     async def _attempt(self, job: Job, port: _ThreadPort) -> None:
         trial = Trial(port, job.trial, job.attempt, own(job.params), self._setup.objective.metrics, self._verdicts)

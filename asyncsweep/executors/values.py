@@ -50,10 +50,9 @@ def own(value: Any) -> Any:
 
 def own_values(values: dict[str, Any]) -> dict[str, Any]:
     """The same dict, where its values are no lists or dicts; else `own`."""
-    for value in values.values():
-        if type(value) in _CONTAINERS:
-            return {key: own(item) for key, item in values.items()}
-    return values
+    if _CONTAINERS.isdisjoint(map(type, values.values())):
+        return values
+    return {key: own(item) for key, item in values.items()}
 
 
-_CONTAINERS = (list, dict)
+_CONTAINERS = frozenset((list, dict))

@@ -8,10 +8,11 @@ import random
 import reprlib
 import secrets
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import anyio
 import anyio.abc
@@ -27,6 +28,7 @@ from asyncsweep.core.events import (
     ParamAsked,
     Pruned,
     Reported,
+    SeriesReported,
     VerdictAsked,
 )
 from asyncsweep.core.records import ErrorInfo
@@ -51,6 +53,7 @@ from asyncsweep.wire.messages import (
     PRUNED,
     READY,
     REPORTED,
+    SERIES_REPORTED,
     SETUP,
     SHUTDOWN,
     UNKEPT,
@@ -59,6 +62,7 @@ from asyncsweep.wire.messages import (
     VERDICT_ASKED,
 )
 from asyncsweep.worker.capture import Capture, Output, look, output_name
+from asyncsweep.worker.claims import Claims
 from asyncsweep.worker.values import check_constraint
 
 LOG_LIMIT_BYTES = 16 * 2**20
@@ -76,6 +80,8 @@ _SAYS: dict[int, type[Event]] = {
     ATTR_SET: AttrSet,
     CONSTRAINT_SET: ConstraintSet,
 }
+# The most frequent ones, by far.
+_REPORTS: dict[int, type[Event]] = {REPORTED: Reported, SERIES_REPORTED: SeriesReported}
 _ENDS: dict[int, type[Event]] = {FINISHED: Finished, PRUNED: Pruned, FAILED: Failed}
 
 
@@ -86,6 +92,15 @@ _secrets = random.Random(secrets.randbits(128))
 
 def _new_secret() -> int:
     return _secrets.getrandbits(63)
+
+
+class _Next(NamedTuple):
+    """A job that waits at a busy worker."""
+
+    job: Job
+    secret: int
+    place: int
+    log: str | None
 
 
 class WorkerProcess:
@@ -101,9 +116,12 @@ class WorkerProcess:
         pass_env: The environment variables that it gets besides those that every child gets.
         name: The worker's name in the journal, which its output file bears; "" leaves the file without one.
         on_unkept: Called when what an attempt printed cannot be kept, with the reason.
+        claims: Tells who has an attempt that waits here; None where none may.
+        env: Environment variables that it gets whatever ours are.
 
     Attributes:
         is_ready: True while it can take a job.
+        ahead: How many attempts may wait here while another one runs.
         was_ready: True once it could.
         retired: True once it was sent home.
         fault: Why it cannot load the objective; None otherwise.
@@ -121,6 +139,8 @@ class WorkerProcess:
         pass_env: tuple[str, ...] = (),
         name: str = "",
         on_unkept: Callable[[str], None] = log.warning,
+        claims: Claims | None = None,
+        env: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._setup = setup
         self._inbox = inbox
@@ -131,6 +151,11 @@ class WorkerProcess:
         self._pass_env = pass_env
         self._name = name
         self._on_unkept = on_unkept
+        self._claims = claims
+        self._places = iter(()) if claims is None else claims.places()
+        self._next: _Next | None = None
+        self.ahead = 0
+        self._env = env
         self._verdict: str | None = None
         self._child: Child | None = None
         self._stream: MessageStream | None = None
@@ -168,12 +193,12 @@ class WorkerProcess:
         """
         self._open_log()
         try:
-            self._child = child = await start("asyncsweep.worker", self._log_fd, self._pass_env)
+            self._child = child = await self._start()
             reason = "its end was not seen"
             try:
                 async with anyio.create_task_group() as tasks:
                     self._tasks = tasks
-                    self._stream = MessageStream(child.sock, tasks, self._take, REPORT_LIMIT_BYTES)
+                    self._stream = self._talk(child, tasks)
                     self._greet()
                     if self._closing:
                         self.close()
@@ -192,11 +217,32 @@ class WorkerProcess:
         finally:
             self._collect_log()
 
+    async def _start(self) -> Child:
+        """The process. A subclass may start it elsewhere, as something that is used as a `Child` is."""
+        claims = () if self._claims is None else (self._claims.fd,)
+        return await start("asyncsweep.worker", self._log_fd, self._pass_env, claims, self._env)
+
+    def _talk(self, child: Child, tasks: anyio.abc.TaskGroup) -> MessageStream:
+        """The link to the process. A subclass may have another one, as something that is used as a `MessageStream` is."""
+        return MessageStream(child.sock, tasks, self._take, REPORT_LIMIT_BYTES)
+
     def start_job(self, job: Job) -> None:
         self._job = job
         self._secret = _new_secret()
-        path = self._log_path(job)
-        self._send((LAUNCH, self._secret, job.trial, job.attempt, job.params, path))
+        path = self._log = self._path_of(job)
+        self._send((LAUNCH, self._secret, job.trial, job.attempt, job.params, path, None))
+
+    def queue_job(self, job: Job) -> None:
+        """Have a job begin by itself when the one that runs has ended."""
+        self._next = _Next(job, _new_secret(), next(self._places), self._path_of(job))
+        self._send((LAUNCH, self._next.secret, job.trial, job.attempt, job.params, self._next.log, self._next.place))
+
+    def take_back(self) -> bool:
+        """Have the job that waits never begin; False when it has, or none waits."""
+        if self._next is None or self._claims is None or not self._claims.take(self._next.place):
+            return False
+        self._next = None
+        return True
 
     def answer(self, answer: Answer) -> None:
         if isinstance(answer, AnswerVerdict):
@@ -232,6 +278,7 @@ class WorkerProcess:
         """
         if self._verdict is not None:
             return
+        self.take_back()
         self.kind, self._verdict = kind, reason
         self._secret = _new_secret()
         if grace_s is None:
@@ -244,6 +291,7 @@ class WorkerProcess:
         self._closing = True
         if self._child is None:
             return
+        self.take_back()
         self._send((SHUTDOWN,))
         if self._job is not None or not self.was_ready:
             self._child.signal_group(signal.SIGTERM)
@@ -269,6 +317,7 @@ class WorkerProcess:
                 None if verdicts is None else verdicts.parts,
                 None if self._log_fd is None else LOG_LIMIT_BYTES,
                 self._setup.folders,
+                None if self._claims is None else self._claims.fd,
             )
         )
 
@@ -297,8 +346,8 @@ class WorkerProcess:
         for message in messages:
             tag = message[0]
             job = self._job
-            if tag == REPORTED and job is not None and len(message) > 1 and message[1] == self._secret:
-                report = _event(message, job, Reported)  # the most frequent one, by far
+            if tag in _REPORTS and job is not None and len(message) > 1 and message[1] == self._secret:
+                report = _event(message, job, _REPORTS[tag])
                 if report is None:
                     raise _misshapen(message)
                 events.append(report)
@@ -370,10 +419,14 @@ class WorkerProcess:
                 self._tasks.start_soon(self._kill_after, _EXIT_S)
         elif not self.was_ready:
             self.was_ready = self.is_ready = True
+            self.ahead = int(message[1:] == [1])
             self._on_ready()
 
     def _end(self, job: Job, events: list[Event]) -> None:
         self._job = None
+        if self._next is not None:  # which begins now, by itself
+            self._job, self._secret, _, self._log = self._next
+            self._next = None
         if self._trials_left is not None:
             self._trials_left -= 1
         if self._leaves or self._trials_left == 0 or is_worn(self.pid, self._limits):
@@ -409,12 +462,11 @@ class WorkerProcess:
         self._log_fd = os.open(path, _NEW, 0o600)
         os.unlink(path)
 
-    def _log_path(self, job: Job) -> str | None:
+    def _path_of(self, job: Job) -> str | None:
         if self._setup.directory is None:
             return None
         # For every trial: joining texts costs a tenth of what joining paths does.
-        self._log = f"{self._setup.directory}/trials/{job.trial}/attempt-{job.attempt}.log"
-        return self._log
+        return f"{self._setup.directory}/trials/{job.trial}/attempt-{job.attempt}.log"
 
     def _collect_log(self) -> None:
         """What a process printed last, and did not collect itself, belongs to the attempt that it died in."""

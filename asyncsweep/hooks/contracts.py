@@ -159,12 +159,13 @@ class Setup(msgspec.Struct, frozen=True):
     Attributes:
         call: The objective, for executors that run it in this process; None for those that are `remote`.
         objective: The objective, for another process.
-        slots: How many trials may run at a time.
+        slots: How many trials may run at a time; 0: as many as it has slots.
         verdicts: See `VerdictSteps`; None when no pruner is set, so that `should_prune()` is False at no cost.
         directory: The sweep's directory; None when the sweep is in memory only.
         grace_s: Seconds between the polite and the forced end.
         folders: Where each trial has a folder, named by its number and made when it is first used: in the sweep's directory,
             or in a temporary one that goes with the run. An executor that shares no disk with us makes its own.
+        needs: What each trial needs; nothing is launched on workers that offer less (`asyncsweep.core.resources`).
     """
 
     call: Call | None
@@ -174,6 +175,7 @@ class Setup(msgspec.Struct, frozen=True):
     directory: Path | None
     grace_s: float
     folders: str = ""
+    needs: Mapping[str, Any] = {}
 
 
 class JobId(NamedTuple):
@@ -184,7 +186,11 @@ class JobId(NamedTuple):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """An attempt to start, on a worker that the executor announced with `WorkerJoined`."""
+    """An attempt to start, on a worker that the executor announced with `WorkerJoined`.
+
+    One for a worker that is gone meanwhile is dropped: its loss is known. One for a worker that is busy, which comes only where
+    `WorkerJoined.ahead` offers it, begins when the worker has a slot for it, and `Started` tells.
+    """
 
     trial: int
     attempt: int
@@ -208,6 +214,18 @@ class Executor(Protocol):
 
     `launch`, `kill` and `answer` are called on the loop's thread and return at once; whatever takes time is done by the
     tasks that `open` started. They do not raise: a failure is an event.
+
+    After `WorkerLost` or `TakenBack` nothing more may be posted of the attempts that had not begun, and they are to be forgotten
+    before either is posted: the next launch has the same number.
+
+    Beyond these methods it may have:
+
+        take_back(job)         needed where it offers places ahead: posts `TakenBack` when the job has not begun and never will; does
+                               nothing when it has, for its `Started` tells. It may also post `TakenBack` unasked
+        resize(slots)          offer another number of slots from now on: `WorkerJoined`, `SlotsChanged`, `WorkerLost`
+        resources              an attribute: what each slot of any of its workers offers, where that is known before it is opened
+        own_slots              an attribute: True when it knows by itself how many slots it has. Then `Sweep(concurrency=...)` may be
+                               left out, and `Setup.slots` is 0
 
     Where it has a method `output(job: JobId, offset: int, limit_bytes: int) -> Output | None`, that gives what a running attempt
     printed (`asyncsweep.executors.worker.Output`); see `ProcessExecutor.output`.

@@ -35,8 +35,13 @@ def spec(**changes: Any) -> SweepSpec:
     return SweepSpec(**{**defaults, **changes})
 
 
-def worker_joined(worker: str = "w", slots: int = 1) -> ev.WorkerJoined:
-    return ev.WorkerJoined(worker, slots)
+def worker_joined(worker: str = "w", slots: int = 1, ahead: int = 0, **resources: Any) -> ev.WorkerJoined:
+    """What each of its slots offers by keyword."""
+    return ev.WorkerJoined(worker, slots, ahead, resources)
+
+
+def slots_changed(worker: str = "w", slots: int = 1) -> ev.SlotsChanged:
+    return ev.SlotsChanged(worker, slots)
 
 
 def worker_lost(worker: str = "w", reason: str = "killed by SIGKILL") -> ev.WorkerLost:
@@ -56,8 +61,17 @@ def launch_failed(trial: int, attempt: int = 1, error: ErrorInfo = ERROR) -> ev.
     return ev.LaunchFailed(trial, attempt, error)
 
 
+def taken_back(trial: int, attempt: int = 1) -> ev.TakenBack:
+    return ev.TakenBack(trial, attempt)
+
+
 def started(trial: int, attempt: int = 1) -> ev.Started:
     return ev.Started(trial, attempt)
+
+
+def series_reported(trial: int, *reports: tuple[int, float], attempt: int = 1) -> ev.SeriesReported:
+    """The objective reported these (step, value), one right after the other."""
+    return ev.SeriesReported(trial, attempt, list(reports))
 
 
 def reported(trial: int, step: int, value: float, attempt: int = 1, **metrics: float) -> ev.Reported:
@@ -93,6 +107,11 @@ def constraint_set(trial: int, name: str, value: float, attempt: int = 1) -> ev.
 def adopted(value: float | None = 1.0, state: State = State.COMPLETE, **params: Any) -> ev.Adopted:
     """A trial of an earlier search, which returned `value`; `x` is 0.5 unless parameters are given."""
     return ev.Adopted(PastTrial(params or {"x": 0.5}, state, {} if value is None else {"value": value}))
+
+
+def used(trial: int, attempt: int = 1, **usage: float) -> ev.Used:
+    """What the attempt uses, by keyword."""
+    return ev.Used(trial, attempt, usage)
 
 
 def finished(trial: int, value: float = 0.0, attempt: int = 1, **metrics: float) -> ev.Finished:

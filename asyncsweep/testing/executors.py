@@ -49,9 +49,12 @@ class Stand:
         self._news = anyio.Event()
 
     def post(self, *events: ev.Event) -> None:
-        """The executor's inbox: keeps events, and answers questions at once, as a driver may."""
-        self.events += events
+        """The executor's inbox: keeps events, a series of reports as its reports, and answers questions at once, as a driver may."""
         for event in events:
+            if isinstance(event, ev.SeriesReported):
+                self.events += [ev.Reported(event.trial, event.attempt, *report) for report in event.reports]
+            else:
+                self.events.append(event)
             answer = self._answers.get(type(event))
             if answer is not None:
                 self.executor.answer(JobId(event.trial, event.attempt), answer)  # type: ignore[attr-defined]
@@ -100,8 +103,11 @@ class Stand:
         return event
 
     def said(self, trial: int = 0) -> list[str]:
-        """The kinds of events of a trial, in order, without repetitions in a row."""
-        kinds = [type(event).__name__ for event in self.events if getattr(event, "trial", None) == trial]
+        """The kinds of events of a trial, in order, without repetitions in a row, and without what is measured whenever it is."""
+        told = [
+            event for event in self.events if getattr(event, "trial", None) == trial and not isinstance(event, ev.Used)
+        ]
+        kinds = [type(event).__name__ for event in told]
         return [kind for at, kind in enumerate(kinds) if at == 0 or kinds[at - 1] != kind]
 
 

@@ -31,6 +31,7 @@ class Flow:
         sent: How many messages it was sent that are to be acknowledged.
         received: How many of them it has acknowledged.
         is_reading: Whether it gets a snapshot.
+        round: In which of the hub's rounds it was told of news last.
     """
 
     is_reading: bool
@@ -39,6 +40,7 @@ class Flow:
         self.hub: Hub | None = None
         self.sent = 0
         self.received = 0
+        self.round = -1
         self._form = form
         self._name = ""
         self._curves = Curves()
@@ -77,6 +79,12 @@ class Flow:
         window = WINDOW_SNAPSHOT if self.is_reading or not self._epoch else WINDOW
         return self.hub is not None and self.sent - self.received < window
 
+    @property
+    def may_be_told(self) -> bool:
+        """Whether its turn has come, if it lacks anything. A snapshot is not waited for."""
+        hub = self.hub
+        return hub is None or self.is_reading or self._epoch != hub.epoch or hub.may_tell(self.round)
+
     def next(self) -> bytes | None:
         """The next message; None when there is nothing that it lacks, or it takes no more."""
         hub = self.hub
@@ -86,9 +94,12 @@ class Flow:
             self._begin(hub)
         if not self.may_send:
             return None
-        message = self._part(hub) if self.is_reading else self._news(hub)
+        is_news = not self.is_reading
+        message = self._news(hub) if is_news else self._part(hub)
         if message is not None:
             self.sent += 1
+            if is_news:
+                self.round = hub.budget.round
         else:
             self._current_at = hub.seq
         return message

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ import anyio
 
 from asyncsweep import logs
 from asyncsweep.core.machine import Phase
-from asyncsweep.core.records import SweepSpec, TrialRecord
+from asyncsweep.core.records import State, SweepSpec, TrialRecord
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.errors import AsyncSweepError, ConfigError, JournalError
 from asyncsweep.journal import lock
@@ -66,6 +66,7 @@ class JournalSource:
     """A sweep's directory; see `Source`. Made by `open`; what happens later is seen while `follow` runs."""
 
     has_logs = True
+    is_here = False
 
     def __init__(self, directory: Path, name: str, replayed: Replayed, pid: int | None) -> None:
         self._directory = directory
@@ -125,6 +126,10 @@ class JournalSource:
     @property
     def best(self) -> TrialRecord | None:
         return self._replayed.machine.best
+
+    @property
+    def counts(self) -> Mapping[State, int]:
+        return self._replayed.machine.life.counts
 
     @property
     def n_enqueued(self) -> int:

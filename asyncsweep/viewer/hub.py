@@ -3,9 +3,9 @@
 A hub has no task. Whoever serves a viewer waits with `newer` and looks with `catch_up`, or `pull`: that takes what the source has said
 meanwhile. With no viewer, nothing happens but that a bounded buffer fills up, and overflows.
 
-- Looks are at least `TICK_S` apart, for all viewers together, and so much longer that their work is a twentieth of the time.
+- Looks are for all viewers together, and their work is a twentieth of the time: see `budget`.
 - No step of the work takes longer than some milliseconds: a large table is read in steps, others have their turn between them.
-- Where updates were missed, all trials are looked at again, and those that are not what they were have changed.
+- Where updates were missed, all trials that may have changed are looked at again.
 - `seq` grows with everything that viewers could want to know. `epoch` names the counting; with a new one they begin anew. So it is when the
   source says that all is void, and when the table has become so large that fewer trials are shown.
 """
@@ -15,7 +15,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -25,20 +25,18 @@ import anyio.lowlevel
 from asyncsweep.core import effects as ef
 from asyncsweep.core.records import TrialRecord
 from asyncsweep.viewer import values
+from asyncsweep.viewer.budget import Budget
 from asyncsweep.viewer.changes import Changes
 from asyncsweep.viewer.columns import TableColumns
 from asyncsweep.viewer.forms import Form
 from asyncsweep.viewer.rows import Rows
 from asyncsweep.viewer.source import Source
-from asyncsweep.viewer.status import TEXT_CHARS, Pace, duration_of, status
+from asyncsweep.viewer.status import TEXT_CHARS, Pace, concurrency_of, duration_of, n_final_of, status
 from asyncsweep.viewer.table import Table
 from asyncsweep.worker.secrets import redacted
 
 MOST_SHOWN = 100_000
 BUFFERED = 10_000
-TICK_S = 0.1
-LONGEST_TICK_S = 2.0
-WORK_SHARE = 0.05
 # A step of the work: so many updates, or so many records.
 STEP_UPDATES = 2_000
 STEP_RECORDS = 500
@@ -66,10 +64,11 @@ class Hub:
         columns: Their columns.
         rows: Their rows, in pieces.
         status_seq: When the status changed last.
+        budget: The time that may be spent.
         turn: Held by who makes a message. To get it takes a turn of the loop, so that nobody waits for more than one message.
     """
 
-    _scan: int | None
+    _scan: Iterator[int] | None
     _fields: tuple[int, list[dict[str, Any]]]
 
     def __init__(
@@ -81,8 +80,7 @@ class Hub:
         self._most_shown = most_shown
         self._looking = anyio.Lock()
         self._waiting: set[anyio.CancelScope] = set()
-        self._work_s = 0.0
-        self._next_at = 0.0
+        self.budget = Budget(source.is_here, clock)
         self._changes = Changes()
         self._begin()
 
@@ -109,12 +107,10 @@ class Hub:
         if self.source.generation != self._generation:
             self._begin()
         if not self.has_work:
-            self._next_at = self._clock() + min(LONGEST_TICK_S, max(TICK_S, self._work_s / WORK_SHARE))
-            self._work_s = 0.0
             updates = self._watcher.taken()
-            self._stand = self.source.stand
+            self._stand_then = self.source.stand
             if updates and type(updates[0]) is ef.UpdatesSkipped:
-                self._scan = 0  # the records know what was missed, and all that came after it
+                self._scan = self._unsettled()  # the records know what was missed, and all that came after it
             else:
                 self._updates.extend(updates)
         self._step()
@@ -122,27 +118,43 @@ class Hub:
     async def catch_up(self) -> None:
         """Take what the source has said, and do all of the work."""
         async with self._looking:
+            self.budget.begin(is_tight=False)
             self.pull()
             while self.has_work:
                 await anyio.lowlevel.checkpoint()
                 self._step()
 
-    async def newer(self, seq: int) -> None:
-        """Wait until there is something after a change, and look for it meanwhile."""
-        while not self._has_newer(seq):
-            await self._news()
-            pause = self._next_at - self._clock()
-            if pause > 0 and not self._has_newer(seq):
+    async def newer(self, seq: int, round: int) -> None:
+        """Wait until there is something after a change, and look for it meanwhile; where the time is tight, until after a round too."""
+        while not self._has_newer(seq, round):
+            if self.seq <= seq and not self.has_work:
+                await self._news()
+            pause = self.budget.due_at - self._clock()
+            if pause > 0 and not self._has_newer(seq, round):
                 await anyio.sleep(pause)
-            if not self._has_newer(seq) and self._clock() >= self._next_at:
-                await self.catch_up()
+            if not self._has_newer(seq, round):
+                await self._look()
 
-    def charge(self, work_s: float) -> None:
-        """Somebody has worked so long for viewers because of the last look."""
-        self._work_s += work_s
+    def may_tell(self, round: int) -> bool:
+        """Whether a viewer that was told something in a round may be told more."""
+        return not self.budget.is_tight or self.budget.round != round
 
-    def _has_newer(self, seq: int) -> bool:
-        return self.seq > seq and bool(self.epoch)
+    def _has_newer(self, seq: int, round: int) -> bool:
+        return self.seq > seq and bool(self.epoch) and self.may_tell(round)
+
+    async def _look(self) -> None:
+        """A round's look, unless somebody else has begun the round."""
+        async with self._looking:
+            if self._clock() < self.budget.due_at:
+                return
+            self.budget.begin()
+            self.pull()
+            while self.has_work and not (self.epoch and self.budget.has_looked):
+                await anyio.lowlevel.checkpoint()
+                self._step()
+            if self.has_work:
+                self._pace.counted(time.time(), n_final_of(self.source))
+                self._settle()
 
     async def _news(self) -> None:
         """Wait until there is something to look for, or somebody else has found something."""
@@ -159,7 +171,8 @@ class Hub:
 
     def status(self) -> dict[str, Any]:
         """How the sweep stands now."""
-        found = status(self.source, self._stand, self.table, self._pace, self.best, self.stride, time.time())
+        source, now, is_behind = self.source, time.time(), self.has_work
+        found = status(source, self._stand, self.table, self._pace, self.best, self.stride, now, is_behind=is_behind)
         return {**found, "problem": self._problem(), "seq": self._changes.touched}
 
     def status_message(self, form: Form) -> bytes:
@@ -187,7 +200,7 @@ class Hub:
             "executor": values.text(spec.executor.name),
             "objective": values.text(spec.objective),
             "n_trials": spec.n_trials,
-            "concurrency": spec.concurrency,
+            "concurrency": concurrency_of(self.source, self.table),
             "is_live": self.source.is_live,
             "has_logs": self.source.has_logs,
         }
@@ -203,9 +216,10 @@ class Hub:
         source = self.source
         self._generation = source.generation
         self._watcher = source.watch(BUFFERED)
-        self._stand = source.stand  # with the updates, so that the end is not told of before the last of them
+        # Taken with the updates, and told when they are done: so the end is not told of before the last of them.
+        self._stand = self._stand_then = source.stand
         self._updates: deque[ef.Update] = deque()
-        self._scan = 0
+        self._scan = None
         self._changes = Changes(self._changes.seq + 1)
         self._pace = Pace()
         self._failure = ""
@@ -216,6 +230,7 @@ class Hub:
         self._told_seq = self._told_enqueued = self._found_seq = 0
         self.status_seq = 0
         self.table = Table()
+        self._scan = self._unsettled()
         self.columns = TableColumns(source.spec.space, source.spec.directions)
         self._fields = 0, []
         self.best: int | None = None
@@ -229,7 +244,7 @@ class Hub:
     def _step(self) -> None:
         began = time.perf_counter()
         if self._scan is not None:
-            self._scan = self._scan_from(self._scan)
+            self._read(self._scan)
         elif self._updates:
             changed: dict[int, None] = {}
             for update in islice(self._updates, STEP_UPDATES):
@@ -239,14 +254,28 @@ class Hub:
             for number in changed:
                 self._changes.touch(number)
         if not self.has_work:
+            self._stand = self._stand_then
             self._settle()
-        self._work_s += time.perf_counter() - began
+        self.budget.spend(time.perf_counter() - began)
 
-    def _scan_from(self, start: int) -> int | None:
-        """See what some records tell; gives the number from where to go on."""
+    def _unsettled(self) -> Iterator[int]:
+        """The numbers of the trials that may be other than the table has them."""
+        yield from self.table.unsettled(self.source.trials)
+        number = self.table.end
+        while number < len(self.source.trials):
+            yield number
+            number += 1
+
+    def _read(self, numbers: Iterator[int]) -> None:
+        """See what the records of some trials tell."""
         records, table = self.source.trials, self.table
-        end = start + STEP_RECORDS
-        for number in range(start, min(end, len(records))):
+        n_read = 0
+        for number in islice(numbers, STEP_RECORDS):
+            n_read += 1
+            if number >= len(records):
+                if table.drop(number):
+                    self._changes.touch(number)
+                continue
             record = records[number]
             if table.sync(number, record):
                 self._changes.touch(number)
@@ -255,10 +284,8 @@ class Hub:
                     self.columns.see_results(record)
                 if record.param_names is not None:
                     self.columns.see_params(record)
-        for number in range(max(start, len(records)), min(end, table.end)):
-            if table.drop(number):
-                self._changes.touch(number)
-        return end if end < max(len(records), table.end) else None
+        if n_read < STEP_RECORDS:
+            self._scan = None
 
     def _apply(self, update: ef.Update, changed: dict[int, None]) -> None:
         kind, table = type(update), self.table

@@ -6,10 +6,10 @@ Nothing is copied and nothing is kept: each look costs the same however many tri
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from asyncsweep.core.machine import Phase
-from asyncsweep.core.records import SweepSpec, TrialRecord
+from asyncsweep.core.records import State, SweepSpec, TrialRecord
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.logs import Log
 from asyncsweep.run import SweepRun
@@ -30,6 +30,7 @@ class RunSource:
     """
 
     generation = 0
+    is_here = True
     problem = ""
 
     def __init__(self, run: SweepRun, name: str = "") -> None:
@@ -57,6 +58,10 @@ class RunSource:
     @property
     def best(self) -> TrialRecord | None:
         return self._driver.machine.best
+
+    @property
+    def counts(self) -> Mapping[State, int]:
+        return self._driver.machine.life.counts
 
     @property
     def n_enqueued(self) -> int:

@@ -190,11 +190,13 @@ class Session:
             self._was_opened = False
             await hub.catch_up()
         async with hub.turn:
+            if not self._flow.may_be_told:
+                return None, -1
             began, is_news = time.perf_counter(), not self._flow.is_reading
             message, seq = self._flow.next(), hub.seq
             work_s = time.perf_counter() - began
             if message is not None and is_news:
-                hub.charge(SENDING_S + work_s)
+                hub.budget.spend(SENDING_S + work_s)
         return message, seq
 
     async def _wait(self, hub: Hub | None, seq: int) -> None:
@@ -203,7 +205,7 @@ class Session:
             return
         if hub is not None and self._flow.may_send:
             with anyio.CancelScope() as self._waiting:
-                await hub.newer(seq)
+                await hub.newer(seq, self._flow.round)
             self._waiting = None
         else:
             self._stirred = anyio.Event()

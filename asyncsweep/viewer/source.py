@@ -5,10 +5,10 @@ Whatever the source, a viewer learns of changes from `Publish`ed updates alone; 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
-from asyncsweep.core.records import SweepSpec, TrialRecord
+from asyncsweep.core.records import State, SweepSpec, TrialRecord
 from asyncsweep.driver.updates import Watcher
 from asyncsweep.logs import Log
 
@@ -56,6 +56,7 @@ class Source(Protocol):
         generation: Grows when all that was said before is void: a journal was replaced by its compacted form, for example. Watchers
             of before are closed then.
         is_live: The sweep runs, or may go on.
+        is_here: The sweep runs on this loop, and has precedence.
         has_logs: What trials print is kept.
         commands: What steers it; None where nothing can.
     """
@@ -66,6 +67,8 @@ class Source(Protocol):
     def generation(self) -> int: ...
     @property
     def is_live(self) -> bool: ...
+    @property
+    def is_here(self) -> bool: ...
     @property
     def has_logs(self) -> bool: ...
     @property
@@ -82,6 +85,10 @@ class Source(Protocol):
     @property
     def best(self) -> TrialRecord | None:
         """The best trial of a sweep with one direction."""
+
+    @property
+    def counts(self) -> Mapping[State, int]:
+        """How many trials are in each state, published or not."""
 
     @property
     def n_enqueued(self) -> int:

@@ -13,6 +13,8 @@ from asyncsweep.viewer.table import Table
 RECENT = 100
 # Ends longer ago than this say little about how fast it goes now, if there are newer ones.
 RECENT_S = 300.0
+# The same of who is behind: that is so where trials end by the thousand.
+BEHIND_S = 10.0
 TEXT_CHARS = 10_000
 
 
@@ -22,6 +24,7 @@ class Pace:
     def __init__(self) -> None:
         self._ends: deque[float] = deque(maxlen=RECENT)
         self._durations_s: deque[float] = deque(maxlen=RECENT)
+        self._counted: deque[tuple[float, int]] = deque(maxlen=RECENT)
 
     def ended(self, at: float, duration_s: float | None) -> None:
         """A trial ended; `duration_s` is None where it says nothing about others."""
@@ -29,8 +32,16 @@ class Pace:
         if duration_s is not None:
             self._durations_s.append(duration_s)
 
-    def rate_per_s(self, now: float) -> float | None:
-        """Trials per second of late; None while it is unknown."""
+    def counted(self, at: float, n_final: int) -> None:
+        """So many had ended, seen or not."""
+        self._counted.append((at, n_final))
+
+    def rate_per_s(self, now: float, *, is_behind: bool = False) -> float | None:
+        """Trials per second of late; None while it is unknown. Who is behind has not seen the last ends, but has counted them."""
+        if is_behind:
+            late = [found for found in self._counted if found[0] > now - BEHIND_S] or [(now, 0)]
+            (began, before), (at, n_final) = late[0], late[-1]
+            return (n_final - before) / (at - began) if at > began else None
         ends = [at for at in self._ends if at > now - RECENT_S]
         if len(ends) < 2:
             ends = list(self._ends)
@@ -57,34 +68,54 @@ class Pace:
 
 
 def status(
-    source: Source, stand: Stand, table: Table, pace: Pace, best: int | None, stride: int, now: float
+    source: Source,
+    stand: Stand,
+    table: Table,
+    pace: Pace,
+    best: int | None,
+    stride: int,
+    now: float,
+    *,
+    is_behind: bool = False,
 ) -> dict[str, Any]:
-    """The message, without its type."""
+    """The message, without its type; of who `is_behind` the table, the numbers are the source's."""
     spec, trials = source.spec, source.trials
-    n_final = table.n_final
+    counts, total, n_final = table.counts, table.total, table.n_final
+    if is_behind:
+        counts, total, n_final = dict(source.counts), sum(source.counts.values()), n_final_of(source)
     goes_on = stand.state in ("RUNNING", "STOPPING")
     if spec.n_trials is None or stand.state != "RUNNING":
         eta_s = None
     else:
         running = [trial.started_at for trial in table.open.values() if trial.started_at]
-        eta_s = pace.left_s(now, spec.n_trials - n_final, spec.concurrency, running)
+        eta_s = pace.left_s(now, spec.n_trials - n_final, concurrency_of(source, table), running)
     record = trials[best] if best is not None and best < len(trials) else None
     return {
         "state": stand.state,
         "reason": values.text(stand.reason, TEXT_CHARS),
         "error": values.text(stand.error, TEXT_CHARS),
-        "counts": {state.value: count for state, count in table.counts.items()},
+        "counts": {state.value: count for state, count in counts.items()},
         "n_trials": spec.n_trials,
-        "concurrency": spec.concurrency,
+        "concurrency": concurrency_of(source, table),
         "enqueued": source.n_enqueued,
-        "total": table.total,
+        "total": total,
         "stride": stride,
         "best": None if record is None else {"number": record.number, "value": values.number(record.value)},
-        "rate_per_s": pace.rate_per_s(now) if goes_on else None,
+        "rate_per_s": pace.rate_per_s(now, is_behind=is_behind) if goes_on else None,
         "eta_s": eta_s,
         "started_at": (trials[0].asked_at or None) if trials else None,
         "now": now,
     }
+
+
+def n_final_of(source: Source) -> int:
+    """How many trials have ended, published or not."""
+    return sum(count for state, count in source.counts.items() if state not in (State.WAITING, State.RUNNING))
+
+
+def concurrency_of(source: Source, table: Table) -> int:
+    """How many trials run at a time: as the settings say, or as many as run now, and at least 1."""
+    return source.spec.concurrency or max(1, table.counts[State.RUNNING])
 
 
 def duration_of(record: TrialRecord) -> float | None:

@@ -68,6 +68,7 @@ class Table:
         self.counts = dict.fromkeys(State, 0)
         self.total = 0
         self._codes = bytearray()  # by number: the state; 0 where there is none
+        self._gaps: set[int] = set()  # the numbers below the end for which there is none
         self._ended = array("d")  # by number: when it ended
 
     @property
@@ -78,6 +79,20 @@ class Table:
     def end(self) -> int:
         """All numbers are below it."""
         return len(self._codes)
+
+    def unsettled(self, records: Sequence[TrialRecord]) -> list[int]:
+        """The numbers below the end whose trials may be other than they are here.
+
+        What is final stays, unless it is taken back. Then all with higher numbers were taken back before; so below a final trial that is
+        still the same, nothing was.
+        """
+        found = self._gaps.union(self.open)
+        for number in range(self.end - 1, -1, -1):
+            if self.is_final(number):
+                if number < len(records) and self._has(number, records[number]):
+                    break
+                found.add(number)
+        return sorted(found)
 
     def state(self, number: int) -> State | None:
         """A trial's state; None when there is no such trial."""
@@ -132,7 +147,7 @@ class Table:
     def sync(self, number: int, record: TrialRecord) -> bool:
         """Have what the record tells; False when that was so already."""
         if record.is_final:
-            if self.state(number) is record.state and self._ended[number] == record.finished_at:
+            if self._has(number, record):
                 return False
             self._conclude(number, record.state, record.finished_at)
             return True
@@ -172,6 +187,10 @@ class Table:
             shown.steps, shown.reported = shown.steps[: trial.n_reports], shown.reported[: trial.n_reports]
         return shown
 
+    def _has(self, number: int, record: TrialRecord) -> bool:
+        """Whether a final trial is here as its record has it."""
+        return self.state(number) is record.state and self._ended[number] == record.finished_at
+
     def _opened(self, number: int) -> Open:
         trial = self.open.get(number)
         if trial is None:
@@ -188,6 +207,7 @@ class Table:
         codes = self._codes
         if number >= len(codes):
             more = number + 1 - len(codes)
+            self._gaps.update(range(len(codes), number))
             codes.extend(bytes(more))
             self._ended.frombytes(bytes(8 * more))
         before = codes[number]
@@ -197,4 +217,7 @@ class Table:
         if state is not None:
             self.counts[state] += 1
             self.total += 1
+            self._gaps.discard(number)
+        else:
+            self._gaps.add(number)
         codes[number] = 0 if state is None else _CODES[state]

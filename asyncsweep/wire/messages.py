@@ -4,8 +4,9 @@ Controller to worker:
 
     HELLO     protocol version, secret            the first message both ways; the secret is sent back
     SETUP     sys.path, target, pickled objective, names, names without condition, metrics, verdict steps or nil, log limit or
-              nil, folder of the trials' folders or ""
-    LAUNCH    secret, trial, attempt, params, log path or nil
+              nil, folder of the trials' folders or "", file descriptor of the claims or nil
+    LAUNCH    secret, trial, attempt, params, log path or nil, place or nil
+              with a place it may come while another attempt runs; the worker begins it afterwards, if it can claim the place
     VERDICT   secret, step, prune
     PARAM     secret, name, value, error or nil
     SHUTDOWN
@@ -13,9 +14,10 @@ Controller to worker:
 Worker to controller; `secret` is that of the attempt's LAUNCH, and a message with any other is dropped. The tags from
 PARAM_ASKED on are those of the core's events, so that a message becomes its event in one conversion.
 
-    READY
+    READY          how many attempts may be sent ahead
     UNREADY        type, message, traceback, bases       the objective cannot be loaded
     REPORTED       secret, step, value, further metrics or nil
+    SERIES_REPORTED secret, [[step, value], ...]         one right after the other, without further metrics
     VERDICT_ASKED  secret, step
     PARAM_ASKED    secret, name, domain
     ATTR_SET       secret, key, value
@@ -29,7 +31,7 @@ PARAM_ASKED on are those of the core's events, so that a message becomes its eve
 
 from __future__ import annotations
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 HELLO = 101
 SETUP = 102
@@ -49,3 +51,4 @@ FINISHED = 21
 PRUNED = 22
 FAILED = 23
 CONSTRAINT_SET = 31
+SERIES_REPORTED = 40

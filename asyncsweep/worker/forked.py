@@ -141,7 +141,7 @@ class WarmParent:
             if message[0] == SHUTDOWN:
                 return None
             if message[0] == LAUNCH:  # else it answers an attempt that has ended
-                program = self._attempt(*message[1:])
+                program = self._attempt(*message[1:6])
                 if program is not None:
                     return program
 

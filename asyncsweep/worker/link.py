@@ -1,7 +1,7 @@
 """The worker's end of the link: buffered reports out, answers in.
 
 Reports are fire-and-forget: up to `BUFFERED` of them wait for one send, at latest `FLUSH_AFTER_S` after the first was made,
-and always before the worker waits for an answer or ends an attempt.
+and always before the worker waits for an answer or ends an attempt. Those that follow one another are one message.
 
 A process that the objective forks does not own the link: there it is closed, and reporting is a `TrialError`. Only a fork within
 `handed_over` takes the link over, for as long as it lives; its parent does not touch it meanwhile.
@@ -23,9 +23,11 @@ from asyncsweep.errors import TrialError
 from asyncsweep.wire.messages import (
     ATTR_SET,
     CONSTRAINT_SET,
+    LAUNCH,
     PARAM,
     PARAM_ASKED,
     REPORTED,
+    SERIES_REPORTED,
     SHUTDOWN,
     VERDICT,
     VERDICT_ASKED,
@@ -45,10 +47,13 @@ class Link:
         self._sock = sock
         self._decoder = Decoder(SETUP_LIMIT_BYTES)
         self._ready: deque[list[Any]] = deque()
+        self._later: deque[list[Any]] = deque()
         self._poll = select.poll()
         self._poll.register(sock, select.POLLIN)
         self._buffer = bytearray()
         self._n_buffered = 0
+        self._series: list[tuple[int, float]] = []  # the newest reports, which are no message yet
+        self._series_of = 0
         self._lock = threading.Lock()
         self._dirty = threading.Event()
         self._flusher: threading.Thread | None = None
@@ -74,6 +79,8 @@ class Link:
         data = pack(message)
         self._check_process()
         with self._lock:
+            if self._series:
+                self._end_series()
             self._buffer += data
             self._flush()
 
@@ -82,18 +89,32 @@ class Link:
         data = pack(message)
         self._check_process()
         with self._lock:
+            if self._series:
+                self._end_series()
             self._buffer += data
-            self._n_buffered += 1
-            if self._n_buffered >= BUFFERED:
-                self._flush()
-            elif self._n_buffered == 1:
-                self._dirty.set()
-                if self._flusher is None:
-                    self._flusher = threading.Thread(target=self._flush_late, name="asyncsweep-flush", daemon=True)
-                    self._flusher.start()
+            self._count()
+
+    def report(self, secret: int, step: int, value: float) -> None:
+        """Send a report without further metrics soon."""
+        self._check_process()
+        with self._lock:
+            if secret != self._series_of:
+                self._end_series()
+                self._series_of = secret
+            self._series.append((step, value))
+            self._count()
 
     def receive(self) -> list[Any] | None:
         """Wait for the next message; None when the controller is gone."""
+        return self._later.popleft() if self._later else self._receive()
+
+    def receive_answer(self) -> list[Any] | None:
+        """The same while an attempt runs: the next one's launch is kept for later."""
+        while (message := self._receive()) is not None and message[0] == LAUNCH:
+            self._later.append(message)
+        return message
+
+    def _receive(self) -> list[Any] | None:
         while not self._ready:
             try:
                 data = self._sock.recv(_CHUNK)
@@ -107,9 +128,30 @@ class Link:
 
     def has_more(self, within_ms: int = 0) -> bool:
         """Whether `receive` would return at once, now or in that time."""
-        return bool(self._ready) or bool(self._poll.poll(within_ms))
+        return bool(self._later or self._ready) or bool(self._poll.poll(within_ms))
+
+    def _count(self) -> None:
+        self._n_buffered += 1
+        if self._n_buffered >= BUFFERED:
+            self._flush()
+        elif self._n_buffered == 1:
+            self._dirty.set()
+            if self._flusher is None:
+                self._flusher = threading.Thread(target=self._flush_late, name="asyncsweep-flush", daemon=True)
+                self._flusher.start()
+
+    def _end_series(self) -> None:
+        """What was reported comes before what is said next."""
+        series = self._series
+        if len(series) == 1:
+            self._buffer += pack((REPORTED, self._series_of, *series[0], None))
+        elif series:
+            self._buffer += pack((SERIES_REPORTED, self._series_of, series))
+        self._series = []
 
     def _flush(self) -> None:
+        if self._series:
+            self._end_series()
         if self._buffer:
             self._sock.sendall(self._buffer)
             self._buffer.clear()
@@ -147,7 +189,10 @@ class LinkPort:
         self._waiting = threading.Lock()
 
     def report(self, step: int, value: float, metrics: dict[str, float] | None) -> None:
-        self._link.buffer((REPORTED, self._secret, step, value, metrics))
+        if metrics is None:
+            self._link.report(self._secret, step, value)
+        else:
+            self._link.buffer((REPORTED, self._secret, step, value, metrics))
 
     def verdict(self, step: int) -> bool:
         with self._waiting:
@@ -183,7 +228,7 @@ class LinkPort:
         return self._folders
 
     def _receive(self) -> list[Any]:
-        message = self._link.receive()
+        message = self._link.receive_answer()
         if message is None or message[0] == SHUTDOWN:
             raise SystemExit(0)  # nobody is left to hear the outcome
         return message

@@ -28,6 +28,7 @@ from asyncsweep.wire.messages import (
 )
 from asyncsweep.worker import outcome as ends
 from asyncsweep.worker.capture import Capture
+from asyncsweep.worker.claims import Claims
 from asyncsweep.worker.current import CURRENT
 from asyncsweep.worker.link import Link, LinkPort
 from asyncsweep.worker.loading import loading
@@ -54,8 +55,9 @@ def main(fd: int) -> Callable[[], None] | None:
     setup = link.receive()
     if setup is None or hello[:2] != [HELLO, PROTOCOL] or setup[0] != SETUP:
         return None
-    _, path, target, pickled, names, required, metrics, verdicts, log_limit, folders = setup
+    _, path, target, pickled, names, required, metrics, verdicts, log_limit, folders, claims_fd = setup
     own_path, sys.path[:] = sys.path[:], path
+    claims = _claims(claims_fd)
     output = Output()
     capture = None if log_limit is None else Capture(os.dup(1), log_limit)
     watch = Watch(fd, capture)
@@ -79,9 +81,9 @@ def main(fd: int) -> Callable[[], None] | None:
         watch.end()
         return None
     try:
-        link.send((READY,))
+        link.send((READY, 0 if warm is not None or claims is None else 1))
         if warm is None:
-            _serve(link, call, metrics, steps, folders, output, capture, watch)
+            _serve(link, claims, call, metrics, steps, folders, output, capture, watch)
         else:
             program = warm.serve()
     except ConnectionError:
@@ -96,6 +98,13 @@ def _load(target: str, pickled: bytes) -> Any:
         return load(target) if target else pickle.loads(pickled)  # noqa: S301  our parent's bytes
 
 
+def _claims(fd: int | None) -> Claims | None:
+    if fd is None:
+        return None
+    os.set_inheritable(fd, False)
+    return Claims(fd)
+
+
 def _is_script(objective: object) -> bool:
     module = sys.modules.get("asyncsweep.worker.script")  # it was imported if there is one
     return module is not None and isinstance(objective, module.Script)
@@ -103,6 +112,7 @@ def _is_script(objective: object) -> bool:
 
 def _serve(
     link: Link,
+    claims: Claims | None,
     call: Call,
     metrics: Sequence[str],
     verdicts: Steps | None,
@@ -125,7 +135,9 @@ def _serve(
             return
         if message[0] != LAUNCH:
             continue  # an answer to an attempt that has ended
-        _, secret, number, attempt, params, log_path = message
+        _, secret, number, attempt, params, log_path, place = message
+        if place is not None and (claims is None or not claims.take(place)):
+            continue  # it was taken back before its turn came
         if capture is not None:
             capture.path = log_path
         trial = Trial(LinkPort(link, secret, folders), number, attempt, params, metrics, verdicts)

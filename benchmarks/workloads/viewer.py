@@ -39,7 +39,7 @@ class Sizes:
     painted_s: float = 8
     hands: int = 7
     paused: int = 4000
-    no_op: int = 60_000
+    no_op: int = 200_000
     snapshot: int = 20_000
     history: int = 10_000
     lag_s: float = 10

@@ -137,7 +137,8 @@ def test_trials_with_many_reports_are_in_groups_of_fewer() -> None:
 
 
 def test_an_event_can_be_halved() -> None:
-    machine = random_world(3).machine
+    machine = random_world(4).machine
+    assert len(machine.trials) > 1
     whole = next(event for event in freeze(machine) if isinstance(event, ev.Kept))
     halved = halves(whole)
     assert [len(half.trials.trials) > 0 for half in halved] == [True, True]

@@ -31,6 +31,7 @@ from asyncsweep.testing.events import (
     launch_failed,
     pruned,
     reported,
+    series_reported,
     spec,
     started,
     suggested,
@@ -150,6 +151,26 @@ def test_a_new_highest_step_is_kept_after_a_lower_one() -> None:
     bench = running()
     bench.send(reported(0, 5, 0.5), reported(0, 3, 0.3), reported(0, 9, 0.9), reported(0, 9, 0.1))
     assert list(bench.trial(0).reports) == [(5, 0.5), (3, 0.3), (9, 0.9)]
+
+
+def test_a_series_of_reports_is_each_of_them() -> None:
+    series = [(1, 0.5), (4, math.inf), (4, 0.1), (2, 0.3), (9, 0.4), (1, 0.9), (2, 0.2)]
+    bench, single = running(), running()
+    bench.send(reported(0, 0, 1.0))
+    single.send(reported(0, 0, 1.0))
+    effects = bench.send(series_reported(0, *series))
+    one_by_one = [effect for step, value in series for effect in single.send(reported(0, step, value))]
+    assert len(effects) == 4
+    assert [effect.update.step for effect in effects] == [effect.update.step for effect in one_by_one]  # type: ignore[union-attr]
+    assert list(bench.trial(0).reports) == list(single.trial(0).reports)
+    assert list(bench.trial(0).reports) == [(0, 1.0), (1, 0.5), (4, math.inf), (2, 0.3), (9, 0.4)]
+    bench.send(series_reported(0, (4, 7.0), (10, 7.0)))
+    assert list(bench.trial(0).reports)[5:] == [(10, 7.0)]
+
+
+def test_a_series_of_an_old_attempt_is_ignored() -> None:
+    bench = running()
+    assert (bench.send(series_reported(0, (1, 0.1), attempt=0)), bench.machine.stale) == ([], 1)
 
 
 def test_a_report_of_an_old_attempt_is_ignored() -> None:

@@ -47,7 +47,8 @@ def some_spec(pick: int, roll: int) -> SweepSpec:
         "max_failures": chosen((None, None, 2, 0), roll // 10),
         "target": chosen((None, None, None, 0.0), roll // 20),
         "patience": chosen((None, None, 3), pick // 5),
-        "concurrency": chosen((1, 2, 3), pick // 2),
+        "concurrency": chosen((1, 2, 3, 2, 0), pick // 2),
+        "needs": chosen(({}, {}, {}, {"gpus": 1.0}), roll // 4),
         "reproducible": chosen((0, 0, 0, 3, 1), pick // 3),
     }
     if roll % 5 == 1:
@@ -64,6 +65,7 @@ class World:
         self.bench = Bench(settings)
         self.states = [state_of(self.machine)] if keep_states else None
         self._n_workers = 0
+        self._most_workers = chosen((4, 2, 1, 3), settings.concurrency)
 
     @property
     def machine(self) -> Machine:
@@ -81,20 +83,44 @@ class World:
     # -- executors and workers ----------------------------------------------------------------------------------------
 
     def join(self, pick: int, roll: int) -> None:
-        if len(self.bench.watch.ledger.workers) < 4 and not self.bench.watch.ledger.finished:
+        if len(self.bench.watch.ledger.workers) < self._most_workers and not self.bench.watch.ledger.finished:
             self._n_workers += 1
-            self.send(ev.WorkerJoined(f"w{self._n_workers}", 1 + roll % 3))
+            slots = 1 + roll % 3 if self._most_workers > 2 else 1
+            offered = chosen(({}, {"gpus": 1.0}, {"gpus": 2, "cpus": 1}), roll // 2)
+            event = ev.WorkerJoined(f"w{self._n_workers}", slots, min(slots, roll // 3 % 3), offered)
+            self.send(event if roll % 11 else ev.WorkerCame(f"w{self._n_workers}", slots))
 
     def lose(self, pick: int, roll: int) -> None:
         workers = list(self.bench.watch.ledger.workers)
         if workers and not self.bench.watch.ledger.finished:
-            self.send(ev.WorkerLost(chosen(workers, pick), "gone", chosen(("WorkerLost", "MemoryLimitExceeded"), roll)))
+            self.send(
+                ev.WorkerLost(
+                    chosen(workers, pick), "gone", chosen(("WorkerLost", "MemoryLimitExceeded", "DeviceLost"), roll)
+                )
+            )
+
+    def change_slots(self, pick: int, roll: int) -> None:
+        workers = list(self.bench.watch.ledger.workers)
+        if workers and not self.bench.watch.ledger.finished:
+            self.send(ev.SlotsChanged(chosen(workers, pick), roll % 4))
+
+    def use(self, pick: int, roll: int) -> None:
+        attempt = self._running(pick)
+        if attempt is not None:
+            self.send(ev.Used(*attempt, {chosen(("memory_gib", "gpus"), roll): chosen(VALUES, roll // 2)}))
 
     def start(self, pick: int, roll: int) -> None:
         launched = list(self.bench.watch.ledger.launched.items())
         if launched:
             trial, attempt = chosen(launched, pick)
             self.send(ev.LaunchFailed(trial, attempt, ERROR) if roll < 10 else ev.Started(trial, attempt))
+
+    def give_back(self, pick: int, roll: int) -> None:
+        """An executor gives a launch back, asked or not."""
+        ledger = self.bench.watch.ledger
+        launched = list(ledger.take_backs) if ledger.take_backs and roll < 80 else list(ledger.launched.items())
+        if launched:
+            self.send(ev.TakenBack(*chosen(launched, pick)))
 
     def kill(self, pick: int, roll: int) -> None:
         kills = list(self.bench.watch.ledger.kills)
@@ -114,7 +140,12 @@ class World:
 
     def report(self, pick: int, roll: int) -> None:
         attempt = self._running(pick)
-        if attempt is not None:
+        if attempt is not None and roll % 5 == 1:
+            reports = [
+                (chosen(STEPS, roll + place), chosen(VALUES, roll // 6 + place)) for place in range(1 + roll % 4)
+            ]
+            self.send(ev.SeriesReported(*attempt, reports))
+        elif attempt is not None:
             more = {"more": float(roll)} if roll % 7 == 0 else None
             self.send(ev.Reported(*attempt, chosen(STEPS, roll), chosen(VALUES, roll // 6), more))
 
@@ -248,7 +279,7 @@ class World:
         faults: list[ev.Event] = [
             ev.Suggested(n_trials + 5, {"x": 0.1}),
             ev.SpaceExhausted(-1),
-            ev.AskFailed(n_trials, ERROR),
+            ev.AskFailed(n_trials + 5, ERROR),
             ev.Judged(0, 99, 0, True),
             ev.JudgeFailed(0, 99, 0, ERROR),
             ev.ParamSuggested(0, 99, "x", 1),
@@ -256,6 +287,10 @@ class World:
             ev.Killed(0, 99),
             ev.WorkerLost("nobody"),
             ev.WorkerJoined("none", 0),
+            ev.WorkerJoined("none", 1, 2),
+            ev.WorkerJoined("none", 1, -1),
+            ev.SlotsChanged("nobody", 1),
+            *(ev.SlotsChanged(worker, -1) for worker in self.bench.watch.ledger.workers),
             ev.TrialCancelled(n_trials),
             ev.TellFailed(-1 - len(self.machine.history), ERROR),
             ev.Reopened(msgspec.structs.replace(self.machine.spec, reproducible=self.machine.spec.reproducible + 1)),
@@ -293,10 +328,13 @@ class World:
         """One sensible answer to what is due; False when nothing is."""
         ledger = self.bench.watch.ledger
         before = len(self.bench.journal)
-        if not ledger.workers:
-            self.join(0, 0)
+        if not sum(ledger.workers.values()):
+            self._n_workers += 1
+            self.send(ev.WorkerJoined(f"w{self._n_workers}", 1, 0, {"gpus": 4.0}))
         elif ledger.kills:
             self.kill(0, 0)
+        elif ledger.take_backs:
+            self.give_back(0, 0)
         elif ledger.asks:
             self.answer_ask(0, 99)
         elif ledger.launched:
@@ -334,9 +372,11 @@ def said_by_workers(trial: int, attempt: int) -> list[ev.Event]:
         ev.Started(trial, attempt),
         ev.ParamAsked(trial, attempt, "x", Float(0.0, 1.0)),
         ev.Reported(trial, attempt, 2, 0.0),
+        ev.SeriesReported(trial, attempt, [(4, 0.0), (2, 1.0), (5, 0.0)]),
         ev.VerdictAsked(trial, attempt, 1),
         ev.AttrSet(trial, attempt, "a", [1]),
         ev.ConstraintSet(trial, attempt, "c", -1.0),
+        ev.Used(trial, attempt, {"memory_gib": 1.0}),
         ev.Finished(trial, attempt, {"value": 0.0}),
         ev.Pruned(trial, attempt),
         ev.Failed(trial, attempt, ERROR),
@@ -355,7 +395,7 @@ def refusal_of(machine: Machine, event: ev.Event) -> InvalidTransition | None:
 Action = Callable[[World, int, int], None]
 # How often each is done in a random world.
 WEIGHTS: dict[Action, int] = {
-    World.join: 8, World.lose: 4, World.start: 20, World.kill: 8, World.fire: 4, World.report: 14, World.ask_verdict: 6,
+    World.join: 8, World.lose: 4, World.start: 20, World.kill: 8, World.give_back: 5, World.change_slots: 4, World.use: 2, World.fire: 4, World.report: 14, World.ask_verdict: 6,
     World.ask_param: 5, World.set_attr: 3, World.set_constraint: 2, World.adopt: 2, World.end: 16, World.garble: 10, World.answer_ask: 20, World.answer_verdict: 9,
     World.answer_param: 4, World.fail_tell: 1, World.enqueue: 2, World.ask_externally: 3, World.pause: 1,
     World.unpause: 3, World.cancel: 3, World.stop: 1, World.reopen: 2, World.wrong: 3, World.stop_and_reopen: 1,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from signal import SIGKILL, SIGTERM, Signals
 from typing import Any
@@ -107,7 +107,9 @@ async def stage(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Worker, 
     worker, log, executor = Worker(), Log(), ProcessExecutor()
     workers: list[Worker] = []
 
-    async def start(module: str, output: int | None, pass_env: Sequence[str]) -> Worker:
+    async def start(
+        module: str, output: int | None, pass_env: Sequence[str], pass_fds: Sequence[int], env: Mapping[str, str]
+    ) -> Worker:
         workers.append(Worker() if workers else worker)
         return workers[-1]
 
@@ -238,6 +240,7 @@ def test_no_mutated_message_makes_the_controller_raise() -> None:
     secret = 2**61 + 1
     frames = [
         pack((wire.REPORTED, secret, 3, 0.5, {"loss": 1.0})),
+        pack((wire.SERIES_REPORTED, secret, [(3, 0.5), (4, 0.25), (4, 1.0)])),
         pack((wire.VERDICT_ASKED, secret, 3)),
         pack((wire.PARAM_ASKED, secret, "y", FLOAT)),
         pack((wire.PARAM_ASKED, secret, "y", {"type": "categorical", "choices": [1, "a", None]})),
@@ -279,5 +282,6 @@ def test_no_mutated_message_makes_the_controller_raise() -> None:
         except StreamError:
             refused += 1
     assert refused > 5_000
-    said = {"Reported", "VerdictAsked", "ParamAsked", "AttrSet", "ConstraintSet", "Finished", "Pruned", "Failed"}
+    said = {"Reported", "SeriesReported"}
+    said |= {"VerdictAsked", "ParamAsked", "AttrSet", "ConstraintSet", "Finished", "Pruned", "Failed"}
     assert said == set(seen)

@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 
 import asyncsweep as sw
+from asyncsweep.core import events as ev
 from asyncsweep.core.events import EVENTS, Event, Kept, Snapshot
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import ErrorInfo
@@ -27,9 +28,12 @@ from asyncsweep.testing.events import (
     param_asked,
     param_suggested,
     reported,
+    series_reported,
     spec,
     started,
     suggested,
+    taken_back,
+    used,
     worker_joined,
 )
 from tests.core.worlds import random_world
@@ -50,6 +54,7 @@ def odd_values() -> bytes:
     bench.send(suggested(0, {"attr": [2**63 - 1, -(2**63), math.nan]}, x=0.1 + 0.2, **values), started(0), after_s=0.1)
     for step, value in enumerate((math.nan, math.inf, -math.inf, -0.0, 5e-324, 1.7976931348623157e308)):
         bench.send(reported(0, step, value, more=-value))
+    bench.send(series_reported(0, (6, -math.inf), (2**62 - 1, -0.0), (3, 1.0)))
     bench.send(reported(0, 2**62, 1.0), attr_set(0, "k\u00e9y", {"big": 2**64 - 1, "raw": b"\xc3\x28"}))
     bench.send(constraint_set(0, "c", -math.inf), finished(0, -0.0, nan=math.nan, inf=math.inf))
     bench.send(
@@ -58,6 +63,36 @@ def odd_values() -> bytes:
     bench.send(
         suggested(2, x=1.0), started(2), param_asked(2, "late", sw.Int(1, 2**62)), param_suggested(2, "late", 2**62)
     )
+    return _encoded(bench.journal)
+
+
+def ahead() -> bytes:
+    """Trials that wait at busy workers: begun there, taken back, killed and lost."""
+    bench = Bench(spec(n_trials=9, concurrency=2), worker_joined("v", 1, 1), worker_joined("w", 1, 1))
+    bench.send(suggested(0), suggested(1), started(0), started(1), after_s=0.5)
+    bench.send(finished(0), suggested(2), suggested(3), suggested(4), started(2), after_s=0.25)
+    bench.send(ev.Paused(), taken_back(4), taken_back(3), ev.Unpaused(), finished(2), after_s=0.25)
+    bench.send(
+        started(3), suggested(5), ev.TrialCancelled(4), ev.WorkerLost("v", "gone"), ev.Killed(4, 1), after_s=0.25
+    )
+    return _encoded(bench.journal)
+
+
+def resources() -> bytes:
+    """Workers that offer more and less, also while trials run; what the trials use; the last one still runs."""
+    bench = Bench(spec(n_trials=6, concurrency=0, needs={"gpus": 1.0, "labels": {"zone": "a"}}))
+    bench.send(
+        worker_joined("poor", 4, cpus=8), worker_joined("rich", 2, 2, gpus=2.0, labels={"zone": "a"}, host="höst")
+    )
+    bench.send(suggested(0), suggested(1), started(0), started(1), used(0, gpu_memory_gib=0.5), after_s=0.5)
+    bench.send(
+        used(0, gpu_memory_gib=-0.0, gpu_utilisation=math.nan), finished(0), ev.SlotsChanged("rich", 1), after_s=0.5
+    )
+    bench.send(*map(suggested, bench.watch.ledger.asks), after_s=0.5)
+    bench.send(finished(1), ev.SlotsChanged("rich", 3), after_s=0.5)
+    bench.send(*map(suggested, bench.watch.ledger.asks), after_s=0.5)
+    bench.send(*map(started, bench.watch.ledger.launched), after_s=0.5)
+    bench.send(ev.SlotsChanged("rich", 0), *map(finished, (2, 3)), ev.WorkerLost("rich", "drained"), after_s=0.5)
     return _encoded(bench.journal)
 
 
@@ -149,6 +184,8 @@ STORIES: dict[str, Callable[[], bytes | list[bytes]]] = {
     "tpe": tpe,
     "reproducible": reproducible,
     "define-by-run": define_by_run,
+    "ahead": ahead,
+    "resources": resources,
 }
 
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 import asyncsweep as sw
 from asyncsweep.cli.group import asyncsweep as command
+from asyncsweep.core import events as ev
 from asyncsweep.core.events import EVENTS
 from asyncsweep.core.invariants import Watch, state_of
 from asyncsweep.core.machine import Machine
@@ -27,6 +28,7 @@ from tests.golden.expected import expected
 
 FOLDER = Path(__file__).parent
 GOLDEN = sorted(path.stem for path in FOLDER.glob("*.asyncsweep"))
+EARLIER = sorted(path.stem for path in (FOLDER / "earlier").glob("*.asyncsweep"))
 
 each_golden = pytest.mark.parametrize("name", GOLDEN)
 
@@ -47,6 +49,17 @@ def copied(name: str, directory: Path) -> Path:
 @each_golden
 def test_a_golden_journal_says_what_it_said_on_its_first_day(name: str) -> None:
     assert expected(replayed(name)) == (FOLDER / f"{name}.json").read_text()
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_a_journal_of_before_the_format_was_fixed_says_what_it_said(name: str) -> None:
+    """They were recorded before workers told what they offer. What they say has not changed, but how it is written has."""
+    data = (FOLDER / "earlier" / f"{name}.asyncsweep").read_bytes()
+    machine = replay(layout.decode(data, name).events, name)
+    assert expected(machine) == (FOLDER / "earlier" / f"{name}.json").read_text()
+    machine.handle(ev.Reopened(machine.spec, seq=machine.seq + 1, at=machine.at))
+    thawed = replay(freeze(machine), name)
+    assert state_of(thawed) == state_of(machine)
 
 
 @each_golden
@@ -71,7 +84,7 @@ def test_a_golden_journal_can_be_gone_on_with_and_no_final_trial_changes(tmp_pat
 
     n_trials = len(machine.trials) + 2
     limits = dict.fromkeys(("timeout", "trial_timeout", "max_failures", "target", "patience"))
-    sweep = sw.Sweep.open(copied(name, tmp_path), objective, n_trials=n_trials, **limits)  # type: ignore[arg-type]
+    sweep = sw.Sweep.open(copied(name, tmp_path), objective, n_trials=n_trials, needs=None, **limits)  # type: ignore[arg-type]
     result = anyio.run(sweep.run)
     final = {trial.number: repr(trial) for trial in machine.trials if trial.is_final}
     assert {number: repr(result.trials[number]) for number in final} == final

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from asyncsweep.core.invariants.effect_laws import (
+    AHEAD,
     BACKOFF,
     BUDGET,
     CLEAN,
@@ -60,8 +61,8 @@ class Fault:
 
 
 FAULTS = (
-    Fault("a slot is not released", "slots.py", "        self.n_free += 1\n", "", SLOTS),
-    Fault("a slot is taken and stays free", "slots.py", "        self.n_free -= 1\n", "", SLOTS),
+    Fault("a slot is not released", "slots.py", "        self._free[worker] = self._free.get(worker, 0) + 1\n        self.n_free += 1\n", "", SLOTS),
+    Fault("a slot is taken and stays free", "slots.py", "            del self._free[worker]\n        self.n_free -= 1\n", "            del self._free[worker]\n", SLOTS),
     Fault(
         "a kill forgets its slot",
         "machine.py",
@@ -79,8 +80,8 @@ FAULTS = (
     Fault(
         "a trial of a lost worker keeps its worker",
         "machine.py",
-        "if trial.attempt == attempt and trial.worker == event.worker:",
-        "if trial.attempt == attempt and trial.kill_reason is None:",
+        "        for number, attempt in held:\n            trial = self.life.trials[number]\n            if trial.attempt == attempt and trial.worker == event.worker:",
+        "        for number, attempt in held:\n            trial = self.life.trials[number]\n            if trial.attempt == attempt and trial.kill_reason is None:",
         ONE_SLOT,
     ),
     Fault(
@@ -143,8 +144,8 @@ FAULTS = (
     Fault(
         "an interrupted attempt consumes its number",
         "lifecycle.py",
-        "        trial.attempt += 1\n",
-        "        trial.attempt = len(trial.failures) + 1\n",
+        "        trial.attempt += 1\n        trial.worker = self.slots.take((",
+        "        trial.attempt = len(trial.failures) + 1\n        trial.worker = self.slots.take((",
         RETRIES,
     ),
     Fault(
@@ -279,6 +280,7 @@ FAULTS = (
     Fault("zero counts as no metric", "policy.py", "        if value is None:\n", "        if not value:\n", WORD),
     Fault("NaN counts as a metric", "policy.py", "        if value != value:\n", "        if False:\n", WORD),
     Fault("a step is reported twice", "attempts.py", "            if not rising and step in trial.steps:\n", "            if False:\n", WORD),
+    Fault("a step of a series is reported twice", "attempts.py", "            elif step in steps:\n", "            elif False:\n", WORD),
     Fault("metrics lose their order", "policy.py", "    return {**{name: metrics[name] for name in directions}, **metrics}", "    return metrics", WORD),
     Fault("a trial that was pruned is complete", "attempts.py", "conclude(trial, State.PRUNED,", "conclude(trial, State.COMPLETE,", WORD),
     Fault("a stop hides that the user cancelled a trial", "policy.py", "KILL_STOP: 2, KILL_CANCEL: 3", "KILL_STOP: 3, KILL_CANCEL: 2", CANCELLED),
@@ -290,11 +292,38 @@ FAULTS = (
     Fault("one failure too many is let pass", "policy.py", "self._n_failed <= limit:", "self._n_failed <= limit + 1:", ""),
     Fault("a result that came before the kill is lost", "attempts.py", "        if fault is None:\n", "        if fault is None and trial.kill_reason is None:\n", WORD),
     # -- suggestions ahead --
-    Fault("suggestions are fetched ahead of trials one at a time", "ahead.py", "self.is_on = slots > 1", "self.is_on = True", IDLE),
-    Fault("suggestions are fetched ahead in a sweep with a window", "course.py", "Ahead(0 if spec.reproducible else spec.concurrency)", "Ahead(spec.concurrency)", IDLE),
+    Fault("suggestions are fetched ahead of trials one at a time", "ahead.py", "self.is_on = is_on and slots != 1", "self.is_on = is_on", IDLE),
+    Fault("suggestions are fetched ahead in a sweep with a window", "course.py", "is_on=not spec.reproducible", "is_on=True", IDLE),
     Fault("each launch has one more trial fetched ahead, and there is no limit", "ahead.py", "min(self.depth + 1, MOST_PER_SLOT * self._slots)", "self.depth + MOST_PER_SLOT * self._slots", IDLE),
     Fault("what was fetched ahead goes before what the user wants next", "lifecycle.py", "elif trial.fixed is None:\n            self.waiting", "elif True:\n            self.waiting", ""),
     Fault("a pause counts as waiting for a sampler", "machine.py", "            self.course.ahead.idle_since = None\n", "", ""),
+    # -- launches ahead --
+    Fault("more wait at a worker than it offered places for", "slots.py", "        room = max(0, places - taken)\n", "        room = places\n", SLOTS),
+    Fault("what waited is never known to begin", "lifecycle.py", "            self.slots.began(trial.worker, attempt)\n", "            pass\n", SLOTS),
+    Fault("a slot is free although something waits for it there", "slots.py", "        queue = self.queues.get(worker)\n        if queue is None:\n            return False\n        following", "        queue = self.queues.get(worker)\n        if True:\n            return False\n        following", SLOTS),
+    Fault("a slot is freed twice when a start was heard before an end", "slots.py", "        if over:\n            if over > 1:", "        if False:\n            if over > 1:", SLOTS),
+    Fault("what waits is not asked back", "machine.py", "        if life.slots.queues:\n            self._ask_back()\n", "", AHEAD),
+    Fault("what waits is asked back though no slot is free", "machine.py", "if place < n_idle or life.slots.is_leaving(one[0])]", "if True]", ""),
+    Fault("what waits at a worker that leaves is not asked back", "machine.py", "if place < n_idle or life.slots.is_leaving(one[0])]", "if place < n_idle]", ""),
+    Fault("a pause leaves what waits ahead", "machine.py", "        if self.paused or self.course.phase is not _OPEN:\n            waits", "        if self.course.phase is not _OPEN:\n            waits", AHEAD),
+    Fault("a stop leaves what waits ahead", "machine.py", "        if self.paused or self.course.phase is not _OPEN:\n            waits", "        if self.paused:\n            waits", AHEAD),
+    Fault("an attempt is asked back twice", "machine.py", "return attempt not in questions.take_backs and attempt not in", "return attempt not in", AHEAD),
+    Fault("what began is still asked back", "lifecycle.py", "        self.questions.take_backs.pop(attempt, None)\n\n", "\n", AHEAD),
+    Fault("a launch that was taken back counts as an attempt", "lifecycle.py", "        trial.attempt -= 1\n", "", RETRIES),
+    Fault("a trial that waited at a lost worker has failed", "machine.py", "                if trial.kill_reason is None:\n                    self.course.take_back(trial)\n                else:\n                    self.course.lose", "                if True:\n                    self.course.lose", ""),
+    Fault("what is given back after a stop waits on", "course.py", "        if self.phase is not _OPEN:\n            if trial is", "        if False:\n            if trial is", STOPPED),
+    Fault("what is given back is launched again with deadly parameters", "course.py", "        elif self.life.deaths:\n            self.refuse_deadly(trial)\n\n    def lose", "\n    def lose", ""),
+    Fault("what is being killed is given back, too", "attempts.py", "        if (event.trial, event.attempt) in self._life.questions.kills:\n", "        if False:\n", STALE),
+    Fault("trials one at a time are launched ahead", "course.py", "        if ahead.is_on and trial.started_at", "        if trial.started_at", AHEAD),
+    Fault("a launch is slow beside any trial", "launching.py", "max(self.gap_s or 0.0, LEAST_GAP_S) > notable_s", "True", ""),
+    Fault("a launch that was taken back is timed on", "course.py", "        self.launching.forget(trial.number)\n", "", ""),
+    # -- other slots, needs, usage --
+    Fault("a slot that is given up stays", "slots.py", "            free = max(0, free + more)\n", "            pass\n", SLOTS),
+    Fault("what runs beyond the slots frees one", "slots.py", "                self._over[worker] = self._over.get(worker, 0) - more - free\n", "                pass\n", SLOTS),
+    Fault("new slots are not offered", "slots.py", "        for _ in range(more):\n", "        for _ in ():\n", SLOTS),
+    Fault("trials are launched where their needs are not met", "machine.py", "slots if lacking is None else 0, ahead)", "slots, ahead)", SLOTS),
+    Fault("what an attempt uses is forgotten", "attempts.py", "            trial.usage = {**(trial.usage or {}), **event.usage}\n", "            trial.usage = {**event.usage, **(trial.usage or {})}\n", WORD),
+    Fault("a retry keeps what was used", "lifecycle.py", "trial.constraints = trial.usage = None", "trial.constraints = None", CLEAN),
     # -- a window --
     Fault("an ask knows one trial too few", "order.py", "number - self.window + 1)", "number - self.window)", WINDOW),
     Fault("with a window trials are told as they end", "lifecycle.py", "        if not self.order.window:\n            self.out.append(Tell(number))", "        if True:\n            self.out.append(Tell(number))", WINDOW),
@@ -316,8 +345,8 @@ FAULTS = (
     # -- history, constraints, attributes, domains --
     Fault("history is not told", "lifecycle.py", "        self.out.append(Tell(record.number))\n", "", TOLD),
     Fault("all of the history has one number", "lifecycle.py", "TrialRecord(-1 - len(self.history),", "TrialRecord(-1,", TOLD),
-    Fault("a retry keeps the constraints", "lifecycle.py", "trial.pruner_attrs = trial.constraints = None", "trial.pruner_attrs = None", CLEAN),
-    Fault("a retry keeps what the pruner noted", "lifecycle.py", "trial.pruner_attrs = trial.constraints = None", "trial.constraints = None", CLEAN),
+    Fault("a retry keeps the constraints", "lifecycle.py", "trial.pruner_attrs = trial.constraints = trial.usage = None", "trial.pruner_attrs = trial.usage = None", CLEAN),
+    Fault("a retry keeps what the pruner noted", "lifecycle.py", "trial.pruner_attrs = trial.constraints = trial.usage = None", "trial.constraints = trial.usage = None", CLEAN),
     Fault("the last value of a constraint stands", "attempts.py", "event.name not in (known := trial.constraints or {})", "(known := trial.constraints or {}) is not None", WORD),
     Fault("an infeasible trial is the best", "policy.py", "trial.constraints is not None and not trial.is_feasible", "False", BEST),
     Fault("what the pruner notes is taken for the sampler's", "answers.py", "trial.pruner_attrs = {", "trial.sampler_attrs = {", ONCE),

@@ -23,6 +23,8 @@ UNIT_TESTS = (
     "test_refusals",
     "test_records",
     "test_ahead",
+    "test_launching",
+    "test_changing_slots",
     "test_order",
     "test_history",
     "test_constraints",

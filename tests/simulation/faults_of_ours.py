@@ -10,7 +10,10 @@ import pytest
 from asyncsweep.core import events as ev
 from asyncsweep.core import snapshot
 from asyncsweep.core.course import Course
+from asyncsweep.core.lifecycle import Lifecycle
+from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import Retry, State, SweepSpec, TrialRecord
+from asyncsweep.core.slots import Slots
 from asyncsweep.driver.clock import Clock
 from asyncsweep.driver.driver import Driver
 from asyncsweep.journal.writer import Journal
@@ -149,6 +152,28 @@ def nothing_is_killed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Driver, "_kill", lambda self, effect: None)
 
 
+def what_waited_at_a_lost_worker_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Course, "take_back", lambda self, trial: None)
+
+
+def what_waited_is_launched_again_before_it_is_given_back(patch: pytest.MonkeyPatch) -> None:
+    ask_back = Lifecycle.ask_back
+
+    def hasty(self: Lifecycle, attempt: tuple[int, int]) -> None:
+        ask_back(self, attempt)
+        self.take_back(self.trials[attempt[0]])
+
+    patch.setattr(Lifecycle, "ask_back", hasty)
+
+
+def what_begins_at_a_busy_worker_is_thought_to_wait(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Slots, "began", lambda self, worker, attempt: None)
+
+
+def the_pause_leaves_what_waits_ahead(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Machine, "_ask_back", lambda self: None)
+
+
 FAULTS: tuple[Fault, ...] = (
     updates_are_shown_before_they_are_written,
     attempts_are_launched_before_they_are_written,
@@ -167,4 +192,8 @@ FAULTS: tuple[Fault, ...] = (
     compaction_forgets_what_was_written_meanwhile,
     a_snapshot_has_other_results,
     nothing_is_killed,
+    what_waited_at_a_lost_worker_is_forgotten,
+    what_waited_is_launched_again_before_it_is_given_back,
+    what_begins_at_a_busy_worker_is_thought_to_wait,
+    the_pause_leaves_what_waits_ahead,
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from asyncsweep.core import events as ev
 from asyncsweep.core.effects import Effect, Finish, Publish, Update
 from asyncsweep.core.machine import Machine, Phase
-from asyncsweep.core.records import SweepSpec, TrialRecord
+from asyncsweep.core.records import State, SweepSpec, TrialRecord
 from asyncsweep.driver.replay import replay
 from asyncsweep.driver.updates import Watcher, Watchers
 from asyncsweep.errors import ConfigError
@@ -34,6 +34,7 @@ class BenchSource:
 
     name = "bench"
     has_logs = True
+    is_here = False
     commands: Steering | None = None
 
     def __init__(self, bench: Bench, buffered: int = 10_000) -> None:
@@ -65,6 +66,10 @@ class BenchSource:
     @property
     def best(self) -> TrialRecord | None:
         return self._machine.best
+
+    @property
+    def counts(self) -> Mapping[State, int]:
+        return self._machine.life.counts
 
     @property
     def n_enqueued(self) -> int:

@@ -12,6 +12,7 @@ import pytest
 from asyncsweep.core import effects as ef
 from asyncsweep.core.records import State, TrialRecord
 from asyncsweep.testing import events as on
+from asyncsweep.viewer import budget
 from asyncsweep.viewer import hub as hub_module
 from asyncsweep.viewer.forms import JSON
 from asyncsweep.viewer.hub import Hub
@@ -360,7 +361,7 @@ async def test_all_who_wait_hear_of_one_change() -> None:
     heard: list[int] = []
 
     async def wait(number: int) -> None:
-        await hub.newer(hub.seq)
+        await hub.newer(hub.seq, hub.budget.round)
         heard.append(number)
 
     with anyio.fail_after(10):
@@ -379,11 +380,11 @@ async def test_who_was_cancelled_while_waiting_takes_nothing_away() -> None:
     hub = Hub(source)
     await hub.catch_up()
     with anyio.move_on_after(0.01):
-        await hub.newer(hub.seq)
+        await hub.newer(hub.seq, hub.budget.round)
     complete(source, 1)
     source.publish()
     with anyio.fail_after(10):
-        await hub.newer(hub.seq)
+        await hub.newer(hub.seq, hub.budget.round)
     assert hub.table.total == 2
 
 
@@ -395,7 +396,7 @@ async def test_a_problem_without_an_update_is_heard_of(monkeypatch: pytest.Monke
     await hub.catch_up()
     source.problem = "the disk is gone"
     with anyio.fail_after(10):
-        await hub.newer(hub.seq)
+        await hub.newer(hub.seq, hub.budget.round)
     assert hub.status()["problem"] == "the disk is gone"
 
 
@@ -408,7 +409,7 @@ async def test_what_somebody_else_has_seen_is_told_to_all_who_wait(monkeypatch: 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as tasks:
             for _ in range(3):
-                tasks.start_soon(hub.newer, hub.seq)
+                tasks.start_soon(hub.newer, hub.seq, hub.budget.round)
             await anyio.wait_all_tasks_blocked()
             source.problem = "the disk is gone"
             await hub.catch_up()
@@ -426,42 +427,29 @@ async def test_a_new_table_is_read_to_its_end_though_who_began_has_left(monkeypa
     hub.pull()  # and no further
     assert hub.has_work and hub.seq > before
     with anyio.fail_after(10):
-        await hub.newer(before)
+        await hub.newer(before, -1)
     assert (hub.table.total, hub.epoch not in ("", epoch)) == (5, True)
 
 
 @pytest.mark.anyio
 async def test_a_watcher_that_is_closed_makes_nobody_busy(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_module, "TICK_S", 0.001)
+    monkeypatch.setattr(budget, "TICK_S", 0.001)
     source = many(1)
     hub = Hub(source)
     await hub.catch_up()
     source._watchers.close()
     looks = 0
-    catch_up = hub.catch_up
+    look = hub._look
 
     async def counted() -> None:
         nonlocal looks
         looks += 1
-        await catch_up()
+        await look()
 
-    monkeypatch.setattr(hub, "catch_up", counted)
+    monkeypatch.setattr(hub, "_look", counted)
     with anyio.move_on_after(0.3):
-        await hub.newer(hub.seq)
+        await hub.newer(hub.seq, hub.budget.round)
     assert looks <= 3
-
-
-def test_looks_are_so_far_apart_that_their_work_is_a_twentieth_of_the_time() -> None:
-    clock = Clock()
-    hub = looked(Hub(many(0), clock=clock))
-    hub.charge(0.02)
-    hub.pull()
-    assert hub._next_at - clock.now == pytest.approx(0.4, rel=0.2)
-    hub.charge(50.0)
-    hub.pull()
-    assert hub._next_at - clock.now == hub_module.LONGEST_TICK_S
-    hub.pull()
-    assert hub._next_at - clock.now == pytest.approx(hub_module.TICK_S)
 
 
 def test_nothing_happens_without_viewers_but_that_a_buffer_fills_up() -> None:

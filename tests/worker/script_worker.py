@@ -109,7 +109,7 @@ class ScriptWorker:
         code = cloudpickle.dumps(script)
         assert pickle.loads(code).path == script.path
         self.send(HELLO, PROTOCOL, "hello")
-        self.send(SETUP, list(sys.path), "", code, names, names, metrics, verdicts, 2**20, str(folder / "trials"))
+        self.send(SETUP, list(sys.path), "", code, names, names, metrics, verdicts, 2**20, str(folder / "trials"), None)
         assert self.receive() == [HELLO, PROTOCOL, "hello"]
         self.first = self.receive()
 
@@ -119,11 +119,11 @@ class ScriptWorker:
         return self.end()
 
     def launch(self, params: dict[str, Any] | None = None) -> None:
-        assert self.first == [READY], self.first
+        assert self.first == [READY, 0], self.first
         self._trial += 1
         self._log = self._folder / "trials" / str(self._trial) / "attempt-1.log"
         self._log.parent.parent.mkdir(exist_ok=True)
-        self.send(LAUNCH, self._trial, self._trial, 1, params or {}, str(self._log))
+        self.send(LAUNCH, self._trial, self._trial, 1, params or {}, str(self._log), None)
 
     def end(self) -> Ended:
         said = []

@@ -10,7 +10,15 @@ from collections.abc import Iterator
 import pytest
 
 from asyncsweep.errors import TrialError
-from asyncsweep.wire.messages import PARAM, REPORTED, SHUTDOWN, VERDICT, VERDICT_ASKED
+from asyncsweep.wire.messages import (
+    ATTR_SET,
+    PARAM,
+    REPORTED,
+    SERIES_REPORTED,
+    SHUTDOWN,
+    VERDICT,
+    VERDICT_ASKED,
+)
 from asyncsweep.wire.stream import Decoder, pack
 from asyncsweep.worker.link import BUFFERED, FLUSH_AFTER_S, Link, LinkPort
 
@@ -56,7 +64,34 @@ def test_many_reports_go_in_few_sends(ends: tuple[Link, Controller], monkeypatch
     link, controller = ends
     for step in range(BUFFERED):
         LinkPort(link, SECRET).report(step, 0.5, None)
-    assert len(controller.hear()) == BUFFERED
+    [message] = controller.hear()
+    assert message == [SERIES_REPORTED, SECRET, [[step, 0.5] for step in range(BUFFERED)]]
+
+
+def test_what_is_said_between_reports_stays_between_them(
+    ends: tuple[Link, Controller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asyncsweep.worker.link.FLUSH_AFTER_S", 60)
+    link, controller = ends
+    port, other = LinkPort(link, SECRET), LinkPort(link, SECRET + 1)
+    port.report(1, 0.5, None)
+    port.report(2, 0.25, None)
+    port.set_attr("a", 1)
+    port.report(3, 0.5, None)
+    port.report(4, 0.5, {"loss": 1.0})
+    port.report(5, 0.5, None)
+    other.report(0, 0.75, None)
+    other.report(1, 0.75, None)
+    link.send((SHUTDOWN,))
+    assert controller.hear() == [
+        [SERIES_REPORTED, SECRET, [[1, 0.5], [2, 0.25]]],
+        [ATTR_SET, SECRET, "a", 1],
+        [REPORTED, SECRET, 3, 0.5, None],
+        [REPORTED, SECRET, 4, 0.5, {"loss": 1.0}],
+        [REPORTED, SECRET, 5, 0.5, None],
+        [SERIES_REPORTED, SECRET + 1, [[0, 0.75], [1, 0.75]]],
+        [SHUTDOWN],
+    ]
 
 
 def test_a_question_takes_the_waiting_reports_along(

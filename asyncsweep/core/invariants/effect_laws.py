@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from asyncsweep.core import events as ev
-from asyncsweep.core.effects import Ask, CancelTimer, Effect, Judge, Kill, Launch, SetTimer, Suggest, Tell
+from asyncsweep.core.effects import Ask, CancelTimer, Effect, Judge, Kill, Launch, SetTimer, Suggest, TakeBack, Tell
 from asyncsweep.core.invariants.scene import Scene
 
 SLOTS = "slots are never over-committed"
@@ -23,6 +23,7 @@ FINISH = "Finish comes once, at the end"
 ONCE = "a question is asked and answered once"
 TIMERS = "timers are set and cancelled in pairs"
 BUDGET = "no more trials than the budget"
+AHEAD = "what waits at a busy worker waits for nothing better"
 WINDOW = "an ask knows what it may, and no more"
 
 
@@ -63,8 +64,12 @@ def of_effect(scene: Scene, effect: Effect) -> Iterator[tuple[str, str]]:
     elif isinstance(effect, Kill):
         if (effect.trial, effect.attempt) in ledger.kills:
             yield ONCE, f"{effect} is under way already"
-        if (effect.trial, effect.attempt) not in ledger.held:
+        if (effect.trial, effect.attempt) not in ledger.held and (effect.trial, effect.attempt) not in ledger.ahead:
             yield ONE_SLOT, f"{effect} of an attempt that holds no slot"
+    elif isinstance(effect, TakeBack):
+        attempt = (effect.trial, effect.attempt)
+        if attempt not in ledger.ahead or attempt in ledger.take_backs or attempt in ledger.kills:
+            yield AHEAD, f"{effect} of an attempt that waits nowhere, or that is asked for or killed already"
     elif isinstance(effect, SetTimer | CancelTimer):
         if ((effect.trial, effect.attempt) in ledger.timers) == isinstance(effect, SetTimer):
             yield TIMERS, f"{effect}, and the running timers are {list(ledger.timers)}"
@@ -77,10 +82,23 @@ def _of_launch(scene: Scene, launch: Launch) -> Iterator[tuple[str, str]]:
     if ledger.paused:
         yield STOPPED, f"{launch} while paused"
     if ledger.n_held(launch.worker) >= ledger.workers.get(launch.worker, 0):
-        yield SLOTS, f"{launch}, and {launch.worker!r} has no free slot"
+        yield from _of_launch_ahead(scene, launch)
     if number in ledger.running or number in ledger.launched:
         yield ONE_SLOT, f"{launch}, and an earlier attempt of it has not ended"
     if launch.attempt != ledger.attempts.get(number, 0) + 1:
         yield RETRIES, f"{launch} follows attempt {ledger.attempts.get(number, 0)}"
     if ledger.launches.get(number, 0) > scene.spec.retries.times:
         yield RETRIES, f"{launch} with retries={scene.spec.retries.times}"
+
+
+def _of_launch_ahead(scene: Scene, launch: Launch) -> Iterator[tuple[str, str]]:
+    """A launch to a worker without a free slot: it has to have a place, and no slot may be free elsewhere."""
+    ledger = scene.ledger
+    n_waiting = sum(1 for worker in ledger.ahead.values() if worker == launch.worker)
+    n_over = ledger.n_held(launch.worker) - ledger.workers.get(launch.worker, 0)
+    if n_waiting + n_over >= ledger.places.get(launch.worker, 0):
+        yield SLOTS, f"{launch}, and {launch.worker!r} has no free slot"
+    if ledger.n_free:
+        yield AHEAD, f"{launch} to a busy worker, and {ledger.n_free} slots are free"
+    if ledger.window or scene.spec.concurrency == 1:
+        yield AHEAD, f"{launch} to a busy worker, with concurrency={scene.spec.concurrency}, window {ledger.window}"

@@ -27,6 +27,7 @@ from asyncsweep.core.effects import (
     TrialRetried,
 )
 from asyncsweep.core.invariants.effect_laws import (
+    AHEAD,
     BACKOFF,
     CLEAN,
     DEADLY,
@@ -56,6 +57,13 @@ def slots_are_never_overcommitted(scene: Scene) -> Iterator[str]:
         yield f"the slots are held by {held}, the machine has {slots.jobs}"
     if slots.n_free != ledger.n_free:
         yield f"{ledger.n_free} slots are free, the machine has {slots.n_free}"
+    waiting: dict[str, dict[tuple[int, int], None]] = {}
+    for attempt, worker in ledger.ahead.items():
+        waiting.setdefault(worker, {})[attempt] = None
+    if slots.queues != waiting:
+        yield f"at busy workers wait {waiting}, the machine has {slots.queues}"
+    if slots.n_room != ledger.n_room:
+        yield f"{ledger.n_room} more may wait at busy workers, the machine has room for {slots.n_room}"
 
 
 def a_running_trial_holds_one_slot(scene: Scene) -> Iterator[str]:
@@ -66,23 +74,27 @@ def a_running_trial_holds_one_slot(scene: Scene) -> Iterator[str]:
         attempt = (trial.number, trial.attempt)
         if trial.worker is not None:
             rightful[attempt] = None
-            if ledger.held.get(attempt) != trial.worker:
+            if ledger.held.get(attempt, ledger.ahead.get(attempt)) != trial.worker:
                 yield f"trial {trial.number} is on {trial.worker!r} and holds a slot of {ledger.held.get(attempt)!r}"
         elif trial.state is State.RUNNING and trial.number not in ledger.external:
             yield f"trial {trial.number} is RUNNING on no worker"
-        elif attempt in ledger.held and attempt not in ledger.kills:
+        elif (attempt in ledger.held or attempt in ledger.ahead) and attempt not in ledger.kills:
             yield f"trial {trial.number} holds a slot and is on no worker"
-    for attempt in ledger.held:
+        if trial.state is State.RUNNING and attempt in ledger.ahead:
+            yield f"trial {trial.number} runs, and waits at {trial.worker!r}"
+    for attempt in (*ledger.held, *ledger.ahead):
         if attempt not in rightful:
             yield f"a slot is held for {attempt}, which has ended"
 
 
 def launches_stay_within_retries(scene: Scene) -> Iterator[str]:
-    """Attempts are those that failed, those that a new process cut short, and the current one; retries are made use of."""
+    """Attempts are those that failed, those that were cut short, and the current one; retries are made use of."""
     ledger = scene.ledger
     retried = [effect.update for effect in scene.did(Publish) if isinstance(effect.update, TrialRetried)]
     for update in retried if not isinstance(scene.event, ev.Reopened) else ():
         trial = scene.record(update.trial)
+        if update.error.type in policy.BLAMELESS:
+            continue
         if trial is not None and not scene.is_retryable(update.error, len(trial.failures) - 1):
             yield f"trial {update.trial} is tried again after {update.error}, which {scene.spec.retries} does not allow"
     for trial in scene.open:
@@ -102,14 +114,15 @@ def launches_stay_within_retries(scene: Scene) -> Iterator[str]:
 
 
 def a_retry_waits_as_long_as_it_should(scene: Scene) -> Iterator[str]:
-    """An attempt that failed is repeated after its backoff, and one that a new process took up at once."""
+    """An attempt that failed is repeated after its backoff, and one that was cut short at once."""
     timers = {(timer.trial, timer.attempt): timer.delay_s for timer in scene.did(SetTimer)}
     for update in (effect.update for effect in scene.did(Publish) if isinstance(effect.update, TrialRetried)):
         trial = scene.record(update.trial)
         if trial is None or trial.is_final:
             continue
         least, most = scene.spec.retries.backoff_s
-        due = min(most, least * 2 ** (len(trial.failures) - 1)) if not isinstance(scene.event, ev.Reopened) else 0.0
+        is_cut_short = isinstance(scene.event, ev.Reopened) or update.error.type in policy.BLAMELESS
+        due = min(most, least * 2 ** (len(trial.failures) - 1)) if not is_cut_short else 0.0
         delay_s = timers.get((update.trial, update.attempt), 0.0)
         if not math.isclose(delay_s, due):
             yield f"attempt {update.attempt} of trial {update.trial} is repeated after {delay_s} s, {due} s were due"
@@ -177,6 +190,7 @@ def a_new_attempt_starts_clean(scene: Scene) -> Iterator[str]:
             any((trial.steps, trial.reported, trial.report_metrics, trial.attrs, trial.metric_values, trial.error))
             or trial.pruner_attrs is not None
             or trial.constraints is not None
+            or trial.usage is not None
             or trial.kill_reason is not None
             or trial.started_at
             or not trial.rising
@@ -197,9 +211,28 @@ def no_slot_idles_while_something_waits(scene: Scene) -> Iterator[str]:
     if ledger.n_free > n_coming and scene.budget_left and scene.may_begin:
         yield f"{ledger.n_free} slots are free, {n_coming} trials are to come, and no further one is asked for"
     asked = [ask for ask in scene.did(Ask) if ask.trial not in ledger.external]
-    early = MOST_PER_SLOT * scene.spec.concurrency + 1 if scene.spec.concurrency > 1 and not ledger.window else 0
+    slots = scene.spec.concurrency or max(1, ledger.most_slots)
+    early = MOST_PER_SLOT * slots + 1 if scene.spec.concurrency != 1 and not ledger.window else 0
+    early += ledger.n_room if early else 0
     if asked and n_coming > ledger.n_free + early and not isinstance(scene.event, ev.Reopened):
         yield f"{asked} although {ledger.n_free} slots are free for {n_coming} trials"
+
+
+def what_waits_ahead_waits_for_nothing_better(scene: Scene) -> Iterator[str]:
+    """What waits at a busy worker is asked back when a slot is free elsewhere, and when nothing may start."""
+    ledger = scene.ledger
+    if ledger.finished:
+        return
+    if ledger.take_backs.keys() != scene.machine.life.questions.take_backs.keys():
+        yield f"asked back are {list(ledger.take_backs)}, the machine has {list(scene.machine.life.questions.take_backs)}"
+    left = [attempt for attempt in ledger.ahead if attempt not in ledger.take_backs and attempt not in ledger.kills]
+    if left and (ledger.paused or ledger.stopping):
+        yield f"nothing may start, and {left} wait at busy workers"
+    stranded = [attempt for attempt in left if not ledger.workers[ledger.ahead[attempt]]]
+    if stranded:
+        yield f"{stranded} wait at workers without slots"
+    if left and ledger.n_free > len(ledger.take_backs):
+        yield f"{left} wait at busy workers, and {ledger.n_free} slots are free"
 
 
 def finish_comes_once_at_the_end(scene: Scene) -> Iterator[str]:
@@ -339,9 +372,11 @@ def an_attempt_is_taken_at_its_word(scene: Scene) -> Iterator[str]:
         return
     trial = scene.record(event.trial)
     assert trial is not None
-    if isinstance(event, ev.Reported):
-        if trial.steps is None or trial.steps.count(event.step) != 1:
-            yield f"step {event.step} is not once in {trial.steps}"
+    if isinstance(event, ev.Reported | ev.SeriesReported):
+        steps = [event.step] if isinstance(event, ev.Reported) else [step for step, _ in event.reports]
+        for step in steps:
+            if trial.steps is None or trial.steps.count(step) != 1:
+                yield f"step {step} is not once in {trial.steps}"
     elif isinstance(event, ev.AttrSet):
         if (trial.attrs or {}).get(event.key) is not event.value:
             yield f"{event.key!r} is not in {trial.attrs}"
@@ -349,6 +384,10 @@ def an_attempt_is_taken_at_its_word(scene: Scene) -> Iterator[str]:
         first = scene.ledger.constraints[event.trial, event.attempt]
         if repr(trial.constraints) != repr(first):
             yield f"the constraints {first} were set, its record has {trial.constraints}"
+    elif isinstance(event, ev.Used):
+        noted = trial.usage or {}
+        if any(name not in noted or noted[name] is not value for name, value in event.usage.items()):
+            yield f"{event.usage} was used, its record has {trial.usage}"
     elif isinstance(event, ev.Finished):
         values = [event.metrics.get(name, math.nan) for name in scene.spec.directions]
         if any(map(math.isnan, values)) == (trial.state is State.COMPLETE):
@@ -398,6 +437,7 @@ LAWS: dict[str, Callable[[Scene], Iterator[str]]] = {
     STOPPED: nothing_starts_after_stop,
     CLEAN: a_new_attempt_starts_clean,
     "no slot idles while something waits": no_slot_idles_while_something_waits,
+    AHEAD: what_waits_ahead_waits_for_nothing_better,
     FINISH: finish_comes_once_at_the_end,
     "counts match the records": counts_match_the_records,
     ONCE: questions_are_answered_once,

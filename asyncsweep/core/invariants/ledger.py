@@ -6,7 +6,10 @@ which answers are due.
 
 from __future__ import annotations
 
+from collections import Counter
+
 from asyncsweep.core import events as ev
+from asyncsweep.core import policy
 from asyncsweep.core.effects import (
     AnswerParam,
     AnswerVerdict,
@@ -21,6 +24,7 @@ from asyncsweep.core.effects import (
     SetTimer,
     Suggest,
     SweepStopping,
+    TakeBack,
     Tell,
     TrialDropped,
     TrialFinished,
@@ -29,6 +33,7 @@ from asyncsweep.core.effects import (
     Update,
 )
 from asyncsweep.core.records import SweepSpec
+from asyncsweep.core.resources import unmet
 from asyncsweep.space import Domain
 
 Attempt = tuple[int, int]
@@ -40,13 +45,18 @@ class Ledger:
     Attributes:
         spec: The settings of the current process's part.
         workers: The slots of each worker that is here.
+        most_slots: The most slots that there were at a time.
+        unfit: Workers that offer not what trials need; they count as having no slots.
+        places: How many attempts may wait ahead at each worker where some may.
+        ahead: The worker at which each attempt waits ahead, in the order of their launches.
+        take_backs: Attempts that were asked back and have neither begun nor ended.
         held: Which worker's slot each attempt holds; one that is being killed holds it until `Killed` or `WorkerLost`.
         launched: Trials that were launched and have not started, with their attempt.
         running: Trials that run, with their attempt; external ones too.
         external: Trials taken with `run.ask()`.
         attempts: How many attempts of each trial were launched.
         launches: The same, in this process's part alone.
-        interrupted: How many attempts of each trial a `Reopened` cut short.
+        interrupted: How many attempts of each trial a `Reopened`, or a blameless loss of their worker, cut short.
         asks: Trials whose parameters are due.
         verdicts: (trial, attempt, step) whose verdict is due from the pruner.
         params: (trial, attempt, name) whose value is due from the sampler.
@@ -79,7 +89,12 @@ class Ledger:
 
     def _forget_process(self) -> None:
         self.workers: dict[str, int] = {}
+        self.most_slots = 0
+        self.unfit: dict[str, None] = {}
+        self.places: dict[str, int] = {}
         self.held: dict[Attempt, str] = {}
+        self.ahead: dict[Attempt, str] = {}
+        self.take_backs: dict[Attempt, None] = {}
         self.launched: dict[int, int] = {}
         self.running: dict[int, int] = {}
         self.launches: dict[int, int] = {}
@@ -101,7 +116,15 @@ class Ledger:
     @property
     def n_free(self) -> int:
         """How many slots are free."""
-        return sum(self.workers.values()) - len(self.held)
+        return sum(max(0, slots - self.n_held(worker)) for worker, slots in self.workers.items())
+
+    @property
+    def n_room(self) -> int:
+        """How many more attempts may wait ahead."""
+        waiting = Counter(self.ahead.values())
+        over = {worker: max(0, self.n_held(worker) - self.workers[worker]) for worker in self.places}
+        there = {worker: places for worker, places in self.places.items() if self.workers[worker]}
+        return sum(max(0, places - waiting[worker] - over[worker]) for worker, places in there.items())
 
     @property
     def window(self) -> int:
@@ -123,7 +146,9 @@ class Ledger:
 
     def is_stale(self, event: ev.Event) -> bool:
         """Whether a worker's message speaks of no attempt that it could speak of now."""
-        if isinstance(event, ev.Started):
+        if isinstance(event, ev.Started | ev.TakenBack):
+            if isinstance(event, ev.TakenBack) and (event.trial, event.attempt) in self.kills:
+                return True
             return self.finished or self.launched.get(event.trial) != event.attempt
         if isinstance(event, ev.WorkerEvent):
             return self.finished or self.running.get(event.trial) != event.attempt
@@ -151,11 +176,28 @@ class Ledger:
             self._reopened(event)
         elif self.finished:
             return
-        elif isinstance(event, ev.WorkerJoined):
-            self.workers[event.worker] = event.slots
+        elif isinstance(event, ev.WorkerCame):
+            offered = event.resources if isinstance(event, ev.WorkerJoined) else {}
+            fits = self.spec is None or unmet(self.spec.needs, offered) is None
+            self.workers[event.worker] = event.slots if fits else 0
+            if not fits:
+                self.unfit[event.worker] = None
+            elif isinstance(event, ev.WorkerJoined) and event.ahead:
+                self.places[event.worker] = event.ahead
+            self.most_slots = max(self.most_slots, sum(self.workers.values()))
+        elif isinstance(event, ev.SlotsChanged):
+            if event.worker not in self.unfit:
+                self.workers[event.worker] = event.slots
+                self.most_slots = max(self.most_slots, sum(self.workers.values()))
+                self._fill(event.worker)
         elif isinstance(event, ev.WorkerLost):
-            del self.workers[event.worker]
-            self.held = {attempt: worker for attempt, worker in self.held.items() if worker != event.worker}
+            if event.kind in policy.BLAMELESS:
+                self._cut_short(event.worker)
+            self._lost(event.worker)
+        elif isinstance(event, ev.TakenBack):
+            if not self.is_stale(event):
+                self._gave_back((event.trial, event.attempt))
+                self._left((event.trial, event.attempt))
         elif isinstance(event, ev.Paused | ev.Unpaused):
             self.paused = isinstance(event, ev.Paused)
         elif isinstance(event, ev.StopRequested | ev.ExecutorFailed):
@@ -165,6 +207,45 @@ class Ledger:
         else:
             self._took_answer(event)
         self._external_asked = isinstance(event, ev.ExternalAsked)
+
+    def _lost(self, worker: str) -> None:
+        """A worker is gone: what waited ahead there never began, unless it was to be killed."""
+        del self.workers[worker]
+        self.places.pop(worker, None)
+        self.unfit.pop(worker, None)
+        for attempt in [attempt for attempt, holder in self.ahead.items() if holder == worker]:
+            if attempt not in self.kills:
+                self._gave_back(attempt)
+            del self.ahead[attempt]
+        self.held = {attempt: holder for attempt, holder in self.held.items() if holder != worker}
+
+    def _gave_back(self, attempt: Attempt) -> None:
+        """The launch of an attempt is as if it had not been, and the next one has its number."""
+        trial = attempt[0]
+        self.launched.pop(trial)
+        self.take_backs.pop(attempt, None)
+        self.attempts[trial] -= 1
+        self.launches[trial] -= 1
+
+    def _left(self, attempt: Attempt) -> None:
+        """An attempt has left its slot or its place; what waited longest at its worker follows it into the slot."""
+        self.ahead.pop(attempt, None)
+        worker = self.held.pop(attempt, None)
+        if worker is not None:
+            self._fill(worker)
+
+    def _fill(self, worker: str) -> None:
+        """What waits ahead at a worker begins while that has slots for it."""
+        n_free = self.workers.get(worker, 0) - self.n_held(worker)
+        for following in [one for one, holder in self.ahead.items() if holder == worker][: max(0, n_free)]:
+            self.held[following] = self.ahead.pop(following)
+
+    def _cut_short(self, worker: str) -> None:
+        """What ran on a worker is not to blame for its loss: that attempt does not count."""
+        for attempt, holder in self.held.items():
+            if holder == worker and attempt not in self.kills:
+                self.interrupted[attempt[0]] = self.interrupted.get(attempt[0], 0) + 1
+                self.launches[attempt[0]] = self.launches.get(attempt[0], 1) - 1
 
     def _took_answer(self, event: ev.Event) -> None:
         if isinstance(event, ev.Suggested | ev.SpaceExhausted | ev.AskFailed):
@@ -178,7 +259,7 @@ class Ledger:
             del self.params[event.trial, event.attempt, event.name]
         elif isinstance(event, ev.Killed):
             del self.kills[event.trial, event.attempt]
-            self.held.pop((event.trial, event.attempt), None)
+            self._left((event.trial, event.attempt))
         elif isinstance(event, ev.ConstraintSet):
             if self.running.get(event.trial) == event.attempt:
                 self.constraints.setdefault((event.trial, event.attempt), {}).setdefault(event.name, event.value)
@@ -213,7 +294,8 @@ class Ledger:
                 self.external.pop(effect.trial, None)
             self._external_asked = False
         elif isinstance(effect, Launch):
-            self.held[effect.trial, effect.attempt] = effect.worker
+            is_busy = self.n_held(effect.worker) >= self.workers.get(effect.worker, 0)
+            (self.ahead if is_busy else self.held)[effect.trial, effect.attempt] = effect.worker
             self.launched[effect.trial] = self.attempts[effect.trial] = effect.attempt
             self.launches[effect.trial] = self.launches.get(effect.trial, 0) + 1
         elif isinstance(effect, Tell):
@@ -225,6 +307,8 @@ class Ledger:
             self.domains[effect.trial, effect.attempt, effect.name] = effect.domain
         elif isinstance(effect, Kill):
             self.kills[effect.trial, effect.attempt] = None
+        elif isinstance(effect, TakeBack):
+            self.take_backs[effect.trial, effect.attempt] = None
         elif isinstance(effect, SetTimer):
             self.timers[effect.trial, effect.attempt] = None
         elif isinstance(effect, CancelTimer):
@@ -238,6 +322,10 @@ class Ledger:
         if isinstance(update, TrialStarted):
             self.launched.pop(update.trial, None)
             self.running[update.trial] = update.attempt
+            begun = (update.trial, update.attempt)
+            self.take_backs.pop(begun, None)
+            if begun in self.ahead:
+                self.held[begun] = self.ahead.pop(begun)
             if update.worker is None:
                 self.attempts[update.trial] = update.attempt
         elif isinstance(update, TrialRetried | TrialFinished):
@@ -254,5 +342,7 @@ class Ledger:
 
     def _ended(self, trial: int) -> None:
         attempt = self.running.pop(trial, self.launched.pop(trial, None))
-        if attempt is not None and (trial, attempt) not in self.kills:
-            self.held.pop((trial, attempt), None)
+        if attempt is not None:
+            self.take_backs.pop((trial, attempt), None)
+            if (trial, attempt) not in self.kills:
+                self._left((trial, attempt))

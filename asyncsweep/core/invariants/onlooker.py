@@ -22,6 +22,7 @@ from asyncsweep.core.effects import (
     TrialRetried,
     TrialStarted,
     TrialSuggested,
+    TrialUsage,
     Update,
 )
 from asyncsweep.core.records import ErrorInfo, State, TrialRecord
@@ -38,6 +39,7 @@ class Seen(msgspec.Struct):
     last_report: tuple[int, float] | None = None
     metrics: dict[str, float] = {}
     error: ErrorInfo | None = None
+    usage: dict[str, float] | None = None
 
 
 class Onlooker:
@@ -73,11 +75,15 @@ class Onlooker:
             self.finished = True
         elif isinstance(update, TrialDropped):
             self.trials.pop(update.trial, None)  # one without parameters was not known
-        elif isinstance(update, TrialSuggested | TrialStarted | TrialReported | TrialRetried | TrialFinished):
+        elif isinstance(
+            update, TrialSuggested | TrialStarted | TrialReported | TrialUsage | TrialRetried | TrialFinished
+        ):
             self._read_of_trial(self.trials.setdefault(update.trial, Seen()), update)
 
     def _read_of_trial(
-        self, seen: Seen, update: TrialSuggested | TrialStarted | TrialReported | TrialRetried | TrialFinished
+        self,
+        seen: Seen,
+        update: TrialSuggested | TrialStarted | TrialReported | TrialUsage | TrialRetried | TrialFinished,
     ) -> None:
         if isinstance(update, TrialSuggested):
             seen.params = update.params
@@ -86,7 +92,10 @@ class Onlooker:
         elif isinstance(update, TrialReported):
             seen.n_reports += 1
             seen.last_report = (update.step, update.value)
+        elif isinstance(update, TrialUsage):
+            seen.usage = update.usage
         elif isinstance(update, TrialRetried):
+            seen.usage = None
             seen.state, seen.worker, seen.n_reports, seen.last_report = State.WAITING, None, 0, None
         else:
             seen.state, seen.worker, seen.metrics, seen.error = update.state, None, update.metrics, update.error
@@ -105,6 +114,7 @@ class Onlooker:
             "last report": (_comparable(seen.last_report), _comparable(last)),
             "metrics": (list(map(_comparable, seen.metrics.items())), list(map(_comparable, trial.metrics.items()))),
             "error": (seen.error, trial.error),
+            "usage": (repr(seen.usage), repr(trial.usage)),
         }
         if trial.state is State.RUNNING:
             told["attempt"] = (seen.attempt, trial.attempt)

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec.structs import astuple
 
 from asyncsweep.core import events as ev
+from asyncsweep.core import policy
 from asyncsweep.core.ahead import Ahead
 from asyncsweep.core.effects import Effect, Publish, SweepStopping
 from asyncsweep.core.invariants.effect_laws import BUDGET, ONCE, WINDOW, of_effect
@@ -21,6 +22,7 @@ from asyncsweep.core.invariants.laws import LAWS
 from asyncsweep.core.invariants.ledger import Ledger
 from asyncsweep.core.invariants.onlooker import Onlooker
 from asyncsweep.core.invariants.scene import Scene, key_of
+from asyncsweep.core.launching import Launching
 from asyncsweep.core.machine import SWEEP_TIMER, Machine, Phase
 from asyncsweep.core.order import Order
 from asyncsweep.core.policy import StopRules
@@ -39,7 +41,7 @@ _OTHER_STOPS = ev.StopRequested | ev.TimerFired | ev.ExecutorFailed | ev.AskFail
 _NOT_STATE = {
     *("seq", "at", "stale", "_moves", "out", "_names", "_domains", "_steps", "spec", "trials", "history"),
     # Parts, each looked at for itself.
-    *("life", "_life", "course", "_course", "answers", "rules", "slots", "questions", "order", "ahead"),
+    *("life", "_life", "course", "_course", "answers", "rules", "slots", "questions", "order", "ahead", "launching"),
 }
 # Compared as they are. What else there is has no equality of its own, or one of which NaN, -0.0 and True are no part: its text.
 _PLAIN = (int, type(None))
@@ -70,7 +72,8 @@ def state_of(machine: Machine) -> tuple[object, ...]:
 def _open_state(machine: Machine, trials: Sequence[TrialRecord]) -> tuple[object, ...]:
     life = machine.life
     known = [_items(vars(part)) for part in (machine, machine.course, machine.answers, life)]
-    known += [_slots(part) for part in (life.slots, life.questions, life.order, machine.course.ahead)]
+    course = machine.course
+    known += [_slots(part) for part in (life.slots, life.questions, life.order, course.ahead, course.launching)]
     spec = None
     if machine.phase is not Phase.NEW:
         spec = machine.spec
@@ -84,7 +87,7 @@ def _items(fields: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _slots(part: Slots | Questions | StopRules | Order | Ahead) -> tuple[object, ...]:
+def _slots(part: Slots | Questions | StopRules | Order | Ahead | Launching) -> tuple[object, ...]:
     values = [getattr(part, name) for name in part.__slots__ if name not in _NOT_STATE]
     return tuple([value if type(value) in _PLAIN else repr(value) for value in values])
 
@@ -215,7 +218,7 @@ class Watch:
             self._stop_now = self._stop_now or (event.trial == SWEEP_TIMER and scene.was_timed)
         elif isinstance(event, ev.TrialCancelled):
             self._cancelled[event.trial] = None
-        elif isinstance(event, ev.WorkerLost):
+        elif isinstance(event, ev.WorkerLost) and event.kind not in policy.BLAMELESS:
             self._count_deaths(event.worker)
         self.ledger.took(event)
 

@@ -117,7 +117,8 @@ class Controller:
         answerer, verdicts = self._answerer(spec)
         driver.search = Search(answerer, answerer if self._setting.pruner else None, machine.history, machine.trials)
         self._fleet = Fleet(
-            world, self._random, self._planter, self._setting.landscape, verdicts, self._setting.slots, self.post
+            *(world, self._random, self._planter, self._setting.landscape, verdicts),
+            *(self._setting.slots, self._setting.ahead, self.post),
         )
         driver.executor = cast(Executor, self)  # it is never opened: there is no event loop
         self.post(first)
@@ -209,6 +210,11 @@ class Controller:
         self._may_die("kill")
         assert self._fleet is not None
         self._fleet.kill(job, grace_s)
+
+    def take_back(self, job: JobId) -> None:
+        self._may_die("take back")
+        assert self._fleet is not None
+        self._fleet.take_back(job)
 
     def _shown(self, updates: Sequence[ef.Update]) -> None:
         self._observer.shown(updates)

@@ -29,10 +29,10 @@ class Link:
         self._is_lossy = is_lossy
         self._clear_at = 0.0
 
-    def send(self, deliver: Callable[[], None]) -> None:
-        """Have a message arrive, or not; it may arrive twice."""
+    def send(self, deliver: Callable[[], None], *, must_arrive: bool = False) -> None:
+        """Have a message arrive, or not; it may arrive twice. One that must arrive does, however late."""
         strikes = self._planter.strikes
-        if self._is_lossy and strikes("lost"):
+        if self._is_lossy and not must_arrive and strikes("lost"):
             return
         arrival = self._world.now + self._random.random() * _DELAY_S
         if strikes("reordered"):

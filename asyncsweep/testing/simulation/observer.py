@@ -19,6 +19,7 @@ import msgspec
 
 from asyncsweep.core import effects as ef
 from asyncsweep.core import events as ev
+from asyncsweep.core import policy
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.invariants.watch import state_of
 from asyncsweep.core.machine import Machine
@@ -65,7 +66,9 @@ class Observer:
         self._events: list[bytes] = []
         self._rests_on: dict[tuple[object, ...], int] = {}
         self._finals: dict[int, Final] = {}
-        self._launched: dict[tuple[int, int], tuple[int, dict[str, Any]]] = {}
+        self._launched: dict[tuple[int, int], tuple[int, dict[str, Any], str]] = {}
+        self._begun: dict[tuple[int, int], int] = {}
+        self._lost: dict[str, None] = {}
         self._drops: list[tuple[int, int]] = []
         self._may_start_at: dict[tuple[int, int], float] = {}
         self._offset_s = 0.0
@@ -90,6 +93,7 @@ class Observer:
         self._events.append(encoded)
         self._digest.update(b"%r" % self._world.now + encoded + _encoder.encode(effects))
         self._check_time(event)
+        self._forget_taken_back(event)
         for effect in effects:
             if isinstance(effect, ef.Launch):
                 self._rests_on["launch", effect.trial, effect.attempt] = event.seq
@@ -104,11 +108,27 @@ class Observer:
                 elif isinstance(update, ef.TrialDropped):
                     self._drops.append((event.seq, update.trial))
 
+    def _forget_taken_back(self, event: ev.Event) -> None:
+        """A launch that was taken back, or lost with a worker that had not begun it, never was: the next one has its number."""
+        if isinstance(event, ev.Started):
+            self._begun.setdefault((event.trial, event.attempt), event.seq)
+        elif isinstance(event, ev.TakenBack):
+            self._take_back([(event.trial, event.attempt)])
+        elif isinstance(event, ev.WorkerLost):
+            self._lost[event.worker] = None
+            self._take_back([key for key, launch in self._launched.items() if launch[2] == event.worker])
+
+    def _take_back(self, keys: Sequence[tuple[int, int]]) -> None:
+        for key in keys:
+            if key in self._launched and key not in self._begun:
+                del self._launched[key]
+
     def process_began(self, machine: Machine) -> None:
         """A process goes on, or begins."""
         self._machine = machine
         self._began_at = machine.seq + 1
         self._may_start_at.clear()
+        self._lost.clear()
         self._offset_s = math.nan
 
     def _check_time(self, event: ev.Event) -> None:
@@ -145,7 +165,8 @@ class Observer:
         due = self._may_start_at.pop(key, 0.0)
         if self._world.now < due - _ROUNDING_S:
             raise Found(f"trial {job.trial} was tried again {due - self._world.now} s before its backoff was over")
-        self._launched[key] = seq, job.params
+        if job.worker not in self._lost:  # else it waited for its sync, and nobody takes it any more
+            self._launched[key] = seq, job.params, job.worker
         self._leaves(seq)
 
     def shown(self, updates: Sequence[ef.Update]) -> None:
@@ -188,8 +209,10 @@ class Observer:
     def _retried(self, update: ef.TrialRetried) -> None:
         """An attempt is to be repeated: after the right error, not too often, and not too soon."""
         machine = self._machine
-        if machine is None or update.error.type == "Interrupted" or update.trial >= len(machine.trials):
-            return  # or the same event dropped it
+        if machine is None or update.trial >= len(machine.trials):  # the same event dropped it
+            return
+        if update.error.type == "Interrupted" or update.error.type in policy.BLAMELESS:  # at once, and not counted
+            return
         retries = machine.spec.retries
         kinds = (update.error.type, *update.error.bases)
         if retries.on and not any(kind in retries.on for kind in kinds):
@@ -207,6 +230,7 @@ class Observer:
             del self._finals[number]
         for key in [key for key, launch in self._launched.items() if key[0] == number and launch[0] <= seq]:
             del self._launched[key]
+            self._begun.pop(key, None)
 
     # -- what is on disk --------------------------------------------------------------------------------------------------
 
@@ -240,6 +264,7 @@ class Observer:
         del self._events[seq:]
         self._finals = {number: final for number, final in self._finals.items() if final.seq <= seq}
         self._launched = {key: launch for key, launch in self._launched.items() if launch[0] <= seq}
+        self._begun = {key: begun for key, begun in self._begun.items() if begun <= seq}
         for dropped_at, number in self._drops:  # perhaps nobody lived to see it
             if dropped_at <= seq:
                 self._forget(number, dropped_at)
@@ -257,7 +282,7 @@ class Observer:
             error = None if trial.error is None else str(trial.error)
             if (trial.state, trial.metrics, error) != (final.state, final.metrics, final.error):
                 raise Found(f"trial {number} was shown as {final}, and is now {trial}")
-        for (number, attempt), (_, params) in self._launched.items():
+        for (number, attempt), (_, params, _worker) in self._launched.items():
             trial = machine.trials[number] if number < len(machine.trials) else None
             if trial is None or trial.attempt < attempt or not _begins(trial.params, params):
                 raise Found(f"attempt {attempt} of trial {number} ran with {params}, and the trial is now {trial}")

@@ -21,6 +21,7 @@ class Setting(NamedTuple):
         spec: The sweep's settings.
         landscape: What attempts do.
         slots: For each worker, how many attempts it takes at a time.
+        ahead: Whether as many may wait at each.
         pruner: The name of a pruner in `PRUNERS`; "" for none.
         is_hosted: Whether sampler and pruner answer late.
         n_orders: How often the user steers.
@@ -30,6 +31,7 @@ class Setting(NamedTuple):
     spec: SweepSpec
     landscape: Landscape
     slots: list[int]
+    ahead: bool
     pruner: str
     is_hosted: bool
     n_orders: int
@@ -62,7 +64,7 @@ def setting_of(seed: int) -> Setting:
     spec = SweepSpec(
         space=SPACE,
         directions={"value": random.choice(("minimize", "maximize"))},
-        n_trials=random.randint(2, 6),
+        n_trials=random.randint(2, 8),
         concurrency=concurrency,
         timeout=random.uniform(20.0, 200.0) if chance() < 0.1 else None,
         trial_timeout=TRIAL_TIMEOUT_S if has_limit else None,
@@ -87,6 +89,7 @@ def setting_of(seed: int) -> Setting:
         spec=spec,
         landscape=landscape,
         slots=[concurrency] if one_worker else [1] * concurrency,
+        ahead=chance() < 0.5,
         pruner=random.choice(tuple(PRUNERS)) if chance() < 0.4 else "",
         is_hosted=chance() < 0.4,
         n_orders=random.randint(1, 4) if chance() < 0.4 else 0,

@@ -1,7 +1,9 @@
 """Workers as they can be: slow, silent, dead; and the executor that launches, kills and replaces them.
 
 A `Fleet` is all workers of one process of the controller, and ends with it. It keeps what every executor promises: `Started`
-comes before everything else that an attempt says, each `Kill` ends in one `Killed`, and a worker that is gone is reported.
+comes before everything else that an attempt says, each `Kill` ends in one `Killed`, and a worker that is gone is reported. Where it
+offers places ahead, what waits at a worker begins when something there has ended, of which the controller hears later; and what is
+asked back is given back, unless it has begun.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ class Fleet:
         landscape: What attempts do.
         verdicts: The steps at which a verdict is possible; None without a pruner.
         slots: For each worker, how many attempts it takes at a time.
+        ahead: Whether as many may wait at each.
         post: Takes events.
     """
 
@@ -47,6 +50,7 @@ class Fleet:
         landscape: Landscape,
         verdicts: VerdictSteps | None,
         slots: list[int],
+        ahead: bool,
         post: Callable[..., None],
     ) -> None:
         self.world = world
@@ -57,13 +61,18 @@ class Fleet:
         self._post = post
         self._is_over = False
         self._slots = slots
+        self._ahead = ahead
         self._workers: dict[str, Worker] = {}
         self._launching: dict[JobId, Job] = {}
         self._killing: dict[JobId, str] = {}
+        self._unheard: dict[JobId, None] = {}
+        self._giving_back: dict[JobId, str] = {}
         self._n_started = 0
         # Some executors end an attempt, others the process that it runs in.
         self._kills_processes = random.random() < 0.5
-        self._starts_late = random.random() < 0.3
+        self._starts_late = random.random() < (0.7 if ahead else 0.3)
+        # Some give back at once what has not begun, others have to ask the worker.
+        self._gives_back_late = random.random() < 0.5
 
     def begin(self) -> None:
         """Start all workers."""
@@ -79,8 +88,9 @@ class Fleet:
         self.world.after(delay_s, lambda: None if self._is_over else call())
 
     def heard(self, event: ev.Event) -> None:
-        """A message of a worker has arrived."""
+        """A message of a worker has arrived. What an attempt says tells that it has begun."""
         if not self._is_over:
+            self._begun(JobId(event.trial, event.attempt))  # type: ignore[attr-defined]
             self._post(event)
 
     # -- what the driver orders -----------------------------------------------------------------------------------------
@@ -91,7 +101,10 @@ class Fleet:
             return  # its loss is in the inbox already
         if self.planter.strikes("launch_fails"):
             self._post(ev.LaunchFailed(job.trial, job.attempt, _LAUNCH_FAULT))
+        elif worker.is_busy:
+            worker.queue[JobId(job.trial, job.attempt)] = job
         elif self._starts_late:
+            worker.n_coming += 1
             self._launching[JobId(job.trial, job.attempt)] = job
             self.after(self.random.random(), lambda: self._starts(worker, job))
         else:
@@ -105,7 +118,9 @@ class Fleet:
 
     def kill(self, job: JobId, grace_s: float) -> None:
         key = JobId(*job)
-        self._launching.pop(key, None)
+        self._forget_launch(key)
+        if self._withdraws(key):
+            return
         holder = self._holder(key)
         if holder is None:
             self._killing[key] = ""
@@ -116,22 +131,93 @@ class Fleet:
         holder.to_worker.send(lambda: self._politely(holder, attempt))
         self.after(grace_s, lambda: self._by_force(holder, key))
 
+    def take_back(self, job: JobId) -> None:
+        """Give an attempt back that has not begun."""
+        key = JobId(*job)
+        worker = self._queued_at(key)
+        if worker is None:
+            return
+        if not self._gives_back_late:
+            del worker.queue[key]
+            self._post(ev.TakenBack(*key))
+            return
+
+        def asked() -> None:
+            if worker.is_alive and worker.queue.pop(key, None) is not None:
+                self._giving_back[key] = worker.name
+                worker.to_controller.send(lambda: self._gave_back(key, worker), must_arrive=True)
+
+        worker.to_worker.send(asked, must_arrive=True)
+
+    def _gave_back(self, key: JobId, worker: Worker) -> None:
+        """The worker's answer, once; with the loss of the worker it is lost, too, and the attempt may be elsewhere by now."""
+        if not self._is_over and self._giving_back.get(key) == worker.name:
+            del self._giving_back[key]
+            self._post(ev.TakenBack(*key))
+
+    def _queued_at(self, key: JobId) -> Worker | None:
+        return next((worker for worker in self._workers.values() if key in worker.queue), None)
+
+    def _withdraws(self, key: JobId) -> bool:
+        """Whether what is to be killed waits at a worker, and need not be begun."""
+        worker = self._queued_at(key)
+        if worker is None:
+            return False
+        del worker.queue[key]
+        self._killing[key] = ""
+        self.after(0.0, lambda: self._killed(key))
+        return True
+
+    def _forget_launch(self, key: JobId) -> None:
+        job = self._launching.pop(key, None)
+        if job is not None and job.worker in self._workers:
+            self._came(self._workers[job.worker])
+
+    def _came(self, worker: Worker) -> None:
+        """One that was on its way to a worker is there, or was given up."""
+        worker.n_coming -= 1
+        self._next_at(worker)
+
     def _holder(self, job: JobId) -> Worker | None:
         return next((worker for worker in self._workers.values() if job in worker.attempts), None)
 
     # -- from the launch to the end ---------------------------------------------------------------------------------------
 
     def _starts(self, worker: Worker, job: Job) -> None:
-        if self._launching.pop(JobId(job.trial, job.attempt), None) is not None:
+        key = JobId(job.trial, job.attempt)
+        if self._launching.get(key) is job:  # else it was given up; the same attempt may be on its way elsewhere
+            del self._launching[key]
+            worker.n_coming -= 1
             self._started(worker, job)
 
     def _started(self, worker: Worker, job: Job) -> None:
         if worker.is_alive:
-            key = JobId(job.trial, job.attempt)
-            course = self.landscape.course(job.params, self.random, self.planter)
-            worker.attempts[key] = attempt = Attempt(self, worker, key, job.params, course)
-            self._post(ev.Started(*key))
+            attempt = self._placed(worker, job)
+            self._post(ev.Started(*attempt.key))
             worker.to_worker.send(attempt.begin)
+
+    def _placed(self, worker: Worker, job: Job) -> Attempt:
+        key = JobId(job.trial, job.attempt)
+        course = self.landscape.course(job.params, self.random, self.planter)
+        worker.attempts[key] = attempt = Attempt(self, worker, key, job.params, course)
+        return attempt
+
+    def _next_at(self, worker: Worker) -> None:
+        """A worker goes on with what waits there; the controller hears of it, or of what it says first."""
+        while worker.is_alive and worker.queue and not worker.is_busy:
+            attempt = self._placed(worker, worker.queue.pop(next(iter(worker.queue))))
+            self._unheard[attempt.key] = None
+            worker.to_controller.send(lambda key=attempt.key: self._begun(key), must_arrive=True)  # type: ignore[misc]
+            attempt.begin()
+
+    def _begun(self, key: JobId) -> None:
+        if not self._is_over and key in self._unheard:
+            del self._unheard[key]
+            self._post(ev.Started(*key))
+
+    def has_ended(self, worker: Worker) -> None:
+        """Something has ended at a worker, just now."""
+        self._next_at(worker)
 
     def _politely(self, worker: Worker, attempt: Attempt) -> None:
         if self._is_over or not worker.is_alive or attempt.is_over or attempt.course.ending == "hangs":
@@ -141,6 +227,7 @@ class Fleet:
         else:
             attempt.stop()
             worker.to_controller.send(lambda: self._killed(attempt.key))
+            self._next_at(worker)
 
     def _by_force(self, worker: Worker, job: JobId) -> None:
         """What did not end by itself in time, or said so in vain."""
@@ -150,6 +237,7 @@ class Fleet:
             else:
                 worker.attempts[job].stop()
                 self._killed(job)
+                self._next_at(worker)
 
     def _killed(self, job: JobId) -> None:
         if not self._is_over and self._killing.pop(job, None) is not None:
@@ -167,7 +255,7 @@ class Fleet:
         self._n_started += 1
         worker = Worker(f"w{self._n_started}", slots, self)
         self._workers[worker.name] = worker
-        self._post(ev.WorkerJoined(worker.name, slots))
+        self._post(ev.WorkerJoined(worker.name, slots, slots if self._ahead else 0))
         self.after(self.random.expovariate(0.05), lambda: self._idles(worker))
 
     def _idles(self, worker: Worker) -> None:
@@ -180,11 +268,15 @@ class Fleet:
             worker.is_alive = False
             for attempt in worker.attempts.values():
                 attempt.stop()
+            for key in [key for key in self._unheard if key in worker.attempts]:  # it begins nothing any more
+                self._begun(key)
             self.after(self.random.random() * _NOTICE_S, lambda: self._noticed(worker, reason))
 
     def _noticed(self, worker: Worker, reason: str) -> None:
         del self._workers[worker.name]
-        kind = "MemoryLimitExceeded" if self.random.random() < 0.2 else "WorkerLost"
+        self._giving_back = {key: name for key, name in self._giving_back.items() if name != worker.name}
+        self._launching = {key: job for key, job in self._launching.items() if job.worker != worker.name}
+        kind = self.random.choices(("WorkerLost", "MemoryLimitExceeded", "DeviceLost"), (7, 2, 1))[0]
         self._post(ev.WorkerLost(worker.name, reason, kind))
         for job, holder in list(self._killing.items()):
             if holder == worker.name:
@@ -200,6 +292,8 @@ class Worker:
         slots: How many attempts it takes at a time.
         is_alive: False from its death on, of which the controller hears later.
         attempts: What was started here.
+        queue: What waits here, next one first.
+        n_coming: How many are on their way here.
         to_worker: The link to it.
         to_controller: The link from it.
     """
@@ -209,9 +303,16 @@ class Worker:
         self.slots = slots
         self.is_alive = True
         self.attempts: dict[JobId, Attempt] = {}
+        self.queue: dict[JobId, Job] = {}
+        self.n_coming = 0
         is_lossy = fleet.landscape.may_hang
         self.to_worker = Link(fleet.world, fleet.random, fleet.planter, is_lossy)
         self.to_controller = Link(fleet.world, fleet.random, fleet.planter, is_lossy)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it could begin nothing now."""
+        return self.n_coming + sum(not attempt.is_over for attempt in self.attempts.values()) >= self.slots
 
 
 class Attempt:
@@ -285,7 +386,11 @@ class Attempt:
         if step == len(self.course.pauses_s) - 1:
             self._finish()
             return
-        self._say(ev.Reported(*self.key, step, value_at(self._params, step)))
+        value = value_at(self._params, step)
+        if step % 2:
+            self._say(ev.SeriesReported(*self.key, [(step, value), (step, value + 1.0)]))  # the first one stands
+        else:
+            self._say(ev.Reported(*self.key, step, value))
         verdicts = self._fleet.verdicts
         if verdicts is not None and verdicts.is_due(step, self._asked_step):
             self._waits_for = step
@@ -304,6 +409,7 @@ class Attempt:
     def _end(self, event: ev.Event) -> None:
         self.is_over = True
         self._say(event)
+        self._fleet.has_ended(self._worker)
 
     def _say(self, event: ev.Event) -> None:
         # Each arrival is an event of its own, which the driver stamps.

@@ -6,7 +6,8 @@ from asyncsweep import Categorical, Domain, Float, Int
 from benchmarks.peers.shared.space import SPACE, Choice, Real, Whole
 
 
-def _domain(domain: Real | Whole | Choice) -> Domain:
+def domain_of(domain: Real | Whole | Choice) -> Domain:
+    """One parameter as ours."""
     if isinstance(domain, Choice):
         return Categorical(domain.options)
     if isinstance(domain, Whole):
@@ -14,4 +15,4 @@ def _domain(domain: Real | Whole | Choice) -> Domain:
     return Float(domain.low, domain.high, log=domain.is_log, step=domain.step)
 
 
-DOMAINS = {name: _domain(domain) for name, domain in SPACE.items()}
+DOMAINS = {name: domain_of(domain) for name, domain in SPACE.items()}

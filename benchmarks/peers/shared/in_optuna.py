@@ -22,7 +22,8 @@ PRUNERS: dict[str, Callable[[], optuna.pruners.BasePruner]] = {
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def _distribution(domain: Real | Whole | Choice) -> BaseDistribution:
+def distribution_of(domain: Real | Whole | Choice) -> BaseDistribution:
+    """One parameter as Optuna's."""
     if isinstance(domain, Choice):
         return CategoricalDistribution(domain.options)
     if isinstance(domain, Whole):
@@ -30,7 +31,7 @@ def _distribution(domain: Real | Whole | Choice) -> BaseDistribution:
     return FloatDistribution(domain.low, domain.high, log=domain.is_log, step=domain.step)
 
 
-DISTRIBUTIONS = {name: _distribution(domain) for name, domain in SPACE.items()}
+DISTRIBUTIONS = {name: distribution_of(domain) for name, domain in SPACE.items()}
 
 
 def suggest_all(trial: optuna.Trial) -> dict[str, Any]:

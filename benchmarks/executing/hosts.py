@@ -1,0 +1,100 @@
+"""Sweeps on three SSH hosts that are 50 ms away: real OpenSSH servers, each in a network namespace of its own. Needs root."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncsweep as sw
+from benchmarks.peers.shared import measured
+
+ROUND_TRIP_S = 0.05
+SLOTS = 2
+CODE = Path(__file__).parent / "far"
+
+
+class Far(NamedTuple):
+    """The hosts' names, and the configuration that knows them."""
+
+    names: list[str]
+    config: str
+
+    def executor(self, *names: str, slots: int = SLOTS) -> dict[str, Any]:
+        from asyncsweep_ssh.testing import BARE_PYTHON
+
+        hosts = [{"host": name, "slots": slots, "python": BARE_PYTHON} for name in names or self.names]
+        return {"name": "ssh", "hosts": hosts, "code": str(CODE), "config": self.config}
+
+
+@contextmanager
+def hosts(folder: Path) -> Iterator[Far]:
+    """Three of them.
+
+    Raises:
+        RuntimeError: There can be none here.
+    """
+    from asyncsweep_ssh.testing import Keys, three_hosts, why_no_namespaces, why_no_sshd
+
+    reason = why_no_sshd() or why_no_namespaces()
+    if reason:
+        raise RuntimeError(reason)
+    folder.mkdir(parents=True, exist_ok=True)
+    keys = Keys(folder)
+    with three_hosts(keys, ROUND_TRIP_S) as found:
+        yield Far([host.name for host in found], str(keys.config))
+
+
+async def share(far: Far, folder: Path, trials_per_slot: int) -> dict[str, float]:
+    """The share of the slots' time that trials of a second had, in percent."""
+    file, n_slots = folder / "spans", SLOTS * len(far.names)
+    file.unlink(missing_ok=True)
+    sweep = sw.Sweep(
+        "far_objectives:sleeps",
+        {"x": sw.Float(0.0, 1.0), "file": sw.Categorical([str(file)])},
+        sampler="random",
+        n_trials=trials_per_slot * n_slots,
+        concurrency=n_slots,
+        executor=far.executor(),
+    )
+    _check(await sweep.run(), trials_per_slot * n_slots)
+    found = measured.share(measured.spans(file), trials_per_slot * n_slots, n_slots)
+    return {"": 100 * found["share"], "with start and end": 100 * found["share_whole"]}
+
+
+async def verdicts(far: Far, n_trials: int) -> dict[str, float]:
+    """How long objectives wait for a verdict."""
+    sweep = sw.Sweep(
+        "far_objectives:asks",
+        {"x": sw.Float(0.0, 1.0)},
+        sampler="random",
+        pruner={"name": "threshold", "upper": 2.0},
+        n_trials=n_trials,
+        concurrency=SLOTS * len(far.names),
+        executor=far.executor(),
+    )
+    result = await sweep.run()
+    _check(result, n_trials)
+    waits = sorted(1000 * wait for trial in result.trials for wait in trial.attrs["waits"])  # type: ignore[index]
+    return {"p50": waits[len(waits) // 2], "p99": waits[len(waits) * 99 // 100]}
+
+
+async def first(far: Far) -> dict[str, float]:
+    """Seconds from the start of a sweep to its first finished trial, on a host that has never seen us."""
+    sweep = sw.Sweep(
+        "far_objectives:nothing",
+        {"x": sw.Float(0.0, 1.0)},
+        sampler="random",
+        n_trials=1,
+        concurrency=1,
+        executor=far.executor(far.names[0], slots=1),
+    )
+    began_at = time.monotonic()
+    _check(await sweep.run(), 1)
+    return {"": time.monotonic() - began_at}
+
+
+def _check(result: sw.Result, n_trials: int) -> None:
+    measured.check(n_trials, result.counts[sw.State.COMPLETE])

@@ -1,0 +1,1 @@
+"""Trials on machines that SSH reaches: the executor `ssh` of asyncsweep."""

@@ -1,0 +1,290 @@
+"""Three hosts at the end of links that are cut, and hosts and workers that are killed: nothing is lost, told twice, or left."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+from asyncsweep_ssh.executor import SshExecutor
+from asyncsweep_ssh.testing import BARE_PYTHON, Keys, NamespacedHost
+
+import asyncsweep as sw
+from asyncsweep.worker.tree import name_of
+
+pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
+
+Three = tuple[Keys, list[NamespacedHost]]
+CODE = Path(__file__).parent / "code"
+
+
+class Tells:
+    """A sampler that draws the trial's number, and counts what it is told."""
+
+    host = "inline"
+
+    def __init__(self) -> None:
+        self.tells: Counter[int] = Counter()
+
+    def open(self, space: Any, directions: Any, seed: int) -> None:
+        pass
+
+    def ask(self, trial: Any) -> dict[str, float]:
+        return {"x": float(trial.number)}
+
+    def suggest(self, trial: Any, name: str, domain: Any) -> float:
+        return 0.0
+
+    def tell(self, trial: Any) -> None:
+        self.tells[trial.number] += 1
+
+
+class Field:
+    """A sweep over three hosts, with two slots each.
+
+    Attributes:
+        sampler: What counts the tells.
+        notes: The folder in which each attempt leaves a note.
+    """
+
+    def __init__(
+        self, keys: Keys, hosts: Sequence[NamespacedHost], folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.syspath_prepend(str(CODE))
+        self.keys = keys
+        self.hosts = hosts
+        self.sampler = Tells()
+        self.notes = folder / "notes"
+        self.notes.mkdir()
+        self.directory = folder / "sweep"
+
+    def sweep(self, n_trials: int, trial_s: float = 0.2, **options: Any) -> sw.Sweep:
+        hosts = [{"host": host.name, "slots": 2, "python": BARE_PYTHON} for host in self.hosts]
+        settings = {"lease": 2.0, "connect_timeout": 3.0, **options}
+        executor = SshExecutor(
+            hosts,
+            code=CODE,
+            config=str(self.keys.config),
+            env={"NOTES": str(self.notes), "NOTED_S": str(trial_s)},
+            **settings,
+        )
+        return sw.Sweep(
+            "ssh_objectives:noted",
+            space={"x": sw.Float(0.0, 1e6)},
+            sampler=self.sampler,
+            executor=executor,
+            n_trials=n_trials,
+            concurrency=6,
+            retries=3,
+            directory=self.directory,
+        )
+
+    def hosts_of_notes(self) -> set[str]:
+        return {note.read_text().split()[3] for note in self.notes.iterdir() if note.suffix != ".end"}
+
+    def ends(self) -> int:
+        return sum(note.suffix == ".end" for note in self.notes.iterdir())
+
+    async def until_ends(self, count: int) -> None:
+        await anyio.to_thread.run_sync(self._until_ends, count)
+
+    def _until_ends(self, count: int) -> None:
+        until = time.monotonic() + 30
+        while self.ends() < count:
+            assert time.monotonic() < until, f"{self.ends()} of {count} attempts have ended"
+            time.sleep(0.02)
+
+    def assert_nothing_lost(self, result: sw.Result, n_trials: int) -> None:
+        """Each trial is there and complete, and was told once."""
+        assert [(trial.number, trial.state) for trial in result.trials] == [
+            (n, sw.State.COMPLETE) for n in range(n_trials)
+        ]
+        assert self.sampler.tells == Counter(range(n_trials))
+        assert [trial.value for trial in result.trials] == [float(n) for n in range(n_trials)]
+
+
+@pytest.fixture
+def field(three: Three, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Field:
+    keys, hosts = three
+    return Field(keys, hosts, tmp_path, monkeypatch)
+
+
+@asynccontextmanager
+async def running(sweep: sw.Sweep) -> AsyncIterator[sw.SweepRun]:
+    with anyio.fail_after(90):
+        async with sweep.start() as run:
+            yield run
+
+
+async def test_a_sweep_runs_on_all_three_hosts(field: Field) -> None:
+    result = await field.sweep(18).run()
+    field.assert_nothing_lost(result, 18)
+    assert field.hosts_of_notes() == {host.server.address for host in field.hosts}
+
+
+async def test_a_link_that_is_cut_for_five_seconds_costs_nothing_within_the_lease(field: Field) -> None:
+    async with running(field.sweep(24, trial_s=1.0, lease=12.0)) as run:
+        await field.until_ends(2)
+        field.hosts[0].cut()
+        await anyio.sleep(5)
+        field.hosts[0].mend()
+        result = await run.result()
+    field.assert_nothing_lost(result, 24)
+    assert {trial.attempt for trial in result.trials} == {1}
+
+
+async def test_a_link_that_is_cut_for_five_seconds_beyond_the_lease_costs_an_attempt_of_what_ran_there(
+    field: Field,
+) -> None:
+    async with running(field.sweep(40, trial_s=1.0)) as run:
+        await field.until_ends(2)
+        field.hosts[0].cut()
+        await anyio.sleep(5)
+        field.hosts[0].mend()
+        result = await run.result()
+    field.assert_nothing_lost(result, 40)
+    assert 1 <= sum(trial.attempt > 1 for trial in result.trials) <= 2
+
+
+async def test_a_link_that_is_cut_for_ever_leaves_its_trials_to_the_others_and_nothing_runs_on_there(
+    field: Field,
+) -> None:
+    async with running(field.sweep(24, trial_s=0.5)) as run:
+        await field.until_ends(2)
+        field.hosts[0].cut()
+        result = await run.result()
+    field.assert_nothing_lost(result, 24)
+
+
+async def test_a_host_that_is_killed_leaves_its_trials_to_the_others(field: Field) -> None:
+    async with running(field.sweep(24, trial_s=0.5)) as run:
+        await field.until_ends(2)
+        killed = field.hosts[1].kill()
+        result = await run.result()
+    assert killed
+    field.assert_nothing_lost(result, 24)
+    assert removed_folders(field.keys) == 1  # nobody was there any more to remove it
+
+
+async def test_a_killed_worker_costs_an_attempt(field: Field) -> None:
+    async with running(field.sweep(12, trial_s=0.5)) as run:
+        await field.until_ends(1)
+        pids = {
+            int(n.read_text().split()[0])
+            for n in field.notes.iterdir()
+            if not n.suffix and not n.with_suffix(".end").exists()
+        }
+        pid = pids.pop()
+        os.kill(pid, signal.SIGKILL)
+        result = await run.result()
+    field.assert_nothing_lost(result, 12)
+    assert sum(trial.attempt for trial in result.trials) == 13
+    failures = [failure for trial in result.trials for failure in trial.failures]
+    assert [failure.type for failure in failures] == ["WorkerLost"]
+    assert "SIGKILL" in failures[0].message
+
+
+@pytest.mark.parametrize("which", ["asyncsweep-host", "asyncsweep-keep"])
+async def test_a_killed_agent_or_keeper_is_a_lost_host_that_comes_back(field: Field, which: str) -> None:
+    async with running(field.sweep(24, trial_s=0.5)) as run:
+        await field.until_ends(1)
+        os.kill(next(pid for pid in field.hosts[2].processes() if name_of(pid) == which.encode()), signal.SIGKILL)
+        result = await run.result()
+    field.assert_nothing_lost(result, 24)
+
+
+async def test_one_of_three_hosts_that_is_unreachable_from_the_start_is_left_out(
+    field: Field, caplog: pytest.LogCaptureFixture
+) -> None:
+    field.hosts[0].cut()
+    result = await field.sweep(12).run()
+    field.assert_nothing_lost(result, 12)
+    assert len(field.hosts_of_notes()) == 2
+
+
+async def test_all_hosts_unreachable_ends_the_sweep_with_all_reasons(field: Field) -> None:
+    for host in field.hosts:
+        host.server.stop()
+    with pytest.raises(sw.ConfigError) as failed:
+        await field.sweep(12).run()
+    for host in field.hosts:
+        assert f"{host.name}: it refuses the connection" in str(failed.value)
+
+
+async def test_a_sweep_whose_only_host_stays_away_gives_up(field: Field) -> None:
+    field.hosts = field.hosts[:1]
+    async with running(field.sweep(50, trial_s=0.5, give_up_after=3.0)) as run:
+        await field.until_ends(1)
+        field.hosts[0].cut()
+        with pytest.raises(sw.AsyncSweepError, match="no host could be used for 3 s"):
+            await run.result()
+
+
+CONTROLLER = """
+import asyncio, json, sys
+import asyncsweep as sw
+sys.path[:0] = [sys.argv[1]]
+executor = json.loads(sys.argv[2])
+sweep = sw.Sweep("ssh_objectives:noted", space={"x": sw.Float(0.0, 1.0)}, sampler="random", seed=1, executor=executor,
+                 n_trials=24, concurrency=6, directory=sys.argv[3])
+asyncio.run(sweep.run())
+"""
+
+
+async def test_a_killed_controller_leaves_nothing_and_its_sweep_is_resumed(field: Field) -> None:
+    options = {
+        "name": "ssh",
+        "hosts": [{"host": host.name, "slots": 2, "python": BARE_PYTHON} for host in field.hosts],
+        "config": str(field.keys.config),
+        "code": str(CODE),
+        "env": {"NOTES": str(field.notes), "NOTED_S": "0.5"},
+        "lease": 5.0,
+    }
+    command = [sys.executable, "-c", CONTROLLER, str(CODE), json.dumps(options), str(field.directory)]
+    controller = started(command)
+    try:
+        await field.until_ends(4)
+    finally:
+        controller.kill()
+        controller.wait()
+    seen = field.ends()
+    left = await anyio.to_thread.run_sync(left_after, 5.0, field.hosts)
+    assert left == []
+    result = await sw.Sweep.resume(field.directory, "ssh_objectives:noted")
+    assert [trial.state for trial in result.trials] == [sw.State.COMPLETE] * 24
+    assert seen >= 4
+    repeated = [trial.number for trial in result.trials if trial.attempt > 1]
+    assert 1 <= len(repeated) <= 6
+
+
+def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command)
+
+
+def removed_folders(keys: Keys) -> int:
+    """How many folders of hosts are here; afterwards there are none."""
+    left = list(keys.temporary.iterdir())
+    subprocess.run(["rm", "-rf", *left], check=True)
+    return len(left)
+
+
+def left_after(patience_s: float, hosts: Sequence[NamespacedHost]) -> list[str]:
+    """What of ours still runs on hosts after a while."""
+    until = time.monotonic() + patience_s
+    while True:
+        names = [name_of(pid) for host in hosts for pid in host.processes()]
+        left = [name.decode() for name in names if name and not name.startswith(b"sshd")]
+        if not left or time.monotonic() > until:
+            return left
+        time.sleep(0.05)

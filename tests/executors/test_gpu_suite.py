@@ -1,0 +1,32 @@
+"""The executor `gpu` passes the suite of all executors, on devices that are made up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from asyncsweep.executors.gpu import GpuExecutor
+from asyncsweep.testing.executors import ExecutorSuite
+from tests.executors.fake_nvml import FakeMachine
+
+pytestmark = pytest.mark.usefixtures("little_to_collect")
+
+
+@pytest.fixture(autouse=True)
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
+    made = FakeMachine(tmp_path)
+    made.install(monkeypatch)
+    return made
+
+
+class TestWholeDevices(ExecutorSuite):
+    @pytest.fixture
+    def executor(self) -> GpuExecutor:
+        return GpuExecutor()
+
+
+class TestSharedDevice(ExecutorSuite):
+    @pytest.fixture
+    def executor(self) -> GpuExecutor:
+        return GpuExecutor(per_trial=0.25, devices=0, memory_gib=10, fresh=True)
