@@ -64,7 +64,7 @@ class Target:
             yield ray
             return
         if arguments is None and os.environ.get("RAY_ADDRESS"):
-            arguments = {}
+            arguments = {"address": os.environ["RAY_ADDRESS"]}
         if arguments is None:
             raise ConfigError(f"executor='ray': this process is not connected to a Ray cluster; {THREE_WAYS}")
         await _in_thread(lambda: _init(ray, arguments))
@@ -81,11 +81,12 @@ def _is_same(ray: Any, arguments: Mapping[str, Any]) -> bool:
 
 
 def _init(ray: Any, arguments: Mapping[str, Any]) -> None:
-    quiet = (
-        {"log_to_driver": False, "include_dashboard": False} if "address" not in arguments else {"log_to_driver": False}
-    )
+    starts = {
+        "address": "local",
+        "include_dashboard": False,
+    }  # without an address Ray may take any cluster that it finds
     try:
-        ray.init(**{**quiet, **arguments})
+        ray.init(**{"log_to_driver": False, **({} if "address" in arguments else starts), **arguments})
     except (ConnectionError, ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"executor='ray': ray.init({_shown(arguments)}) failed: {error}; {THREE_WAYS}") from error
 

@@ -51,7 +51,7 @@ class Stand:
             connect=False,
             head_node_args={"num_cpus": 2, "include_dashboard": False, "_system_config": _QUICK},
         )
-        self.add_node()
+        self.add_node(resources={"only_one": 1})
         self.address = self._cluster.address
 
     def add_node(self, **arguments: Any) -> Any:
