@@ -19,7 +19,6 @@ import msgspec
 
 from asyncsweep.core import effects as ef
 from asyncsweep.core import events as ev
-from asyncsweep.core import policy
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.invariants.watch import state_of
 from asyncsweep.core.machine import Machine
