@@ -435,10 +435,10 @@ class ExecutorSuite:
 
     async def test_leaving_while_something_waits_leaves_nothing_behind(self, executor: Executor) -> None:
         await anyio.to_thread.run_sync(int)
-        before = _belongings()
+        before = _belongings(self.counts_fds)
         async with self.open(executor, "hangs") as stand:
             await stand.two_at_one_slot()
-        assert _belongings() == before
+        assert _belongings(self.counts_fds) == before
         assert stand.said(1) == []
 
     # -- what is left -------------------------------------------------------------------------------------------------
