@@ -38,14 +38,21 @@ class Attempts:
         trial = self._course.launched(event.trial, event.attempt)
         if trial is not None:
             if self._life.slots.takes_ahead:
-                self._life.began(trial)
-                self._course.launching.started(event.trial, event.attempt, event.at)
-                if self._life.slots.queues:
-                    self._ask_back()
+                self._began(trial)
             self._life.run(trial)
             limit_s = self._course.spec.trial_timeout
             if limit_s is not None and trial.kill_reason is None:
                 self._life.set_timer(trial.number, trial.attempt, limit_s)
+
+    def _began(self, trial: TrialRecord) -> None:
+        """Of an attempt it may have been thought that it waits ahead, it may have been asked back, or its launch timed."""
+        life, launching = self._life, self._course.launching
+        if launching.timed is not None:
+            launching.started(trial.number, trial.attempt, life.at)
+        attempt = (trial.number, trial.attempt)
+        if attempt in life.questions.take_backs or attempt not in life.slots.jobs.get(trial.worker or "", ()):
+            life.began(trial)
+            self._ask_back()
 
     def launch_failed(self, event: ev.LaunchFailed) -> None:
         trial = self._course.launched(event.trial, event.attempt)

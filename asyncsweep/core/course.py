@@ -297,8 +297,7 @@ class Course:
         ahead = self.ahead
         if ahead.is_on and trial.started_at and not trial.external:
             ahead.ran(trial.finished_at - trial.started_at)
-            if self.life.slots.takes_ahead:
-                self.launching.ended(ahead.notable_s)
+            self.launching.is_slow = self.launching.takes_s > ahead.notable_s
         if not self.life.order.window:
             self.rules.see(trial)
 

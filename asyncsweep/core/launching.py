@@ -28,14 +28,16 @@ class Launching:
     Attributes:
         is_on: False where nothing is launched ahead.
         gap_s: From a launch to the start, on average; None before the first was seen.
+        takes_s: How long a launch is thought to take.
         timed: The trial, the attempt and the time of the launch that is being timed; None when none is.
         is_slow: Whether a launch took notably long when the last trial ended.
     """
 
-    __slots__ = ("gap_s", "is_slow", "timed")
+    __slots__ = ("gap_s", "is_slow", "takes_s", "timed")
 
     def __init__(self) -> None:
         self.gap_s: float | None = None
+        self.takes_s = LEAST_GAP_S
         self.timed: tuple[int, int, float] | None = None
         self.is_slow = False
 
@@ -48,6 +50,7 @@ class Launching:
         """Become what `kept` told."""
         if kept is not None:
             self.gap_s, self.timed, self.is_slow = kept.gap_s, kept.timed, kept.is_slow
+            self.takes_s = max(kept.gap_s or 0.0, LEAST_GAP_S)
 
     def launched(self, trial: TrialRecord, at: float, trials: Sequence[TrialRecord]) -> None:
         """An attempt was given to a free slot; it is timed unless another one still is."""
@@ -60,16 +63,13 @@ class Launching:
         if timed is not None and timed[0] == trial and timed[1] == attempt:
             newest, known = at - timed[2], self.gap_s
             self.gap_s = newest if known is None else known + (newest - known) * _NEWEST
+            self.takes_s = max(self.gap_s, LEAST_GAP_S)
             self.timed = None
 
     def forget(self, trial: int) -> None:
         """The launch of this trial never was; the next one is another."""
         if self.timed is not None and self.timed[0] == trial:
             self.timed = None
-
-    def ended(self, notable_s: float) -> None:
-        """A trial ended; beside trials as they are now `notable_s` is a notable wait."""
-        self.is_slow = max(self.gap_s or 0.0, LEAST_GAP_S) > notable_s
 
 
 def _is_under_way(timed: tuple[int, int, float], trials: Sequence[TrialRecord]) -> bool:

@@ -161,9 +161,9 @@ class Lifecycle:
         self.out.append(TakeBack(*attempt))
 
     def began(self, trial: TrialRecord) -> None:
-        """An attempt has begun of which it was thought that it waits ahead, or that might have."""
+        """An attempt has begun of which it was thought that it waits ahead, or that was asked back."""
         attempt = (trial.number, trial.attempt)
-        if trial.worker is not None and self.slots.queues:
+        if trial.worker is not None:
             self.slots.began(trial.worker, attempt)
         self.questions.take_backs.pop(attempt, None)
 

@@ -291,7 +291,11 @@ class Machine:
                 if life.enqueued:
                     wanted += 1  # what the user wants next is not kept waiting by what was fetched early
             if slots.n_room and not slots.n_free and course.launching.is_slow:
-                wanted += self._launch_ahead()
+                while slots.n_room and waiting:
+                    life.launch_ahead()
+                    if ahead.depth:
+                        ahead.launched(life.at, len(waiting))
+                wanted += slots.n_room
             while (
                 wanted > life.n_asked + len(waiting)
                 and course.may_ask
@@ -302,19 +306,11 @@ class Machine:
                 ahead.idle_since = None
             elif ahead.idle_since is None:
                 ahead.idle_since = life.at
-        if life.slots.queues:
+        slots = life.slots
+        if slots.queues and (slots.n_free or slots.has_leaving or self.paused or course.phase is not _OPEN):
             self._ask_back()
         if not life.n_open and not life.questions.kills and course.phase is not _FINISHED and not course.may_ask:
             course.finish()
-
-    def _launch_ahead(self) -> int:
-        """Have trials wait at busy workers; gives for how many more there is room."""
-        life, slots, ahead = self.life, self.life.slots, self.course.ahead
-        while slots.n_room and life.waiting:
-            life.launch_ahead()
-            if ahead.depth:
-                ahead.launched(life.at, len(life.waiting))
-        return slots.n_room
 
     def _ask_back(self) -> None:
         """Ask for what waits at busy workers and should not: nothing may start, or a slot is free elsewhere."""
@@ -398,7 +394,7 @@ class Machine:
 
     def _join(self, worker: str, slots: int, ahead: int, offered: dict[str, Any]) -> None:
         lacking = unmet(self.spec.needs, offered) if self.spec.needs else None
-        self.life.slots.join(worker, slots if lacking is None else 0, ahead)
+        self.life.slots.join(worker, slots if lacking is None else 0, ahead if self.course.ahead.is_on else 0)
         if (
             lacking is not None and not self.life.slots.n_slots
         ):  # nothing can run; on other workers it perhaps can, later

@@ -30,11 +30,24 @@ class Slots:
         jobs: For each worker that is here, the (trial, attempt) pairs that hold a slot of it.
         takes_ahead: True once a worker offered places ahead, or fewer slots than before; while it is False nothing of that need be
             looked at.
+        has_leaving: True while a worker is here that came to have no slots.
         n_room: How many more attempts may be launched ahead.
         queues: For each worker where some wait, the attempts that do, next one first.
     """
 
-    __slots__ = ("_free", "_over", "_places", "_room", "_sizes", "jobs", "n_free", "n_room", "queues", "takes_ahead")
+    __slots__ = (
+        "_free",
+        "_over",
+        "_places",
+        "_room",
+        "_sizes",
+        "has_leaving",
+        "jobs",
+        "n_free",
+        "n_room",
+        "queues",
+        "takes_ahead",
+    )
 
     def __init__(self) -> None:
         self.jobs: dict[str, dict[Attempt, None]] = {}
@@ -42,6 +55,7 @@ class Slots:
         self._free: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
         self.takes_ahead = False
+        self.has_leaving = False
         self.n_room = 0
         self.queues: dict[str, dict[Attempt, None]] = {}
         self._places: dict[str, int] = {}
@@ -71,6 +85,7 @@ class Slots:
         self.queues = {worker: dict.fromkeys(queue) for worker, queue in ahead.waiting}
         self._places, self._room, self._over = dict(ahead.places), dict(ahead.room), dict(ahead.over)
         self._sizes = dict(ahead.sizes)
+        self.has_leaving = 0 in self._sizes.values()
         self.n_room = sum(self._room.values())
 
     def join(self, worker: str, slots: int, ahead: int = 0) -> None:
@@ -96,6 +111,7 @@ class Slots:
             return
         more = slots - self._sizes[worker]
         self._sizes[worker] = slots
+        self.has_leaving = 0 in self._sizes.values()
         jobs, free = self.jobs[worker], self._free.pop(worker, 0)
         self.n_free -= free
         if more < 0:
@@ -121,6 +137,7 @@ class Slots:
         self._places.pop(worker, None)
         self._over.pop(worker, None)
         self._sizes.pop(worker, None)
+        self.has_leaving = 0 in self._sizes.values()
         return iter(self.jobs.pop(worker)), iter(self.queues.pop(worker, ()))
 
     def take(self, attempt: Attempt) -> str:
@@ -154,8 +171,17 @@ class Slots:
     def take_ahead(self, attempt: Attempt) -> str:
         """Take a place ahead (there must be one) and give the worker's name."""
         worker = next(iter(self._room))
-        self.queues.setdefault(worker, {})[attempt] = None
-        self._make_room(worker)
+        left = self._room[worker] - 1
+        if left:
+            self._room[worker] = left
+        else:
+            del self._room[worker]
+        self.n_room -= 1
+        queue = self.queues.get(worker)
+        if queue is None:
+            self.queues[worker] = {attempt: None}
+        else:
+            queue[attempt] = None
         return worker
 
     def began(self, worker: str, attempt: Attempt) -> None:
@@ -164,10 +190,6 @@ class Slots:
             self.jobs[worker][attempt] = None
             self._over[worker] = self._over.get(worker, 0) + 1
             self._make_room(worker)
-
-    def waits_ahead(self, worker: str | None, attempt: Attempt) -> bool:
-        """Whether an attempt waits at a busy worker, as far as is known."""
-        return worker is not None and attempt in self.queues.get(worker, ())
 
     def _leave(self, worker: str, attempt: Attempt) -> bool:
         """Give a place ahead back; False when the attempt had none."""
@@ -182,8 +204,8 @@ class Slots:
 
     def _hand_on(self, worker: str, jobs: dict[Attempt, None]) -> bool:
         """An attempt has left its slot: whether that is free to nobody."""
-        over = self._over.pop(worker, 0)
-        if over:
+        if self._over and worker in self._over:
+            over = self._over.pop(worker)
             if over > 1:
                 self._over[worker] = over - 1
             self._make_room(worker)
@@ -192,7 +214,11 @@ class Slots:
         if queue is None:
             return False
         following = next(iter(queue))
-        self._leave(worker, following)
+        del queue[following]
+        if not queue:
+            del self.queues[worker]
+        self._room[worker] = self._room.get(worker, 0) + 1
+        self.n_room += 1
         jobs[following] = None
         return True
 

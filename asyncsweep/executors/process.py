@@ -379,7 +379,10 @@ class _Slot:
 
     def launch(self, job: Job) -> None:
         if self._job is not None:
-            self._queue(job)
+            assert self.process is not None and self._next is None
+            self._next = job
+            self._executor.n_started += 1
+            self.process.queue_job(job)
             return
         self._job = job
         if self.process is not None and self.process.is_ready:
@@ -391,12 +394,6 @@ class _Slot:
         self._executor.n_started += 1
         self.process.start_job(job)
         self._inbox.post(Started(job.trial, job.attempt))
-
-    def _queue(self, job: Job) -> None:
-        assert self.process is not None and self._next is None
-        self._next = job
-        self._executor.n_started += 1
-        self.process.queue_job(job)
 
     def _outcome(self, job: Job, events: list[Event]) -> None:
         self._job, self._next = self._next, None

@@ -127,6 +127,10 @@ class Ledger:
         return sum(max(0, places - waiting[worker] - over[worker]) for worker, places in there.items())
 
     @property
+    def _is_parallel(self) -> bool:
+        return self.spec is None or self.spec.concurrency != 1
+
+    @property
     def window(self) -> int:
         """W of a `reproducible` sweep; 0 when results count as they come."""
         return 0 if self.spec is None else self.spec.reproducible
@@ -182,7 +186,7 @@ class Ledger:
             self.workers[event.worker] = event.slots if fits else 0
             if not fits:
                 self.unfit[event.worker] = None
-            elif isinstance(event, ev.WorkerJoined) and event.ahead:
+            elif isinstance(event, ev.WorkerJoined) and event.ahead and not self.window and self._is_parallel:
                 self.places[event.worker] = event.ahead
             self.most_slots = max(self.most_slots, sum(self.workers.values()))
         elif isinstance(event, ev.SlotsChanged):
