@@ -23,7 +23,11 @@ from asyncsweep.core.events import (
     ParamAsked,
     Pruned,
     Reported,
+    SeriesReported,
+    SlotsChanged,
     Started,
+    TakenBack,
+    Used,
     VerdictAsked,
     WorkerJoined,
     WorkerLost,
@@ -35,9 +39,13 @@ Said = (
     WorkerJoined
     | WorkerLost
     | LaunchFailed
+    | SlotsChanged
     | Started
+    | TakenBack
     | ParamAsked
     | Reported
+    | SeriesReported
+    | Used
     | VerdictAsked
     | AttrSet
     | ConstraintSet
@@ -148,12 +156,23 @@ class Param(msgspec.Struct, array_like=True, tag=115):
         return AnswerParam(self.trial, self.attempt, self.name, self.value, self.error)
 
 
+class TakeBack(msgspec.Struct, array_like=True, tag=117):
+    """Give back what has not begun."""
+
+    trial: int
+    attempt: int
+
+
+class Retire(msgspec.Struct, array_like=True, tag=118):
+    """Take nothing more, and end when what runs has ended."""
+
+
 class Leave(msgspec.Struct, array_like=True, tag=116):
     """End what runs, within the grace, and end."""
 
 
 FromOutpost = Said | Hello | Log | Artifact | Unkept | Left
-ToOutpost = Welcome | Launch | Kill | Verdict | Param | Leave
+ToOutpost = Welcome | Launch | Kill | TakeBack | Verdict | Param | Retire | Leave
 Message = msgspec.Struct
 
 _encoder = msgspec.msgpack.Encoder()

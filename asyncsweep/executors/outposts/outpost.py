@@ -25,6 +25,8 @@ from asyncsweep.executors.outposts.messages import (
     Leave,
     Left,
     Param,
+    Retire,
+    TakeBack,
     Verdict,
     Welcome,
     to_outpost,
@@ -62,6 +64,7 @@ class Outpost:
         self._executor: ProcessExecutor | None = None
         self._sender: Sender | None = None
         self._running: dict[JobId, None] = {}
+        self._is_retired = False
 
     async def take(self) -> bytes:
         """What is to be carried to the sweep; b"" at the end."""
@@ -110,6 +113,11 @@ class Outpost:
                 self._executor.launch(Job(message.trial, message.attempt, message.worker, message.params))
             elif isinstance(message, Kill):
                 self._executor.kill(JobId(message.trial, message.attempt), message.grace_s)
+            elif isinstance(message, TakeBack):
+                self._executor.take_back(JobId(message.trial, message.attempt))
+            elif isinstance(message, Retire):
+                self._is_retired = True
+                self._executor.resize(0)
             elif isinstance(message, Verdict | Param):
                 self._executor.answer(JobId(message.trial, message.attempt), message.as_answer())
 
@@ -126,6 +134,8 @@ class Outpost:
             elif isinstance(event, Started):
                 self._running[JobId(event.trial, event.attempt)] = None
             self._out.put(event)
+            if self._is_retired and isinstance(event, WorkerLost):
+                self.leave()
         if self._out.n_waiting > MOST_WAITING:
             self.leave()
 

@@ -32,7 +32,9 @@ from asyncsweep.core.events import (
     Killed,
     LaunchFailed,
     Pruned,
+    SlotsChanged,
     Started,
+    TakenBack,
     WorkerJoined,
     WorkerLost,
 )
@@ -49,6 +51,8 @@ from asyncsweep.executors.outposts.messages import (
     Left,
     Log,
     Param,
+    Retire,
+    TakeBack,
     Unkept,
     Verdict,
     Welcome,
@@ -76,6 +80,7 @@ class Seat:
         out: What is to be carried to it.
         place: Where it is, as the cluster calls it; "" while it is not there.
         is_open: False once it is gone, and nothing that it says is heard.
+        retires: True once it was told to end when what runs there has ended.
         has_left: True once it has said that it ended.
         gone: Set when it is not open any more; what the cluster holds for it is to be given back.
     """
@@ -85,6 +90,7 @@ class Seat:
         self.out = Outbox()
         self.place = ""
         self.is_open = True
+        self.retires = False
         self.has_left = False
         self.gone = anyio.Event()
         self.resources: dict[str, Any] = {}
@@ -124,6 +130,9 @@ class Seats:
         self._token = ""
         self._tasks: anyio.abc.TaskGroup
         self._keeping: set[anyio.CancelScope] = set()
+        # Seats that wait for their time to be placed, and how many of them are not wanted any more.
+        self._n_coming = 0
+        self._n_too_many = 0
         self._seats: dict[str, Seat] = {}
         self._workers: dict[str, tuple[Seat, str]] = {}
         self._jobs: dict[JobId, Seat] = {}
@@ -131,6 +140,7 @@ class Seats:
         self._failures = 0
         self._has_unkept = False
         self._is_closing = False
+        self._closed = anyio.Event()
         self._changed = anyio.Event()
 
     @property
@@ -140,7 +150,7 @@ class Seats:
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
-        """While it is entered, there are as many seats as the sweep wants slots. On leaving all are sent away."""
+        """While it is entered, there are as many seats as `Setup.slots` says, or `resize`. On leaving all are sent away."""
         directory = self._setup.directory
         if directory is not None:
             self._token = str(directory / f".outposts-{secrets.token_hex(8)}")
@@ -149,8 +159,7 @@ class Seats:
             async with anyio.create_task_group() as tasks:
                 self._tasks = tasks
                 try:
-                    for _ in range(self._setup.slots):
-                        tasks.start_soon(self._serve, 0.0)
+                    self.resize(self._setup.slots)
                     yield
                 finally:
                     with anyio.CancelScope(shield=True):
@@ -163,13 +172,38 @@ class Seats:
 
     # -- seats --------------------------------------------------------------------------------------------------------
 
+    def resize(self, slots: int) -> None:
+        """Have so many seats from now on; those that are given up finish what runs there, those with nothing are the first."""
+        if self._is_closing:
+            return
+        staying = [seat for seat in self.all if not seat.retires]
+        for _ in range(slots - len(staying) - self._n_coming):
+            self._place(0.0)
+        surplus = len(staying) + self._n_coming - slots
+        self._n_too_many = max(0, min(surplus, self._n_coming))
+        staying.sort(key=lambda seat: (bool(seat.place), bool(seat.jobs)))
+        for seat in staying[: max(0, surplus - self._n_coming)]:
+            seat.retires = True
+            if seat.workers:
+                seat.out.put(Retire())
+            else:
+                self._give_up(seat)
+
+    def _place(self, after_s: float) -> None:
+        self._n_coming += 1
+        self._tasks.start_soon(self._serve, after_s)
+
     async def _serve(self, after_s: float) -> None:
         """Have a seat."""
         with anyio.CancelScope(shield=True) as scope:
             self._keeping.add(scope)
             try:
-                await anyio.sleep(after_s)
-                if not self._is_closing:
+                with anyio.move_on_after(after_s):
+                    await self._closed.wait()
+                self._n_coming -= 1
+                if self._n_too_many:
+                    self._n_too_many -= 1
+                elif not self._is_closing:
                     seat = Seat(f"{self._kind}-{secrets.token_hex(6)}")
                     self._seats[seat.name] = seat
                     await self._keep_seat(seat)
@@ -180,6 +214,7 @@ class Seats:
     async def _close(self) -> None:
         """Send all away and wait until they have left; who is not ready in time is left to the cluster."""
         self._is_closing = True
+        self._closed.set()
         for seat in self.all:
             if seat.place:
                 seat.out.put(Leave())
@@ -245,12 +280,13 @@ class Seats:
             del self._workers[worker]
             events.append(WorkerLost(worker, reason))
         events += [Killed(*job) for job in seat.killing]
-        for job in seat.jobs:
-            self._jobs.pop(job, None)
+        for job in list(self._jobs):
+            if self._jobs[job] is seat:
+                del self._jobs[job]
         self._post(events)
-        if not self._is_closing:
+        if not self._is_closing and not seat.retires:
             if seat.workers and error is None:
-                self._tasks.start_soon(self._serve, 0.0)
+                self._place(0.0)
             else:
                 self._failed(seat, error or ErrorInfo("WorkerLost", reason), is_lost=error is None)
 
@@ -273,6 +309,11 @@ class Seats:
             seat.killing[job] = None
             seat.out.put(Kill(*job, grace_s))
             self._tasks.start_soon(self._see_killed, seat, job, grace_s + KILL_PATIENCE_S)
+
+    def take_back(self, job: JobId) -> None:
+        seat = self._jobs.get(job)
+        if seat is not None:
+            seat.out.put(TakeBack(*job))
 
     def answer(self, job: JobId, answer: Answer) -> None:
         seat = self._jobs.get(job)
@@ -321,7 +362,10 @@ class Seats:
             ours = seat.workers[event.worker] = new_worker(self._kind)
             self._workers[ours] = (seat, event.worker)
             self._was_joined = True
-            events.append(joined(ours, seat))
+            events.append(WorkerJoined(ours, event.slots, event.ahead, seat.resources))
+        elif isinstance(event, SlotsChanged):
+            if event.worker in seat.workers:
+                events.append(SlotsChanged(seat.workers[event.worker], event.slots))
         elif isinstance(event, WorkerLost):
             worker = seat.workers.pop(event.worker, None)
             if worker is not None:
@@ -338,7 +382,7 @@ class Seats:
             elif job in seat.jobs:
                 if isinstance(event, Started):
                     self._failures = 0
-                elif isinstance(event, Finished | Pruned | Failed | LaunchFailed):
+                elif isinstance(event, Finished | Pruned | Failed | LaunchFailed | TakenBack):
                     self._done(seat, job)
                 events.append(event)
 
@@ -359,7 +403,7 @@ class Seats:
             self._inbox.post(ExecutorFailed(error))
         else:
             log.warning("no trial can run at %s: %s; it is tried again", seat.place or seat.name, error)
-            self._tasks.start_soon(self._serve, min(0.1 * 2**self._failures, 5.0))
+            self._place(min(0.1 * 2**self._failures, 5.0))
 
     def _welcome(self) -> Welcome:
         setup = self._setup
@@ -391,9 +435,9 @@ class Seats:
 _NOT_HERE = object()
 
 
-def joined(worker: str, seat: Seat) -> WorkerJoined:
-    """The event that a worker at an outpost is there."""
-    return WorkerJoined(worker)
+def n_wanted(own: int | None, asked: int) -> int:
+    """How many seats, of `own` at most, when `asked` are wanted, 0 of them meaning all; 0 when the cluster's room decides."""
+    return own or 0 if not asked else min(own or asked, asked)
 
 
 def _touch(path: str) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
@@ -48,13 +48,17 @@ class Cluster:
         address: The scheduler's.
         security: For the talk with it; None for Dask's own settings.
         resources: What each seat needs.
+        offers: What each slot offers, besides what its worker tells.
         inbox: Where it is said that the cluster is lost.
     """
 
-    def __init__(self, address: str, security: Any, resources: dict[str, float], inbox: Inbox) -> None:
+    def __init__(
+        self, address: str, security: Any, resources: dict[str, float], offers: dict[str, Any], inbox: Inbox
+    ) -> None:
         self._address = address
         self._security = security
         self._resources = resources
+        self._offers = offers
         self._inbox = inbox
         self._seats: Seats
         self._client: Any = None
@@ -66,6 +70,8 @@ class Cluster:
         self._by_key: dict[str, Seat] = {}
         self._ways: dict[str, str] = {}
         self._removed: set[str] = set()
+        self._follows = False
+        self._has_changed = anyio.Event()
 
     @asynccontextmanager
     async def open(self, seats: Seats) -> AsyncIterator[None]:
@@ -80,6 +86,7 @@ class Cluster:
             # What is said last is heard, also when the sweep is cancelled.
             listening = anyio.CancelScope(shield=True)
             tasks.start_soon(self._listen, listening)
+            tasks.start_soon(self._count)
             try:
                 yield
             finally:
@@ -91,6 +98,23 @@ class Cluster:
                     listening.cancel()
                 with anyio.CancelScope(shield=True):
                     await self._disconnect()
+                tasks.cancel_scope.cancel()
+
+    def follow(self, follows: bool = True) -> None:
+        """Have as many seats as there is room for, or leave their number alone."""
+        self._follows = follows
+        self._has_changed.set()
+
+    async def _count(self) -> None:
+        """Count how many seats there is room for, whenever workers came or went."""
+        while True:
+            await self._has_changed.wait()
+            self._has_changed = anyio.Event()
+            if self._follows and self._is_connected.is_set():
+                with suppress(*_UNREACHABLE):
+                    found = await self._client.scheduler.identity()
+                    if self._follows:
+                        self._seats.resize(sum(room(worker, self._resources) for worker in found["workers"].values()))
 
     async def _say_end(self) -> None:
         """Let go who listens here, and at the scheduler."""
@@ -125,6 +149,7 @@ class Cluster:
         self._queue = Queue(f"asyncsweep-{secrets.token_hex(8)}", self._client.scheduler)
         await self._queue.make()
         self._is_connected.set()
+        self._has_changed.set()
 
     async def _disconnect(self, within_s: float = _CALL_S) -> None:
         client, self._client = self._client, None
@@ -182,7 +207,9 @@ class Cluster:
         client, key = self._client, f"asyncsweep-{seat.name}"
         needs = {"resources": self._resources} if self._resources else {}
         try:
-            future = client.submit(serve, key, self._queue.name, client.id, key=key, pure=False, retries=0, **needs)
+            future = client.submit(
+                *(serve, key, self._queue.name, client.id, self._offers), key=key, pure=False, retries=0, **needs
+            )
         except _UNREACHABLE as error:
             self._seats.lost(seat, f"the Dask scheduler at {self._address} was lost: {error}")
             return
@@ -236,15 +263,23 @@ class Cluster:
     def _see(self, event: tuple[float, dict[str, Any]]) -> None:
         """Take an event of the scheduler's: a worker came, or is lost."""
         message = event[1]
-        action, place = message.get("action"), message.get("worker")
+        action, place = message.get("action"), str(message.get("worker"))
         if action == "add-worker":
-            self._removed.discard(str(place))
+            self._removed.discard(place)
+            self._has_changed.set()
         elif action == "remove-worker":
-            self._removed.add(str(place))
+            self._removed.add(place)
             how = "left" if message.get("expected") else "was lost"
             for seat in self._seats.all:
                 if seat.place == place:
                     self._seats.lost(seat, f"the Dask worker at {place} {how}")
+            self._has_changed.set()
+
+
+def room(worker: Mapping[str, Any], resources: Mapping[str, float]) -> int:
+    """How many seats fit on a worker, as the scheduler describes it: one for each thread, as far as its resources go."""
+    offered = worker.get("resources", {})
+    return min([int(worker["nthreads"]), *(int(offered.get(name, 0) / amount) for name, amount in resources.items())])
 
 
 def _hint(error: BaseException) -> str:

@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
+import msgspec
+
 from asyncsweep import ConfigError
-from asyncsweep.executors.outposts.seats import Seats
+from asyncsweep.executors.outposts.seats import Seats, n_wanted
+from asyncsweep.executors.own_slots import checked
 from asyncsweep.executors.process import ProcessExecutor
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
 from asyncsweep_dask.cluster import Cluster
@@ -29,7 +32,9 @@ class DaskExecutor:
         address: The scheduler's address.
         client: A `distributed.Client` or a cluster object; of any kind, for its address alone is taken from it.
         local: Start a `LocalCluster` with these arguments for this sweep.
-        resources: Dask's own resources that each trial needs: `{"GPU": 1}`.
+        resources: Dask's own resources that each trial needs: `{"GPU": 1}`. `needs={"gpus": 1}` of the sweep means that, too.
+        slots: The most seats; None for the sweep's `concurrency`, or, where that is left out, for what the cluster has room for, also when
+            workers join and leave.
         artifacts_limit_bytes: The most that an attempt's artifacts may have together where the workers do not share the sweep's
             directory, and so they travel through Dask.
         fresh, max_trials_per_worker, memory_limit, cpu_time_limit: As with `ProcessExecutor`, for the process of a trial.
@@ -41,6 +46,7 @@ class DaskExecutor:
 
     remote = True
     runs: Literal["async", "sync", "both"] = "both"
+    own_slots = True
 
     def __init__(
         self,
@@ -48,6 +54,7 @@ class DaskExecutor:
         client: Any = None,
         local: Mapping[str, Any] | None = None,
         resources: Mapping[str, float] | None = None,
+        slots: int | None = None,
         artifacts_limit_bytes: int = ARTIFACTS_LIMIT_BYTES,
         fresh: bool = False,
         max_trials_per_worker: int | None = None,
@@ -57,6 +64,7 @@ class DaskExecutor:
     ) -> None:
         self._target = Target(address, client, local)
         self._resources = _resources_of(resources)
+        self._slots = checked(slots)
         self._artifacts_limit_bytes = artifacts_limit_bytes
         self._options: dict[str, Any] = {
             "fresh": fresh,
@@ -70,11 +78,27 @@ class DaskExecutor:
 
     @asynccontextmanager
     async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
+        gpus = setup.needs.get("gpus")
+        resources = {**({"GPU": gpus} if gpus else {}), **self._resources}
+        offers = {"gpus": gpus} if gpus else {}
+        slots = n_wanted(self._slots, setup.slots)
+        setup = msgspec.structs.replace(setup, slots=slots)
         async with self._target.cluster() as (address, security):
-            cluster = Cluster(address, security, self._resources, inbox)
+            cluster = Cluster(address, security, resources, offers, inbox)
             seats = self._seats = Seats("dask", setup, inbox, self._options, self._artifacts_limit_bytes, cluster.keep)
             async with cluster.open(seats), seats.open():
+                if not slots:
+                    cluster.follow()
+                self._cluster = cluster
                 yield
+
+    def resize(self, slots: int) -> None:
+        """Have so many seats from now on; those that are given up finish what runs there."""
+        self._cluster.follow(False)
+        self._seats.resize(slots)
+
+    def take_back(self, job: JobId) -> None:
+        self._seats.take_back(job)
 
     def launch(self, job: Job) -> None:
         self._seats.launch(job)

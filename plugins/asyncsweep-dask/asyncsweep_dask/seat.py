@@ -21,13 +21,14 @@ LOOK_EVERY_S = 0.5
 _LAST_CALLS_S = 2.0
 
 
-async def serve(key: str, sweep: str, client: str) -> None:
+async def serve(key: str, sweep: str, client: str, offers: dict[str, Any]) -> None:
     """Be the outpost of a seat until it is told to leave, or nobody wants the task any more.
 
     Args:
         key: The task's key.
         sweep: The name of the sweep's queue.
         client: The id of the sweep's client.
+        offers: What the seat offers, as the sweep knows it.
     """
     from distributed import get_worker  # the client's process does without this module's
 
@@ -35,7 +36,7 @@ async def serve(key: str, sweep: str, client: str) -> None:
     scheduler = worker.scheduler
     mine = Queue(f"{key}-{secrets.token_hex(6)}", scheduler)
     ours = Queue(sweep, scheduler)
-    outpost = Outpost(worker.local_directory, {"cpus": 1, "labels": {"dask_worker": str(worker.name)}})
+    outpost = Outpost(worker.local_directory, {**_offers(worker), **offers})
     await mine.make()
     try:
         async with anyio.create_task_group() as tasks:
@@ -50,6 +51,13 @@ async def serve(key: str, sweep: str, client: str) -> None:
         with anyio.move_on_after(_LAST_CALLS_S, shield=True), suppress(OSError, KeyError):
             if await _is_gone(scheduler, client):
                 await _tidy(worker, ours, mine)
+
+
+def _offers(worker: Any) -> dict[str, Any]:
+    """What a seat on this worker offers: its part of the memory. Dask does not know how many processors a thread has."""
+    limit = worker.memory_manager.memory_limit
+    memory = {"memory_gib": limit / worker.state.nthreads / 2**30} if limit else {}
+    return {**memory, "labels": {"dask_worker": str(worker.name)}}
 
 
 async def _hear(mine: Queue, outpost: Outpost) -> None:

@@ -84,6 +84,8 @@ class Stand:
             *("--name", f"w{self._names}", "--local-directory", str(self.folder / "scratch"), *arguments),
         )
 
+    add_node = add_worker
+
     async def joined(self, count: int) -> None:
         """Wait until so many workers are there."""
         async with Client(self.address, asynchronous=True, set_as_default=False) as client:

@@ -74,13 +74,14 @@ async def test_a_class_is_built_once_in_each_seat(stand: Any) -> None:
 
 
 async def test_seats_have_the_resources_that_they_need_and_others_wait(stand: Any, tmp_path: Path) -> None:
-    nanny = stand.add_worker("--resources", "accelerator=1")
+    nanny = stand.add_worker("--resources", "accelerator=1 GPU=2")
     try:
         await sw.Sweep(
             "dask_objectives:noted",
             {**SPACE, "notes": str(tmp_path / "notes"), "work_s": 0.1},
             sampler="random",
             executor={"name": "dask", "address": stand.address, "resources": {"accelerator": 1}},
+            needs={"gpus": 1},
             n_trials=4,
             concurrency=3,
         ).run()
@@ -126,6 +127,57 @@ async def test_two_sweeps_share_a_cluster(stand: Any) -> None:
         for sweep in sweeps:
             tasks.start_soon(run, sweep)
     assert [t.params for t in results[0].trials] == [t.params for t in results[1].trials]
+
+
+async def test_without_concurrency_there_are_as_many_seats_as_there_is_room_for(stand: Any, tmp_path: Path) -> None:
+    sweep = sw.Sweep(
+        "dask_objectives:noted",
+        {**SPACE, "notes": str(tmp_path / "notes"), "work_s": 0.5},
+        sampler="random",
+        executor={"name": "dask", "address": stand.address},
+        n_trials=1000,
+    )
+    workers: set[str] = set()
+    async with sweep.start() as run:
+        node = None
+        try:
+            async for update in run.updates():
+                if isinstance(update, sw.TrialStarted):
+                    workers.add(str(update.worker))
+                if node is None and len(workers) == 4:
+                    node = stand.add_node()
+                if len(workers) == 6:
+                    run.stop()
+        finally:
+            if node is not None:
+                stand.kill_node(node)
+    assert len(workers) == 6
+
+
+async def test_fewer_seats_finish_what_they_run_and_leave(stand: Any, tmp_path: Path) -> None:
+    sweep = sw.Sweep(
+        "dask_objectives:noted",
+        {**SPACE, "notes": str(tmp_path / "notes"), "work_s": 0.3},
+        sampler="random",
+        executor={"name": "dask", "address": stand.address},
+        n_trials=16,
+        concurrency=4,
+    )
+    workers: set[str] = set()
+    late: list[str] = []
+    async with sweep.start() as run:
+        async for update in run.updates():
+            if isinstance(update, sw.TrialStarted):
+                workers.add(str(update.worker))
+                if update.trial >= 8:
+                    late.append(str(update.worker))
+                if len(workers) == 4:
+                    await run.resize("dask", 1)
+                    workers.add("resized")
+        result = await run.result()
+    assert result.counts[sw.State.COMPLETE] == 16
+    assert [trial.failures for trial in result.trials if trial.failures] == []
+    assert len(set(late)) == 1
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ actor nor runs a call again: what was lost is the sweep's to try again, in anoth
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -20,6 +20,8 @@ from asyncsweep_ray.actor import Post, Reply
 
 # How long a killed actor may take to be dead.
 _DEATH_S = 5.0
+# How often the nodes are counted, where their number decides about the seats.
+LOOK_EVERY_S = 5.0
 
 
 class Cluster:
@@ -27,22 +29,53 @@ class Cluster:
 
     Args:
         ray: The module, connected.
-        options: Of each actor: what it needs.
-        resources: What each seat offers.
+        options: Of each actor, but for what it takes.
+        takes: What each takes, by the names of a sweep's `needs`: cpus, gpus, memory_gib.
+        custom: What each takes of Ray's custom resources.
+
+    Attributes:
+        seats: The seats; to be set before anything happens.
+        follows: Whether there are as many seats as there is room for.
     """
 
-    def __init__(self, ray: Any, options: Mapping[str, Any], resources: Mapping[str, Any]) -> None:
+    def __init__(
+        self, ray: Any, options: Mapping[str, Any], takes: Mapping[str, float], custom: Mapping[str, float]
+    ) -> None:
         self._ray = ray
-        self._make = ray.remote(Post).options(
-            **{**options, "max_restarts": 0, "max_task_retries": 0, "name": None, "lifetime": None}
-        )
-        self._resources = dict(resources)
+        memory_bytes = int(takes.get("memory_gib", 0) * 2**30)
+        taken = {"num_cpus": takes["cpus"], "num_gpus": takes.get("gpus", 0), "resources": dict(custom)}
+        if memory_bytes:
+            taken["memory"] = memory_bytes
+        self._make = ray.remote(Post).options(**{**options, **taken, "max_restarts": 0, "max_task_retries": 0})
+        self._offers = dict(takes)
+        # By Ray's names.
+        all_of_it = {"CPU": takes["cpus"], "GPU": takes.get("gpus", 0), "memory": memory_bytes, **custom}
+        self._taken = {name: amount for name, amount in all_of_it.items() if amount}
         self.seats: Seats
+        self.follows = False
+
+    @asynccontextmanager
+    async def following(self, follows: bool) -> AsyncIterator[None]:
+        """While it is entered, have as many seats as there is room for, if that is wanted. Ray tells of nodes to those that ask."""
+        self.follows = follows
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._count)
+            try:
+                yield
+            finally:
+                tasks.cancel_scope.cancel()
+
+    async def _count(self) -> None:
+        while self.follows:
+            nodes = await _in_thread(self._ray.nodes)
+            if self.follows:
+                self.seats.resize(sum(room(node["Resources"], self._taken) for node in nodes if node["Alive"]))
+            await anyio.sleep(LOOK_EVERY_S)
 
     async def keep(self, seat: Seat) -> None:
         """Have an actor for a seat until it is gone."""
         try:
-            actor = await _in_thread(lambda: self._make.remote(self._resources))
+            actor = await _in_thread(lambda: self._make.remote(self._offers))
         except self._ray.exceptions.RayError as error:
             self.seats.lost(seat, f"no actor can be made: {error}", _told(error))
             return
@@ -122,6 +155,11 @@ class _Line:
             self._seats.lost(self._seat, f"the actor at {where} was lost: {_in_short(error)}")
         else:
             self._seats.lost(self._seat, f"no actor can be started: {_in_short(error)}", _told(error))
+
+
+def room(offered: Mapping[str, float], taken: Mapping[str, float]) -> int:
+    """How many seats fit on a node; of seats that take nothing, one for each CPU."""
+    return min([int(offered.get(name, 0) / amount) for name, amount in (taken or {"CPU": 1}).items()])
 
 
 def _in_short(error: BaseException) -> str:

@@ -58,7 +58,8 @@ async def test_seats_take_what_they_need_and_others_wait(stand: Any, tmp_path: P
         "ray_objectives:noted",
         {**SPACE, "notes": str(tmp_path / "notes"), "work_s": 0.1},
         sampler="random",
-        executor={"name": "ray", "num_cpus": 2, "resources": {"only_one": 1}},
+        executor={"name": "ray", "resources": {"only_one": 1}},
+        needs={"cpus": 2},
         n_trials=4,
         concurrency=3,
     ).run()
@@ -106,6 +107,60 @@ def _clean() -> dict[str, str]:
     here = str(Path(__file__).parent)
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     return {**kept, "PYTHONPATH": here, "RAY_AUTH_MODE": "disabled"}
+
+
+async def test_without_concurrency_there_are_as_many_seats_as_there_is_room_for(
+    stand: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asyncsweep_ray.cluster.LOOK_EVERY_S", 0.5)
+    sweep = sw.Sweep(
+        "ray_objectives:noted",
+        {**SPACE, "notes": str(tmp_path / "notes"), "work_s": 0.5},
+        sampler="random",
+        executor="ray",
+        n_trials=1000,
+    )
+    workers: set[str] = set()
+    async with sweep.start() as run:
+        node = None
+        try:
+            async for update in run.updates():
+                if isinstance(update, sw.TrialStarted):
+                    workers.add(str(update.worker))
+                if node is None and len(workers) == 4:
+                    node = stand.add_node()
+                if len(workers) == 6:
+                    run.stop()
+        finally:
+            if node is not None:
+                stand.kill_node(node)
+    assert len(workers) == 6
+
+
+async def test_fewer_seats_finish_what_they_run_and_leave(stand: Any, tmp_path: Path) -> None:
+    sweep = sw.Sweep(
+        "ray_objectives:noted",
+        {**SPACE, "notes": str(tmp_path / "notes"), "work_s": 0.3},
+        sampler="random",
+        executor="ray",
+        n_trials=16,
+        concurrency=4,
+    )
+    workers: set[str] = set()
+    late: list[str] = []
+    async with sweep.start() as run:
+        async for update in run.updates():
+            if isinstance(update, sw.TrialStarted):
+                workers.add(str(update.worker))
+                if update.trial >= 8:
+                    late.append(str(update.worker))
+                if len(workers) == 4:
+                    await run.resize("ray", 1)
+                    workers.add("resized")
+        result = await run.result()
+    assert result.counts[sw.State.COMPLETE] == 16
+    assert [trial.failures for trial in result.trials if trial.failures] == []
+    assert len(set(late)) == 1
 
 
 @pytest.mark.parametrize(
