@@ -240,8 +240,9 @@ async def test_an_executor_is_resized_by_its_name() -> None:
 
 async def test_local_processes_become_more_and_fewer_while_trials_run() -> None:
     executor = {"name": "process", "slots": 1}
-    async with sw.Sweep(where, SPACE, sampler="random", executor=executor, n_trials=120).start() as run:
+    async with sw.Sweep(where, SPACE, sampler="random", executor=executor, n_trials=None).start() as run:
         seen: dict[str | None, int] = {}
+        n_after = 0
         async for update in run.updates():
             if isinstance(update, sw.TrialStarted):
                 seen[update.worker] = update.trial
@@ -249,8 +250,13 @@ async def test_local_processes_become_more_and_fewer_while_trials_run() -> None:
                     await run.resize("process", 3)
                 elif len(seen) == 3 and run.concurrency == 3:
                     await run.resize("process", 1)
+                n_after += len(seen) == 3 and run.concurrency == 1
+                if n_after > 30:
+                    break
+        assert len([trial for trial in run.trials if trial.state is State.RUNNING]) <= 1
+        run.stop()
         result = await run.result()
-    assert (result.counts[State.COMPLETE], len(seen), run.concurrency) == (120, 3, 1)
+    assert {(str(trial.state), trial.attempt) for trial in result.trials} == {("COMPLETE", 1)}
 
 
 async def test_trials_run_only_where_their_needs_are_met() -> None:
