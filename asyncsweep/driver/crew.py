@@ -46,7 +46,8 @@ class Crew:
 
     Args:
         members: Each with its name.
-        first: One that is open already, and posts without us; what no other has is its.
+        first: One that is open already, and posts without us; what no other has is its. When it fails the sweep ends, whatever was
+            added to it.
         first_name: Its name.
 
     Attributes:
@@ -245,6 +246,8 @@ class _Desk:
 
     def broke(self, error: Exception) -> None:
         """The member's own code failed: its workers are gone."""
+        while isinstance(error, ExceptionGroup):  # the others came of the first, or at the same time
+            error = error.exceptions[0]
         kind, message, trace, bases = describe(error)
         lost = [WorkerLost(theirs, f"the executor {self.name!r} failed: {kind}: {message}") for theirs in self._ours]
         self.post(*lost, ExecutorFailed(ErrorInfo(kind, message, trace, bases)))

@@ -117,7 +117,7 @@ def test_the_page_on_search_can_be_pasted_into_a_notebook(tmp_path: Path) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("name", ["scripts.md", "cli.md"])
+@pytest.mark.parametrize("name", ["scripts.md", "cli.md", "executors.md"])
 def test_the_pages_on_scripts_can_be_pasted_into_a_notebook(name: str, tmp_path: Path) -> None:
     path = ROOT / "docs" / name
     folder = with_files(tmp_path, path)

@@ -314,7 +314,7 @@ FAULTS = (
     Fault("what is given back after a stop waits on", "course.py", "        if self.phase is not _OPEN:\n            if trial is", "        if False:\n            if trial is", STOPPED),
     Fault("what is given back is launched again with deadly parameters", "course.py", "        elif self.life.deaths:\n            self.refuse_deadly(trial)\n\n    def lose", "\n    def lose", ""),
     Fault("what is being killed is given back, too", "attempts.py", "        if (event.trial, event.attempt) in self._life.questions.kills:\n", "        if False:\n", STALE),
-    Fault("trials one at a time are launched ahead", "course.py", "        if ahead.is_on and trial.started_at", "        if trial.started_at", AHEAD),
+    Fault("trials one at a time are launched ahead", "machine.py", "ahead if self.course.ahead.is_on else 0", "ahead", SLOTS),
     Fault("a launch is slow beside any trial", "course.py", "self.launching.takes_s > ahead.notable_s", "True", ""),
     Fault("a launch that was taken back is timed on", "course.py", "        self.launching.forget(trial.number)\n", "", ""),
     # -- other slots, needs, usage --
