@@ -311,3 +311,22 @@ async def test_an_interrupted_outbox_gives_no_message_and_goes_on() -> None:
     assert taken == [[], [Left()]]
     out.close()
     assert await out.take() == b""
+
+
+@pytest.mark.anyio
+async def test_a_start_travels_with_the_end_that_follows_and_a_question_at_once() -> None:
+    out = Outbox()
+    out.put(ev.Started(0, 1))
+    taken: list[list[str]] = []
+
+    async def take() -> None:
+        taken.append([type(message).__name__ for message in from_outpost(await out.take())])
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(take)
+        await anyio.wait_all_tasks_blocked()
+        out.put(ev.Reported(0, 1, 0, 1.0))
+        out.put(ev.Finished(0, 1, {"value": 1.0}))
+    out.put(ev.Reported(0, 1, 0, 1.0))
+    await take()
+    assert taken == [["Started", "Reported", "Finished"], ["Reported"]]

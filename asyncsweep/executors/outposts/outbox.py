@@ -8,7 +8,12 @@ from collections.abc import Iterator
 import anyio
 import anyio.to_thread
 
+from asyncsweep.core.events import Reported, SeriesReported, Started
 from asyncsweep.executors.outposts.messages import Message, packed
+
+# The time in which a short trial ends: what nobody waits for is held back as long.
+LINGER_S = 0.005
+_UNHURRIED = frozenset((Started, Reported, SeriesReported))
 
 
 class Outbox:
@@ -46,6 +51,8 @@ class Outbox:
     async def take(self) -> bytes:
         """Wait for messages, and give those that there are; b"" when nothing more comes."""
         while True:
+            if self._waiting:
+                await self._linger()
             messages: list[Message] = []
             while self._waiting:
                 first = self._waiting[0]
@@ -68,6 +75,18 @@ class Outbox:
             await self._news.wait()
             if self._is_interrupted:
                 return packed([])
+
+    async def _linger(self) -> None:
+        """Give what nobody waits for the time in which it may have company: a short trial's end, say."""
+        self._is_interrupted = False
+        with anyio.move_on_after(LINGER_S):
+            while (
+                not self._is_interrupted
+                and not self._is_closed
+                and all(type(message) in _UNHURRIED for message in self._waiting)
+            ):
+                self._news = anyio.Event()
+                await self._news.wait()
 
     def take_now(self) -> bytes:
         """What waits, if anything does; b"" otherwise. There must be nothing slow."""

@@ -189,6 +189,13 @@ class Seats:
             else:
                 self._give_up(seat)
 
+    def place_anew(self) -> None:
+        """Have the cluster place those once more for which it had no room when it was asked: there may be a better place by now."""
+        for seat in self.all:
+            if not seat.place and not seat.retires:
+                self._give_up(seat)
+                self._place(0.0)
+
     def _place(self, after_s: float) -> None:
         self._n_coming += 1
         self._tasks.start_soon(self._serve, after_s)

@@ -35,6 +35,8 @@ _CALL_S = 5.0
 _PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 # What a call raises when the scheduler is gone, and when our connection is closed.
 _UNREACHABLE = (OSError, RuntimeError)
+# How long a new worker has for taking what waits.
+SETTLE_S = 0.5
 # Not the key of any task: nothing more comes.
 _END = ""
 
@@ -69,9 +71,13 @@ class Cluster:
         # By their tasks' keys: the seats, and where what is for each of them goes, once it has said so.
         self._by_key: dict[str, Seat] = {}
         self._ways: dict[str, str] = {}
+        # Queues of seats that are not wanted any more and have not said their last word, by where they are.
+        self._strays: dict[str, str] = {}
+        self._fewer_strays = anyio.Event()
         self._removed: set[str] = set()
         self._follows = False
         self._has_changed = anyio.Event()
+        self._has_come = False
 
     @asynccontextmanager
     async def open(self, seats: Seats) -> AsyncIterator[None]:
@@ -92,6 +98,9 @@ class Cluster:
             finally:
                 self._is_closing = True
                 with anyio.move_on_after(_CALL_S, shield=True) as limit:
+                    while self._strays:
+                        self._fewer_strays = anyio.Event()
+                        await self._fewer_strays.wait()
                     await self._say_end()
                     await self._has_ended.wait()
                 if limit.cancelled_caught:
@@ -106,15 +115,24 @@ class Cluster:
         self._has_changed.set()
 
     async def _count(self) -> None:
-        """Count how many seats there is room for, whenever workers came or went."""
+        """Count how many seats there is room for, whenever workers came or went.
+
+        Dask gives a task that finds no room to some worker all the same, to wait there. It moves it when another worker is idle, but may
+        take long to think so of tasks whose duration it does not know. So what waits a moment after a worker came is asked for anew.
+        """
         while True:
             await self._has_changed.wait()
             self._has_changed = anyio.Event()
+            client = self._client
             if self._follows and self._is_connected.is_set():
                 with suppress(*_UNREACHABLE):
-                    found = await self._client.scheduler.identity()
+                    found = await client.scheduler.identity()
                     if self._follows:
                         self._seats.resize(sum(room(worker, self._resources) for worker in found["workers"].values()))
+            await anyio.sleep(SETTLE_S)
+            if self._has_come:
+                self._has_come = False
+                self._seats.place_anew()
 
     async def _say_end(self) -> None:
         """Let go who listens here, and at the scheduler."""
@@ -155,7 +173,9 @@ class Cluster:
         client, self._client = self._client, None
         if client is not None:
             with anyio.move_on_after(within_s), suppress(*_UNREACHABLE):
-                forget(client, self._queue.name)
+                for name in (self._queue.name, *self._strays):
+                    forget(client, name)
+                self._strays.clear()
                 client.unsubscribe_topic("all")
                 await client.close()
 
@@ -231,8 +251,9 @@ class Cluster:
             way = self._ways.pop(key, None)
             future.release()
             if way is not None and client is self._client:
-                with suppress(*_UNREACHABLE):
-                    forget(client, way)
+                self._strays[way] = seat.place
+                if seat.place in self._removed:
+                    self._tidy(seat.place)
 
     async def _carry(self, client: Any, key: str, seat: Seat, carried: anyio.Event) -> None:
         """Carry what is for a seat. It has nothing before it has said where to."""
@@ -254,11 +275,25 @@ class Cluster:
 
     def _hear(self, key: str, way: str, place: str, data: bytes) -> None:
         seat = self._by_key.get(key)
-        if seat is not None:
+        if not data:  # its last word: nobody waits for anything there any more
+            self._strays.pop(way, None)
+            self._ways.pop(key, None)
+            forget(self._client, way)
+            self._fewer_strays.set()
+        elif seat is None:
+            self._strays[way] = place
+        else:
             self._ways.setdefault(key, way)
             self._seats.heard(seat, data, place)
             if place in self._removed:
                 self._seats.lost(seat, f"the Dask worker at {place} was lost")
+
+    def _tidy(self, place: str) -> None:
+        """Have the scheduler forget the queues of seats that were on a worker, and cannot say their last word."""
+        for way in [way for way, at in self._strays.items() if at == place]:
+            del self._strays[way]
+            forget(self._client, way)
+        self._fewer_strays.set()
 
     def _see(self, event: tuple[float, dict[str, Any]]) -> None:
         """Take an event of the scheduler's: a worker came, or is lost."""
@@ -266,6 +301,7 @@ class Cluster:
         action, place = message.get("action"), str(message.get("worker"))
         if action == "add-worker":
             self._removed.discard(place)
+            self._has_come = True
             self._has_changed.set()
         elif action == "remove-worker":
             self._removed.add(place)
@@ -273,6 +309,7 @@ class Cluster:
             for seat in self._seats.all:
                 if seat.place == place:
                     self._seats.lost(seat, f"the Dask worker at {place} {how}")
+            self._tidy(place)
             self._has_changed.set()
 
 

@@ -51,6 +51,8 @@ async def serve(key: str, sweep: str, client: str, offers: dict[str, Any]) -> No
         with anyio.move_on_after(_LAST_CALLS_S, shield=True), suppress(OSError, KeyError):
             if await _is_gone(scheduler, client):
                 await _tidy(worker, ours, mine)
+            else:
+                await ours.put([key, mine.name, worker.address, b""])  # only a client can have the scheduler forget it
 
 
 def _offers(worker: Any) -> dict[str, Any]:

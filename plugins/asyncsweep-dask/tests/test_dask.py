@@ -157,27 +157,27 @@ async def test_without_concurrency_there_are_as_many_seats_as_there_is_room_for(
 async def test_fewer_seats_finish_what_they_run_and_leave(stand: Any, tmp_path: Path) -> None:
     sweep = sw.Sweep(
         "dask_objectives:noted",
-        {**SPACE, "notes": str(tmp_path / "notes"), "work_s": 0.3},
+        {**SPACE, "notes": str(tmp_path / "notes"), "work_s": 0.2},
         sampler="random",
         executor={"name": "dask", "address": stand.address},
-        n_trials=16,
+        n_trials=30,
         concurrency=4,
     )
     workers: set[str] = set()
     late: list[str] = []
+    resized = False
     async with sweep.start() as run:
         async for update in run.updates():
             if isinstance(update, sw.TrialStarted):
                 workers.add(str(update.worker))
-                if update.trial >= 8:
-                    late.append(str(update.worker))
-                if len(workers) == 4:
+                late.append(str(update.worker))
+                if len(workers) == 4 and not resized:
+                    resized = True
                     await run.resize("dask", 1)
-                    workers.add("resized")
         result = await run.result()
-    assert result.counts[sw.State.COMPLETE] == 16
+    assert result.counts[sw.State.COMPLETE] == 30
     assert [trial.failures for trial in result.trials if trial.failures] == []
-    assert len(set(late)) == 1
+    assert len(set(late[-5:])) == 1
 
 
 @pytest.mark.parametrize(
