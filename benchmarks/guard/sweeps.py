@@ -52,25 +52,22 @@ class Case:
 
     def sweep(self, n_trials: int, directory: Path, objective: Callable[..., Any] | None = None) -> Sweep:
         """A sweep of so many trials with its journal in `directory`, with another objective than the case's own if one is given."""
-        where = (
-            {"executor": "process", "concurrency": 1}
-            if self.in_process
-            else {"executor": "inline", "concurrency": _IN_LOOP}
+        return Sweep(
+            objective or self.objective,
+            SPACE,
+            sampler="random",
+            seed=1,
+            executor="process" if self.in_process else "inline",
+            concurrency=1 if self.in_process else _IN_LOOP,
+            n_trials=n_trials,
+            directory=directory,
+            **self.settings,
         )
-        settings = {"sampler": "random", "seed": 1, **where, **self.settings}
-        return Sweep(objective or self.objective, SPACE, n_trials=n_trials, directory=directory, **settings)
 
 
 CASES = (
     Case("in_loop", "no-op trials in the loop, 8 at a time", objectives.noop_async, in_process=False),
     Case("process", "no-op trials in a worker process", objectives.noop, in_process=True),
-    Case(
-        "ahead",
-        "no-op trials in a worker process that has the next one waiting",
-        objectives.noop,
-        in_process=True,
-        settings={"executor": {"name": "process", "slots": 1}, "concurrency": 2},
-    ),
     Case(
         "reports",
         "100 reports a trial from a worker process, with ASHA",
