@@ -219,5 +219,5 @@ async def test_the_status_tells_how_many_are_enqueued() -> None:
     seq = hub.seq
     source.bench.send(ev.Paused(), ev.Enqueued({"x": 0.5}))
     with anyio.fail_after(5):
-        await hub.newer(seq)
+        await hub.newer(seq, -1)
     assert hub.status()["enqueued"] == len(source.machine.life.enqueued) == 1
