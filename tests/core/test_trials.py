@@ -168,6 +168,15 @@ def test_a_series_of_reports_is_each_of_them() -> None:
     assert list(bench.trial(0).reports)[5:] == [(10, 7.0)]
 
 
+def test_trials_that_reported_at_the_same_steps_share_them_when_they_have_ended() -> None:
+    bench = Bench(spec(), worker_joined("w", 2), suggested(0), started(0), suggested(1), started(1))
+    for number in (0, 1):
+        bench.send(series_reported(number, (1, 0.5), (2, 0.25)))
+    assert bench.trial(0).steps is not bench.trial(1).steps
+    bench.send(finished(0), finished(1))
+    assert bench.trial(0).steps is bench.trial(1).steps
+
+
 def test_a_series_of_an_old_attempt_is_ignored() -> None:
     bench = running()
     assert (bench.send(series_reported(0, (1, 0.1), attempt=0)), bench.machine.stale) == ([], 1)

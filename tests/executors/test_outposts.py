@@ -51,6 +51,9 @@ class Loopback:
         async with self.seats.open():
             yield
 
+    def take_back(self, job: JobId) -> None:
+        self.seats.take_back(job)
+
     async def _keep(self, seat: Seat) -> None:
         post = Outpost(resources={"cpus": 1})
         self.posts.append(post)
