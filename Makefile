@@ -31,10 +31,10 @@ demo: $(VENV)/installed-demo ## Install, and run the Iris sweep
 	@$(BIN)/asyncsweep demo
 
 test: $(VENV)/installed-dev system-packages ## All tests but the long ones
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 test-deep: $(VENV)/installed-dev system-packages ## All tests, the long ones too
-	ASYNCSWEEP_DEEP=1 $(BIN)/python -m pytest -n $(WORKERS) -m "not gpu"
+	ASYNCSWEEP_DEEP=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not gpu"
 
 # A check that is left out has not passed: without a GPU this fails, before it installs anything.
 test-gpu: ## The checks that need an NVIDIA GPU; what they saw goes to docs/gpu.md

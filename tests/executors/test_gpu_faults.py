@@ -19,10 +19,11 @@ from asyncsweep.core import events as ev
 from asyncsweep.executors import gpu_looks
 from asyncsweep.executors.gpu import GpuExecutor
 from asyncsweep.hooks.contracts import JobId, ObjectiveSpec, Setup
+from asyncsweep.testing import ExecutorSuite  # noqa: F401  pytest rewrites the module that it is in
 from asyncsweep.testing.executors import Stand
 from tests.executors import gpu_objectives
 from tests.executors.fake_nvml import GIB, FakeMachine
-from tests.leaks import nothing_left
+from tests.leaks import nothing_left, open_fds
 
 pytestmark = pytest.mark.anyio
 
@@ -374,6 +375,9 @@ async def test_while_a_look_hangs_there_is_no_other(machine: FakeMachine, monkey
         finally:
             machine.hangs.set()
             machine.hangs = None
+        with anyio.fail_after(10):  # the look that hung comes to its end
+            while any(name.endswith("/nvml") for name in open_fds()):
+                await anyio.sleep(0.01)
 
 
 @pytest.fixture(autouse=True)

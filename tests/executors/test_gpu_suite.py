@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from asyncsweep.executors.gpu import GpuExecutor
-from asyncsweep.testing.executors import ExecutorSuite
+from asyncsweep.testing import ExecutorSuite
 from tests.executors.fake_nvml import FakeMachine
 
 pytestmark = pytest.mark.usefixtures("little_to_collect")

@@ -21,7 +21,7 @@ from asyncsweep.executors.outposts.outbox import Outbox
 from asyncsweep.executors.outposts.outpost import Outpost
 from asyncsweep.executors.outposts.seats import Seat, Seats
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, ObjectiveSpec, Setup
-from asyncsweep.testing.executors import ExecutorSuite
+from asyncsweep.testing import ExecutorSuite
 
 pytestmark = pytest.mark.usefixtures("little_to_collect")
 

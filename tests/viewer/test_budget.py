@@ -131,7 +131,7 @@ def tight(monkeypatch: pytest.MonkeyPatch, n: int) -> tuple[BenchSource, Hub, Ca
     source = opened(on.spec(n_trials=None), on.worker_joined())
     source.is_here = True
     hub = Hub(source)
-    worked = [0.0]
+    worked = [1e9]
 
     def busy() -> float:
         worked[0] += 100.0
