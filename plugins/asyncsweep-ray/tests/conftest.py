@@ -36,10 +36,14 @@ MARK = f"ASYNCSWEEP_TEST_{os.getpid()}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One cluster for all: one process runs these tests."""
+    """One cluster for all: one process runs these tests. Those that need it are run by `make test-deep` alone: they take minutes, and how soon
+    Ray misses what was killed depends on what else the machine does.
+    """
     for item in items:
         if Path(HERE) in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("ray"))
+            if "stand" in getattr(item, "fixturenames", ()):
+                item.add_marker(pytest.mark.deep)
 
 
 @pytest.fixture
