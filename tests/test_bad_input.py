@@ -92,7 +92,11 @@ WRONG: list[tuple[str, Any, str]] = [
     ("pruner", sw.pruner("median", n_startup=3), r"pruner\.n_startup: .* \(did you mean 'n_startup_trials'\?\)"),
     ("pruner", sw.pruner("median", n_startup_trials=-1), r"pruner\.n_startup_trials: .*at least 0, got -1"),
     ("pruner", sw.pruner("percentile"), r"pruner\.percentile: .* needs this option"),
-    ("executor", "proces", r"no executor 'proces' \(did you mean 'process'\?\); installed: .*gpu, inline, process, .*thread"),
+    (
+        "executor",
+        "proces",
+        r"no executor 'proces' \(did you mean 'process'\?\); installed: .*gpu, inline, process, .*thread",
+    ),
     ("executor", object(), "executor=<object .* it lacks open, launch, kill, answer"),
     ("executor", sw.executor("process", fresh=3), r"executor\.fresh=3: it must be True or False"),
     ("executor", sw.executor("process", frsh=True), r"executor\.frsh: .* \(did you mean 'fresh'\?\)"),
