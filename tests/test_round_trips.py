@@ -67,6 +67,7 @@ EVENTS = st.one_of(
     st.builds(ev.ParamAsked, st.just(0), st.just(1), NAMES, st.builds(sw.Categorical, st.lists(VALUES).map(tuple))),
     st.builds(ev.Reported, st.just(0), st.just(1), STEPS, FLOATS, st.none() | METRICS),
     st.builds(ev.SeriesReported, st.just(0), st.just(1), st.lists(st.tuples(STEPS, FLOATS), min_size=1)),
+    st.builds(ev.SeriesUpForVerdict, st.just(0), st.just(1), STEPS, st.lists(st.tuples(STEPS, FLOATS), min_size=1)),
     st.builds(ev.AttrSet, st.just(0), st.just(1), TEXTS, VALUES),
     st.builds(ev.ConstraintSet, st.just(0), st.just(1), TEXTS, FLOATS),
     st.builds(ev.Finished, st.just(0), st.just(1), METRICS),

@@ -117,14 +117,16 @@ class Attempts:
 
     def series_reported(self, event: ev.SeriesReported) -> None:
         trial = self._course.running(event.trial, event.attempt)
-        if trial is None:
-            return
+        if trial is not None:
+            self._take_series(trial, event.reports)
+
+    def _take_series(self, trial: TrialRecord, reports: list[tuple[int, float]]) -> None:
         if trial.steps is None or trial.reported is None:
             trial.steps, trial.reported = array("q"), array("d")
         number, steps, values, rising = trial.number, trial.steps, trial.reported, trial.rising
         last = steps[-1] if steps else -1
         at, out = self._life.at, self._life.out
-        for step, value in event.reports:
+        for step, value in reports:
             if step > last and rising:
                 last = step
             elif step in steps:
@@ -137,8 +139,16 @@ class Attempts:
         trial.rising = rising
 
     def verdict_asked(self, event: ev.VerdictAsked) -> None:
-        if self._course.running(event.trial, event.attempt) is None:
-            return
+        if self._course.running(event.trial, event.attempt) is not None:
+            self._judge(event)
+
+    def series_up_for_verdict(self, event: ev.SeriesUpForVerdict) -> None:
+        trial = self._course.running(event.trial, event.attempt)
+        if trial is not None:
+            self._take_series(trial, event.reports)
+            self._judge(event)
+
+    def _judge(self, event: ev.VerdictAsked) -> None:
         question = (event.trial, event.attempt, event.step)
         if question in self._life.questions.verdicts:
             self._course.stale += 1

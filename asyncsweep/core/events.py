@@ -269,6 +269,12 @@ class SeriesReported(Event, tag=40, kw_only=False):
     reports: Annotated[list[tuple[Step, float]], msgspec.Meta(min_length=1, max_length=MOST_IN_SERIES)]
 
 
+class SeriesUpForVerdict(VerdictAsked, tag=41, kw_only=False):
+    """The objective reported these values, as in a `SeriesReported`, and waits for the verdict on what it reported up to `step`."""
+
+    reports: Annotated[list[tuple[Step, float]], msgspec.Meta(min_length=1, max_length=MOST_IN_SERIES)]
+
+
 class Adopted(Event, tag=32, kw_only=False):
     """A trial of an earlier search is taken in, before the first trial of this one: the sampler and the pruner learn of it."""
 
@@ -337,6 +343,7 @@ WorkerEvent = (
     | Reported
     | SeriesReported
     | VerdictAsked
+    | SeriesUpForVerdict
     | AttrSet
     | ConstraintSet
     | Used
@@ -350,6 +357,7 @@ WORKER_EVENTS: tuple[type[Event], ...] = (
     Reported,
     SeriesReported,
     VerdictAsked,
+    SeriesUpForVerdict,
     AttrSet,
     ConstraintSet,
     Used,
@@ -397,4 +405,5 @@ EVENTS: tuple[type[Event], ...] = (
     TakenBack,
     SlotsChanged,
     Used,
+    SeriesUpForVerdict,
 )

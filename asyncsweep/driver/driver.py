@@ -5,8 +5,8 @@ checked, encoded for the journal and handled; effects that are answered at once 
 the spot and post their answers into the same inbox; the others wait. When the inbox is empty everything is written to the
 journal at once, and only then the waiting effects touch the outside: launches, verdicts, kills, what users see. Launching
 may post (`Started`), so this goes round until nothing is left. There is no task, no queue hop and no write per event.
-`Started` and reports alone are no reason to write: they go with the next write, which comes with another event, with the
-first one of theirs after 50 ms, or before the next sync.
+`Started`, reports and verdicts alone are no reason to write: they go with the next write, which comes with another event,
+with the first one of theirs after 50 ms, or before the next sync. What they change outside ends with this process.
 With `fsync="always"` launches, kills, the end and all that users see wait until what led to them is synced (`let_out`).
 
 A fault of the journal or of our own code ends the sweep: `fault` is set, nothing more is handled, and the owner is told.
@@ -24,7 +24,16 @@ import anyio
 
 from asyncsweep.core import effects as ef
 from asyncsweep.core.effects import Publish
-from asyncsweep.core.events import Event, Reported, SeriesReported, Started, Used
+from asyncsweep.core.events import (
+    Event,
+    Judged,
+    Reported,
+    SeriesReported,
+    SeriesUpForVerdict,
+    Started,
+    Used,
+    VerdictAsked,
+)
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine, Phase
 from asyncsweep.core.stand_in import stand_in
@@ -36,7 +45,7 @@ from asyncsweep.errors import ConfigError, PluginError
 from asyncsweep.hooks.contracts import Executor, Job, JobId
 from asyncsweep.journal.writer import Journal
 
-_UNHURRIED = frozenset((Started, Reported, SeriesReported, Used))
+_UNHURRIED = frozenset((Started, Reported, SeriesReported, Used, VerdictAsked, SeriesUpForVerdict, Judged))
 _WRITTEN_AFTER_S = 0.05
 # With `fsync="always"` these wait until what led to them is synced; they stay in their order.
 _HELD = frozenset((ef.Launch, ef.TakeBack, ef.Kill, ef.Finish))

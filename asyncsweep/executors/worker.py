@@ -29,6 +29,7 @@ from asyncsweep.core.events import (
     Pruned,
     Reported,
     SeriesReported,
+    SeriesUpForVerdict,
     VerdictAsked,
 )
 from asyncsweep.core.records import ErrorInfo
@@ -54,6 +55,7 @@ from asyncsweep.wire.messages import (
     READY,
     REPORTED,
     SERIES_REPORTED,
+    SERIES_UP_FOR_VERDICT,
     SETUP,
     SHUTDOWN,
     UNKEPT,
@@ -81,7 +83,11 @@ _SAYS: dict[int, type[Event]] = {
     CONSTRAINT_SET: ConstraintSet,
 }
 # The most frequent ones, by far.
-_REPORTS: dict[int, type[Event]] = {REPORTED: Reported, SERIES_REPORTED: SeriesReported}
+_REPORTS: dict[int, type[Event]] = {
+    REPORTED: Reported,
+    SERIES_REPORTED: SeriesReported,
+    SERIES_UP_FOR_VERDICT: SeriesUpForVerdict,
+}
 _ENDS: dict[int, type[Event]] = {FINISHED: Finished, PRUNED: Pruned, FAILED: Failed}
 
 

@@ -83,6 +83,13 @@ def verdict_asked(trial: int, step: int, attempt: int = 1) -> ev.VerdictAsked:
     return ev.VerdictAsked(trial, attempt, step)
 
 
+def series_up_for_verdict(
+    trial: int, step: int, *reports: tuple[int, float], attempt: int = 1
+) -> ev.SeriesUpForVerdict:
+    """The objective reported these (step, value), and asks for a verdict."""
+    return ev.SeriesUpForVerdict(trial, attempt, step, list(reports))
+
+
 def judged(trial: int, step: int, prune: bool, attempt: int = 1, attrs: dict[str, Any] | None = None) -> ev.Judged:
     return ev.Judged(trial, attempt, step, prune, attrs)
 

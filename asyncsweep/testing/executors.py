@@ -36,6 +36,16 @@ _ENDS = (ev.Finished, ev.Pruned, ev.Failed, ev.Killed, ev.LaunchFailed)
 _GRACE_S = 0.2
 
 
+def _parts(event: ev.Event) -> list[ev.Event]:
+    """What is said in one event, each for itself."""
+    if not isinstance(event, ev.SeriesReported | ev.SeriesUpForVerdict):
+        return [event]
+    parts: list[ev.Event] = [ev.Reported(event.trial, event.attempt, *report) for report in event.reports]
+    if isinstance(event, ev.SeriesUpForVerdict):
+        parts.append(ev.VerdictAsked(event.trial, event.attempt, event.step))
+    return parts
+
+
 class Stand:
     """An executor that is open, and everything that it said.
 
@@ -54,11 +64,9 @@ class Stand:
 
     def post(self, *events: ev.Event) -> None:
         """The executor's inbox: keeps events, a series of reports as its reports, and answers questions at once, as a driver may."""
-        for event in events:
-            if isinstance(event, ev.SeriesReported):
-                self.events += [ev.Reported(event.trial, event.attempt, *report) for report in event.reports]
-            else:
-                self.events.append(event)
+        parts = [part for event in events for part in _parts(event)]
+        for event in parts:
+            self.events.append(event)
             answer = self._answers.get(type(event))
             if answer is not None:
                 self.executor.answer(JobId(event.trial, event.attempt), answer)  # type: ignore[attr-defined]

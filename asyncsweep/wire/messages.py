@@ -19,6 +19,7 @@ PARAM_ASKED on are those of the core's events, so that a message becomes its eve
     REPORTED       secret, step, value, further metrics or nil
     SERIES_REPORTED secret, [[step, value], ...]         one right after the other, without further metrics
     VERDICT_ASKED  secret, step
+    SERIES_UP_FOR_VERDICT secret, step, [[step, value], ...]  the two in one
     PARAM_ASKED    secret, name, domain
     ATTR_SET       secret, key, value
     CONSTRAINT_SET secret, name, value
@@ -31,7 +32,7 @@ PARAM_ASKED on are those of the core's events, so that a message becomes its eve
 
 from __future__ import annotations
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 HELLO = 101
 SETUP = 102
@@ -52,3 +53,4 @@ PRUNED = 22
 FAILED = 23
 CONSTRAINT_SET = 31
 SERIES_REPORTED = 40
+SERIES_UP_FOR_VERDICT = 41

@@ -28,6 +28,7 @@ from asyncsweep.wire.messages import (
     PARAM_ASKED,
     REPORTED,
     SERIES_REPORTED,
+    SERIES_UP_FOR_VERDICT,
     SHUTDOWN,
     VERDICT,
     VERDICT_ASKED,
@@ -103,6 +104,19 @@ class Link:
                 self._series_of = secret
             self._series.append((step, value))
             self._count()
+
+    def ask_verdict(self, secret: int, step: int) -> None:
+        """Send everything that is buffered, and that a verdict is waited for; the newest reports are in the same message."""
+        self._check_process()
+        with self._lock:
+            if secret == self._series_of and self._series:
+                message: tuple[Any, ...] = (SERIES_UP_FOR_VERDICT, secret, step, self._series)
+                self._series = []
+            else:
+                self._end_series()
+                message = (VERDICT_ASKED, secret, step)
+            self._buffer += pack(message)
+            self._flush()
 
     def receive(self) -> list[Any] | None:
         """Wait for the next message; None when the controller is gone."""
@@ -196,7 +210,7 @@ class LinkPort:
 
     def verdict(self, step: int) -> bool:
         with self._waiting:
-            self._link.send((VERDICT_ASKED, self._secret, step))
+            self._link.ask_verdict(self._secret, step)
             while True:
                 message = self._receive()
                 if message[0] == VERDICT and message[1] == self._secret and message[2] == step:

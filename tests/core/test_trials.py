@@ -6,8 +6,10 @@ import math
 
 from asyncsweep.core import events as ev
 from asyncsweep.core.effects import (
+    AnswerVerdict,
     Ask,
     Finish,
+    Judge,
     Kill,
     Launch,
     PluginFailed,
@@ -28,13 +30,16 @@ from asyncsweep.testing.events import (
     ask_failed,
     failed,
     finished,
+    judged,
     launch_failed,
     pruned,
     reported,
     series_reported,
+    series_up_for_verdict,
     spec,
     started,
     suggested,
+    verdict_asked,
     worker_joined,
     worker_lost,
 )
@@ -166,6 +171,26 @@ def test_a_series_of_reports_is_each_of_them() -> None:
     assert list(bench.trial(0).reports) == [(0, 1.0), (1, 0.5), (4, math.inf), (2, 0.3), (9, 0.4)]
     bench.send(series_reported(0, (4, 7.0), (10, 7.0)))
     assert list(bench.trial(0).reports)[5:] == [(10, 7.0)]
+
+
+def test_a_series_up_for_a_verdict_is_the_series_and_then_the_question() -> None:
+    series = [(1, 0.5), (4, math.inf), (4, 0.1)]
+    bench, apart = running(), running()
+    effects = bench.send(series_up_for_verdict(0, 4, *series))
+    assert effects == [*apart.send(series_reported(0, *series)), *apart.send(verdict_asked(0, 4))]
+    assert effects[-1] == Judge(0, 1, 4)
+    assert list(bench.trial(0).reports) == [(1, 0.5), (4, math.inf)]
+    assert (bench.send(series_up_for_verdict(0, 4, (5, 0.1)))[1:], bench.machine.stale) == (
+        [],
+        1,
+    )  # it is asked already
+    assert list(bench.trial(0).reports)[2:] == [(5, 0.1)]
+    assert bench.send(judged(0, 4, True)) == [AnswerVerdict(0, 1, 4, True)]
+
+
+def test_a_series_up_for_a_verdict_of_an_old_attempt_is_stale_once() -> None:
+    bench = running()
+    assert (bench.send(series_up_for_verdict(0, 1, (1, 0.1), attempt=0)), bench.machine.stale) == ([], 1)
 
 
 def test_trials_that_reported_at_the_same_steps_share_them_when_they_have_ended() -> None:

@@ -120,6 +120,10 @@ FIELDS = {
     ev.Reported: (st.one_of(INTEGERS, THINGS), NUMBERS, METRICS),
     ev.SeriesReported: (st.lists(st.tuples(st.one_of(INTEGERS, THINGS), NUMBERS), max_size=4),),
     ev.VerdictAsked: (st.one_of(INTEGERS, THINGS),),
+    ev.SeriesUpForVerdict: (
+        st.one_of(INTEGERS, THINGS),
+        st.lists(st.tuples(st.one_of(INTEGERS, THINGS), NUMBERS), max_size=4),
+    ),
     ev.AttrSet: (TEXTS, THINGS),
     ev.ConstraintSet: (TEXTS, NUMBERS),
     ev.Used: (METRICS,),

@@ -151,7 +151,14 @@ class World:
 
     def ask_verdict(self, pick: int, roll: int) -> None:
         attempt = self._running(pick)
-        if attempt is not None:
+        if attempt is not None and roll % 3 == 1:
+            step = chosen(STEPS, roll)
+            self.send(
+                ev.SeriesUpForVerdict(
+                    *attempt, step, [(chosen(STEPS, roll + 1), 0.0), (step, chosen(VALUES, roll // 6))]
+                )
+            )
+        elif attempt is not None:
             self.send(ev.VerdictAsked(*attempt, chosen(STEPS, roll)))
 
     def ask_param(self, pick: int, roll: int) -> None:
@@ -374,6 +381,7 @@ def said_by_workers(trial: int, attempt: int) -> list[ev.Event]:
         ev.Reported(trial, attempt, 2, 0.0),
         ev.SeriesReported(trial, attempt, [(4, 0.0), (2, 1.0), (5, 0.0)]),
         ev.VerdictAsked(trial, attempt, 1),
+        ev.SeriesUpForVerdict(trial, attempt, 6, [(6, 0.0)]),
         ev.AttrSet(trial, attempt, "a", [1]),
         ev.ConstraintSet(trial, attempt, "c", -1.0),
         ev.Used(trial, attempt, {"memory_gib": 1.0}),

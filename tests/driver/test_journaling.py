@@ -13,7 +13,7 @@ import anyio.lowlevel
 import pytest
 
 import asyncsweep as sw
-from asyncsweep.core.events import Event, Finished, Kept, Reported, Suggested
+from asyncsweep.core.events import Event, Finished, Judged, Kept, Reported, Suggested
 from asyncsweep.driver import syncing
 from asyncsweep.driver.replay import replay
 from asyncsweep.journal import format as layout
@@ -53,6 +53,31 @@ async def test_reports_alone_are_no_reason_to_write(tmp_path: Path, files: Fault
 
     result = await sweep(tmp_path, reporting, n_trials=1).run()
     assert result.trials[0].value == 0.0 and len(list(result.trials[0].reports)) == 1000
+
+
+async def test_verdicts_alone_are_no_reason_to_write_and_are_on_disk_before_the_end_is_seen(
+    tmp_path: Path, files: FaultyFiles
+) -> None:
+    async def asking(trial: Any) -> float:
+        before = len(files.made[0].appends)
+        for step in range(200):
+            trial.report(1.0, step)
+            assert not trial.should_prune()
+        return len(files.made[0].appends) - before
+
+    judged: list[int] = []
+
+    class Looking:
+        @staticmethod
+        @sw.hookimpl
+        def asyncsweep_on_updates(updates: Any) -> None:
+            if any(isinstance(update, sw.TrialFinished) for update in updates):
+                judged.append(sum(isinstance(event, Judged) for event in journals.read(tmp_path).events))
+
+    result = await sweep(tmp_path, asking, n_trials=2, pruner="median", plugins=[Looking()]).run()
+    # One where 50 ms have passed, on a machine that is busy.
+    assert sum(trial.value for trial in result.trials) <= 4
+    assert judged == [200, 400]
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])

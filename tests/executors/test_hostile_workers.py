@@ -242,6 +242,7 @@ def test_no_mutated_message_makes_the_controller_raise() -> None:
         pack((wire.REPORTED, secret, 3, 0.5, {"loss": 1.0})),
         pack((wire.SERIES_REPORTED, secret, [(3, 0.5), (4, 0.25), (4, 1.0)])),
         pack((wire.VERDICT_ASKED, secret, 3)),
+        pack((wire.SERIES_UP_FOR_VERDICT, secret, 9, [(8, 0.5), (9, 0.25)])),
         pack((wire.PARAM_ASKED, secret, "y", FLOAT)),
         pack((wire.PARAM_ASKED, secret, "y", {"type": "categorical", "choices": [1, "a", None]})),
         pack((wire.ATTR_SET, secret, "key", {"a": [1, 2.5, "x"]})),
@@ -282,6 +283,6 @@ def test_no_mutated_message_makes_the_controller_raise() -> None:
         except StreamError:
             refused += 1
     assert refused > 5_000
-    said = {"Reported", "SeriesReported"}
+    said = {"Reported", "SeriesReported", "SeriesUpForVerdict"}
     said |= {"VerdictAsked", "ParamAsked", "AttrSet", "ConstraintSet", "Finished", "Pruned", "Failed"}
     assert said == set(seen)

@@ -25,10 +25,12 @@ from asyncsweep.testing.events import (
     constraint_set,
     failed,
     finished,
+    judged,
     param_asked,
     param_suggested,
     reported,
     series_reported,
+    series_up_for_verdict,
     spec,
     started,
     suggested,
@@ -93,6 +95,15 @@ def resources() -> bytes:
     bench.send(*map(suggested, bench.watch.ledger.asks), after_s=0.5)
     bench.send(*map(started, bench.watch.ledger.launched), after_s=0.5)
     bench.send(ev.SlotsChanged("rich", 0), *map(finished, (2, 3)), ev.WorkerLost("rich", "drained"), after_s=0.5)
+    return _encoded(bench.journal)
+
+
+def verdicts() -> bytes:
+    """Reports that came with the question for a verdict; the last one has no answer yet."""
+    bench = Bench(spec(n_trials=3), worker_joined("w", 2), suggested(0), started(0), suggested(1), started(1))
+    bench.send(series_up_for_verdict(0, 1, (1, 0.5)), judged(0, 1, False, attrs={"completed_rung_0": 0.5}), after_s=0.5)
+    bench.send(series_up_for_verdict(1, 4, (1, 1.5), (4, math.nan), (4, 1.0)), judged(1, 4, True), after_s=0.5)
+    bench.send(ev.Pruned(1, 1), series_up_for_verdict(0, 4, (2, -math.inf), (4, -0.0)), after_s=0.5)
     return _encoded(bench.journal)
 
 
@@ -186,6 +197,7 @@ STORIES: dict[str, Callable[[], bytes | list[bytes]]] = {
     "define-by-run": define_by_run,
     "ahead": ahead,
     "resources": resources,
+    "verdicts": verdicts,
 }
 
 

@@ -15,6 +15,7 @@ from asyncsweep.wire.messages import (
     PARAM,
     REPORTED,
     SERIES_REPORTED,
+    SERIES_UP_FOR_VERDICT,
     SHUTDOWN,
     VERDICT,
     VERDICT_ASKED,
@@ -103,7 +104,33 @@ def test_a_question_takes_the_waiting_reports_along(
     controller.say((VERDICT, SECRET, 3, True))
     port.report(3, 0.5, None)
     assert port.verdict(3) is True
-    assert controller.hear() == [[REPORTED, SECRET, 3, 0.5, None], [VERDICT_ASKED, SECRET, 3]]
+    assert controller.hear() == [[SERIES_UP_FOR_VERDICT, SECRET, 3, [[3, 0.5]]]]
+
+
+def test_a_verdict_has_no_more_than_its_own_newest_reports_with_it(
+    ends: tuple[Link, Controller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("asyncsweep.worker.link.FLUSH_AFTER_S", 60)
+    link, controller = ends
+    port, other = LinkPort(link, SECRET), LinkPort(link, SECRET + 1)
+    controller.say((VERDICT, SECRET, 4, False), (VERDICT, SECRET, 4, False), (VERDICT, SECRET, 5, True))
+    port.report(3, 0.5, None)
+    port.set_attr("a", 1)
+    port.report(4, 0.25, None)
+    assert port.verdict(4) is False
+    other.report(0, 0.75, None)
+    assert port.verdict(4) is False
+    port.report(5, 0.5, {"loss": 1.0})
+    assert port.verdict(5) is True
+    assert controller.hear() == [
+        [REPORTED, SECRET, 3, 0.5, None],
+        [ATTR_SET, SECRET, "a", 1],
+        [SERIES_UP_FOR_VERDICT, SECRET, 4, [[4, 0.25]]],
+        [REPORTED, SECRET + 1, 0, 0.75, None],
+        [VERDICT_ASKED, SECRET, 4],
+        [REPORTED, SECRET, 5, 0.5, {"loss": 1.0}],
+        [VERDICT_ASKED, SECRET, 5],
+    ]
 
 
 def test_answers_to_others_are_passed_over(ends: tuple[Link, Controller]) -> None:

@@ -372,7 +372,7 @@ def an_attempt_is_taken_at_its_word(scene: Scene) -> Iterator[str]:
         return
     trial = scene.record(event.trial)
     assert trial is not None
-    if isinstance(event, ev.Reported | ev.SeriesReported):
+    if isinstance(event, ev.Reported | ev.SeriesReported | ev.SeriesUpForVerdict):
         steps = [event.step] if isinstance(event, ev.Reported) else [step for step, _ in event.reports]
         for step in steps:
             if trial.steps is None or trial.steps.count(step) != 1:

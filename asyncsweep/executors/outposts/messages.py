@@ -24,6 +24,7 @@ from asyncsweep.core.events import (
     Pruned,
     Reported,
     SeriesReported,
+    SeriesUpForVerdict,
     SlotsChanged,
     Started,
     TakenBack,
@@ -47,6 +48,7 @@ Said = (
     | SeriesReported
     | Used
     | VerdictAsked
+    | SeriesUpForVerdict
     | AttrSet
     | ConstraintSet
     | Finished

@@ -146,8 +146,12 @@ class Observer:
         self.acknowledged = max(self.acknowledged, seq)
 
     def answered(self, answer: Answer) -> None:
-        """An attempt got an answer, and goes on with it. A power loss that takes the answer ends the attempt as well."""
-        self.acknowledged = max(self.acknowledged, self._rests_on[_key_of(answer)])
+        """An attempt got an answer, and goes on with it. A power loss that takes the answer ends the attempt as well.
+
+        The end of our process does that, too; but a parameter stays with the trial, and a verdict is for the attempt alone.
+        """
+        if isinstance(answer, ef.AnswerParam):
+            self.acknowledged = max(self.acknowledged, self._rests_on[_key_of(answer)])
 
     def _leaves(self, seq: int) -> None:
         """Something that rests on this event leaves the controller."""

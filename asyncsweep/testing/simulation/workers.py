@@ -387,15 +387,18 @@ class Attempt:
             self._finish()
             return
         value = value_at(self._params, step)
-        if step % 2:
-            self._say(ev.SeriesReported(*self.key, [(step, value), (step, value + 1.0)]))  # the first one stands
-        else:
-            self._say(ev.Reported(*self.key, step, value))
         verdicts = self._fleet.verdicts
-        if verdicts is not None and verdicts.is_due(step, self._asked_step):
+        is_due = verdicts is not None and verdicts.is_due(step, self._asked_step)
+        series = [(step, value), (step, value + 1.0)]  # the first one stands
+        if is_due:
             self._waits_for = step
-            self._say(ev.VerdictAsked(*self.key, step))
+        if step % 2 and is_due:
+            self._say(ev.SeriesUpForVerdict(*self.key, step, series))
         else:
+            self._say(ev.SeriesReported(*self.key, series) if step % 2 else ev.Reported(*self.key, step, value))
+            if is_due:
+                self._say(ev.VerdictAsked(*self.key, step))
+        if not is_due:
             self._next()
 
     def _finish(self) -> None:
