@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
+from operator import lt
 
 from asyncsweep.core import events as ev
 from asyncsweep.core import policy
 from asyncsweep.core.course import Course
-from asyncsweep.core.effects import AnswerParam, Judge, Publish, Suggest, TrialReported, TrialUsage
+from asyncsweep.core.effects import AnswerParam, Judge, Publish, PublishReports, Suggest, TrialReported, TrialUsage
 from asyncsweep.core.records import ErrorInfo, State, TrialRecord
 
 # Reading a member off its class costs as much as a call.
@@ -123,20 +124,17 @@ class Attempts:
     def _take_series(self, trial: TrialRecord, reports: list[tuple[int, float]]) -> None:
         if trial.steps is None or trial.reported is None:
             trial.steps, trial.reported = array("q"), array("d")
-        number, steps, values, rising = trial.number, trial.steps, trial.reported, trial.rising
-        last = steps[-1] if steps else -1
-        at, out = self._life.at, self._life.out
-        for step, value in reports:
-            if step > last and rising:
-                last = step
-            elif step in steps:
-                continue
-            else:
-                rising = False
-            steps.append(step)
-            values.append(value)
-            out.append(Publish(TrialReported(at=at, trial=number, step=step, value=value)))
-        trial.rising = rising
+        steps, values = trial.steps, trial.reported
+        new = [step for step, _ in reports]
+        if trial.rising and all(map(lt, [steps[-1] if steps else -1, *new], new)):
+            steps.extend(new)
+            values.extend([value for _, value in reports])
+        else:
+            reports = _sorted_out(trial, reports)
+        if reports:
+            at, number = self._life.at, trial.number
+            updates = [TrialReported(at=at, trial=number, step=step, value=value) for step, value in reports]
+            self._life.out.append(PublishReports(updates))
 
     def verdict_asked(self, event: ev.VerdictAsked) -> None:
         if self._course.running(event.trial, event.attempt) is not None:
@@ -197,3 +195,19 @@ class Attempts:
         if trial is not None:
             trial.usage = {**(trial.usage or {}), **event.usage}
             self._life.publish(TrialUsage(at=self._life.at, trial=event.trial, usage=trial.usage))
+
+
+def _sorted_out(trial: TrialRecord, reports: list[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Take in reports that do not all rise; gives those that are the first of their steps, as in Optuna."""
+    steps, values = trial.steps, trial.reported
+    assert steps is not None and values is not None
+    taken = []
+    for step, value in reports:
+        if not trial.rising or (steps and step <= steps[-1]):
+            if step in steps:
+                continue
+            trial.rising = False
+        steps.append(step)
+        values.append(value)
+        taken.append((step, value))
+    return taken

@@ -11,11 +11,12 @@
     SetTimer TimerFired, unless cancelled
 
 The others are handed over and done: `Tell` (in order with `Ask`; a fault comes back as `TellFailed`), `AnswerVerdict`,
-`AnswerParam`, `CancelTimer`, `Publish`, `Finish`.
+`AnswerParam`, `CancelTimer`, `Publish`, `PublishReports`, `Finish`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -120,6 +121,12 @@ class Publish(Effect, frozen=True):
     update: Update
 
 
+class PublishReports(Effect, frozen=True):
+    """Show what a trial reported in one go: each is an update of its own."""
+
+    updates: list[TrialReported]
+
+
 class Finish(Effect, frozen=True):
     """The sweep is over: the last effect. `error` is set when the sweep itself failed."""
 
@@ -220,3 +227,10 @@ class UpdatesSkipped(Update, frozen=True):
     """This consumer of `updates()` fell behind and missed `count` updates."""
 
     count: int
+
+
+def updates_of(effect: Effect) -> Sequence[Update]:
+    """What users see of an effect."""
+    if type(effect) is Publish:
+        return (effect.update,)
+    return effect.updates if type(effect) is PublishReports else ()

@@ -33,7 +33,7 @@ __all__ = ["SWEEP_TIMER", "Machine", "Phase"]
 
 # Once the sweep is open, an event of a worker is either timely or stale. (Looked up in, never gone through.)
 _NEVER_ILLEGAL = frozenset(ev.WORKER_EVENTS)
-_SUGGESTED = ev.Suggested
+_SUGGESTED, _JUDGED = ev.Suggested, ev.Judged
 # What objectives say while they run, and what they are answered, frees no slot and ends nothing: there is nothing to settle.
 # A snapshot was settled when it was made.
 _NOT_SETTLED = frozenset(
@@ -128,7 +128,11 @@ class Machine:
         """
         phase, kind = self.course.phase, type(event)
         if (
-            (kind in _NEVER_ILLEGAL or (kind is _SUGGESTED and event.trial in self.life.questions.asks))  # type: ignore[attr-defined]
+            (
+                kind in _NEVER_ILLEGAL
+                or (kind is _SUGGESTED and event.trial in self.life.questions.asks)  # type: ignore[attr-defined]
+                or (kind is _JUDGED and (event.trial, event.attempt, event.step) in self.life.questions.verdicts)  # type: ignore[attr-defined]
+            )
             and phase is not _NEW
             and event.seq == self.seq + 1
             and event.at >= self.life.at  # which NaN is not

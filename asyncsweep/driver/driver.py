@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import anyio
 
 from asyncsweep.core import effects as ef
-from asyncsweep.core.effects import Publish
+from asyncsweep.core.effects import Publish, PublishReports
 from asyncsweep.core.events import (
     Event,
     Judged,
@@ -249,6 +249,8 @@ class Driver:
                 kind = type(effect)
                 if kind is Publish:
                     updates.append(effect.update)  # type: ignore[attr-defined]
+                elif kind is PublishReports:
+                    updates += effect.updates  # type: ignore[attr-defined]
                 elif (carry_out := at_once.get(kind)) is not None:
                     carry_out(effect)
                 else:

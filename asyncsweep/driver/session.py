@@ -390,9 +390,10 @@ async def _export(exporter: Exporter, watcher: Watcher, *, task_status: anyio.ab
 
 def _show(plan: Plan, driver: Driver, updates: Sequence[Update], on_batch: Callable[[Sequence[Update]], None]) -> None:
     """What everybody sees of a batch of updates."""
-    for update in updates:
-        if type(update) is PluginFailed:  # of all updates there are, one in thousands
-            _log_fault(update)
+    if PluginFailed in map(type, updates):  # of all updates there are, one in thousands
+        for update in updates:
+            if isinstance(update, PluginFailed):
+                _log_fault(update)
     if log.isEnabledFor(logging.INFO):
         for update in updates:
             if isinstance(update, TrialFinished):

@@ -18,6 +18,7 @@ and a pruner these:
                               colon tells of the pruner ("asha:min_resource"), others tell of the trial
     restore(trial, attrs)     after a restart: a trial that runs had these `pruner_attrs`; its reports follow
     reads_records             an attribute: True when `finish` takes the reports from the trial, and need not be given them
+    only_highest              an attribute: True when of all reports that are new the one with the highest step is enough
 
 With `Sweep(reproducible=...)` each running trial has a pruner of its own, all made alike. A sampler whose `suggest` depends on
 the sweep's seed, the trial's number and the parameter's name alone says so by an attribute `by_number = True`.

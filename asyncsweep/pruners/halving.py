@@ -102,6 +102,7 @@ class HalvingPruner(ABC):
     """
 
     host: ClassVar[Host] = "inline"
+    only_highest: ClassVar[bool] = True
 
     _RESOURCE: ClassVar[str]
     """The attribute that keeps what was learnt: other trials may be COMPLETE when the sweep is resumed."""

@@ -7,6 +7,7 @@ may know: W lanes are enough, because trial k + W begins when trial k is final, 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ import msgspec
 
 from asyncsweep.core.records import TrialRecord
 from asyncsweep.hooks.contracts import Pruner
+
+_NONE: array[Any] = array("d")
 
 
 class Lane:
@@ -26,6 +29,7 @@ class Lane:
         self._restore: Callable[[int, dict[str, Any]], None] | None = getattr(pruner, "restore", None)
         # A pruner that reads final records itself is not fed with them.
         self._is_fed_at_end = not getattr(pruner, "reads_records", False)
+        self._only_highest = getattr(pruner, "only_highest", False)
         # The attempt of each running trial, and how many of its reports the pruner has.
         self._known: dict[int, tuple[int, int]] = {}
 
@@ -54,9 +58,15 @@ class Lane:
             elif trial.pruner_attrs and self._restore is not None and not trial.is_final:
                 self._restore(number, trial.pruner_attrs)
             known = 0
-        steps, values = trial.steps or (), trial.reported or ()
-        for at in range(known, len(steps)):
-            self.pruner.report(number, steps[at], values[at])
+        steps, values = trial.steps or _NONE, trial.reported or _NONE
+        new = steps[known:]
+        if self._only_highest and new:
+            highest = max(new)
+            self.pruner.report(number, highest, values[known + new.index(highest)])
+        else:
+            report = self.pruner.report
+            for step, value in zip(new, values[known:], strict=True):
+                report(number, step, value)
         self._known[number] = (trial.attempt, len(steps))
 
 

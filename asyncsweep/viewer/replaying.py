@@ -13,7 +13,7 @@ from threading import Event as Flag
 
 import anyio.lowlevel
 
-from asyncsweep.core.effects import Publish, Update
+from asyncsweep.core.effects import Update, updates_of
 from asyncsweep.core.events import Event
 from asyncsweep.core.machine import Machine, Phase
 from asyncsweep.driver.updates import Watchers
@@ -104,7 +104,7 @@ class Replayed:
         machine = self.machine
         try:
             machine.check(event)
-            return [effect.update for effect in machine.handle(event) if type(effect) is Publish]
+            return [update for effect in machine.handle(event) for update in updates_of(effect)]
         except InvalidTransition as error:
             what = str(error).partition("\n")[0]
             self.journal.spoil(f"event {event.seq} cannot follow those before it: {what}")

@@ -93,17 +93,21 @@ class Link:
             if self._series:
                 self._end_series()
             self._buffer += data
-            self._count()
+            self._n_buffered += 1
+            self._counted()
 
     def report(self, secret: int, step: int, value: float) -> None:
         """Send a report without further metrics soon."""
-        self._check_process()
+        if self._is_forked:
+            self._check_process()
         with self._lock:
             if secret != self._series_of:
                 self._end_series()
                 self._series_of = secret
             self._series.append((step, value))
-            self._count()
+            self._n_buffered += 1
+            if not 1 < self._n_buffered < BUFFERED:
+                self._counted()
 
     def ask_verdict(self, secret: int, step: int) -> None:
         """Send everything that is buffered, and that a verdict is waited for; the newest reports are in the same message."""
@@ -144,8 +148,8 @@ class Link:
         """Whether `receive` would return at once, now or in that time."""
         return bool(self._later or self._ready) or bool(self._poll.poll(within_ms))
 
-    def _count(self) -> None:
-        self._n_buffered += 1
+    def _counted(self) -> None:
+        """One more waits."""
         if self._n_buffered >= BUFFERED:
             self._flush()
         elif self._n_buffered == 1:

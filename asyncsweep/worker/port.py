@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 
+# Beyond all steps that can be reported.
+_NEVER = 2**63
+
+
 class Steps(NamedTuple):
     """The steps at which a verdict can be anything but "go on".
 
@@ -27,10 +31,16 @@ class Steps(NamedTuple):
             return False
         if self.factor == 1:
             return (step - self.first) % self.every == 0
-        passed = self.first
-        while 0 < passed * self.factor <= step:
-            passed *= self.factor
-        return passed > asked
+        return step >= self.next(asked)
+
+    def next(self, asked: int) -> int:
+        """The lowest step at which to ask after a verdict at the step `asked`, or -1; with a `factor` of 1, `first`."""
+        step = self.first
+        if self.factor == 1 or asked < step:
+            return step
+        while 0 < step <= asked:
+            step *= self.factor
+        return step or _NEVER
 
 
 class Port(Protocol):

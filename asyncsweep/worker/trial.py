@@ -24,7 +24,7 @@ from asyncsweep.worker.domains import (
 from asyncsweep.worker.folders import ARTIFACTS, CHECKPOINT, make
 from asyncsweep.worker.outcome import metric_name
 from asyncsweep.worker.port import Port, Steps
-from asyncsweep.worker.values import check_constraint, check_step, number_in
+from asyncsweep.worker.values import MOST_STEP, check_constraint, check_step, number_in
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -72,6 +72,7 @@ class Trial:
         self._steps: set[int] = set()
         self._last_step = -1
         self._asked_step = -1
+        self._quiet_before = 0 if verdicts is None else verdicts.next(-1)
         self._lock = threading.Lock()
         self._user_attrs: dict[str, Any] = {}
         self._constraints: dict[str, float] = {}
@@ -97,7 +98,9 @@ class Trial:
             TrialError: A metric's name is no valid Unicode text, or longer than 1,000 characters.
         """
         further: dict[str, float] | None = None
-        if isinstance(value, Mapping):
+        if type(value) is float:
+            number = value
+        elif isinstance(value, Mapping):
             numbers = {metric_name(name): number_in(number) for name, number in value.items()}
             first = self._metrics[0]
             if first not in numbers:
@@ -106,7 +109,7 @@ class Trial:
             further = numbers or None
         else:
             number = number_in(value)
-        if step is not None:
+        if step is not None and (type(step) is not int or not 0 <= step <= MOST_STEP):
             step = check_step(step)
         with self._lock:
             if step is None:
@@ -328,12 +331,19 @@ class Trial:
         return folders
 
     def _is_verdict_due(self, step: int) -> bool:
-        return self._verdicts is not None and step >= 0 and self._verdicts.is_due(step, self._asked_step)
+        return (
+            self._verdicts is not None
+            and step >= self._quiet_before
+            and step >= 0
+            and self._verdicts.is_due(step, self._asked_step)
+        )
 
     def _answered(self, step: int, prune: bool) -> bool:
         # A trial that goes on although it was told to stop is judged anew at once, not where the next verdict would be due:
         # of several rungs that it passed in one leap only the first was decided.
         self._asked_step = -1 if prune else step
+        if self._verdicts is not None:
+            self._quiet_before = self._verdicts.next(self._asked_step)
         return prune
 
     def _suggest(self, name: str, domain: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 ATTR_LIMIT_BYTES = 2**20
 # As for the values of a space; deeper nesting exhausts the recursion of a decoder.
 _MAX_DEPTH = 64
+MOST_STEP = 2**62
 _NAME_LIMIT = 1_000
 # Outside these, MessagePack has no integer.
 _INT_MIN = -(2**63)
@@ -72,7 +73,7 @@ def check_step(step: Any) -> int:
         raise TypeError(f"report(): step must be a whole number, not {shown(step)} ({type(step).__name__})") from None
     except OverflowError:  # infinity
         number = -1
-    if not 0 <= number <= 2**62:
+    if not 0 <= number <= MOST_STEP:
         raise ValueError(f"report(): step must be between 0 and 2**62, not {shown(step)}")
     return number
 

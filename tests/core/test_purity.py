@@ -14,7 +14,7 @@ from tests.core.worlds import random_world
 
 CORE = Path(__file__).parent.parent.parent / "asyncsweep" / "core"
 MAY_IMPORT = {
-    "__future__", "array", "asyncsweep", "collections", "copy", "dataclasses", "enum", "math", "msgspec", "struct", "typing",
+    "__future__", "array", "asyncsweep", "collections", "copy", "dataclasses", "enum", "math", "msgspec", "operator", "struct", "typing",
 }  # fmt: skip
 MAY_IMPORT_OF_OURS = {"core", "errors", "space"}
 # Modules whose C functions the machine may call; those of `builtins` that reach outside or depend on addresses are not.

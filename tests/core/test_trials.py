@@ -14,6 +14,7 @@ from asyncsweep.core.effects import (
     Launch,
     PluginFailed,
     Publish,
+    PublishReports,
     SweepFinished,
     SweepStopping,
     Tell,
@@ -22,6 +23,7 @@ from asyncsweep.core.effects import (
     TrialRetried,
     TrialStarted,
     TrialSuggested,
+    updates_of,
 )
 from asyncsweep.core.records import ErrorInfo, State
 from asyncsweep.testing.events import (
@@ -165,8 +167,8 @@ def test_a_series_of_reports_is_each_of_them() -> None:
     single.send(reported(0, 0, 1.0))
     effects = bench.send(series_reported(0, *series))
     one_by_one = [effect for step, value in series for effect in single.send(reported(0, step, value))]
-    assert len(effects) == 4
-    assert [effect.update.step for effect in effects] == [effect.update.step for effect in one_by_one]  # type: ignore[union-attr]
+    updates = [update for effect in one_by_one for update in updates_of(effect)]
+    assert (len(updates), effects) == (4, [PublishReports(updates)])  # type: ignore[arg-type]
     assert list(bench.trial(0).reports) == list(single.trial(0).reports)
     assert list(bench.trial(0).reports) == [(0, 1.0), (1, 0.5), (4, math.inf), (2, 0.3), (9, 0.4)]
     bench.send(series_reported(0, (4, 7.0), (10, 7.0)))

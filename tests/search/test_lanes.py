@@ -39,6 +39,10 @@ class Reader(Listener):
     reads_records = True
 
 
+class Highest(Listener):
+    only_highest = True
+
+
 def record(number: int, *reports: tuple[int, float], state: State = State.RUNNING, attempt: int = 1) -> TrialRecord:
     steps = array("q", (step for step, _ in reports))
     return TrialRecord(
@@ -89,6 +93,15 @@ def test_a_pruner_that_reads_records_is_given_the_end_alone() -> None:
     lane.feed_last(final)
     lane.finish(final)
     assert reader.heard == ["finish 0"]
+
+
+def test_a_pruner_of_the_highest_step_is_given_that_one_of_what_is_new() -> None:
+    lane = Lane(listener := Highest())  # type: ignore[arg-type]
+    lane.judge(record(0, (1, 0.5), (7, 0.25), (3, 0.75)), 7)
+    lane.judge(record(0, (1, 0.5), (7, 0.25), (3, 0.75)), 7)
+    lane.judge(record(0, (1, 0.5), (7, 0.25), (3, 0.75), (8, 1.0), (9, 1.5)), 9)
+    judged = ["judge 0 at 7", "judge 0 at 7", (0, 9, 1.5), "judge 0 at 9"]
+    assert listener.heard == [(0, 7, 0.25), *judged]
 
 
 def pruning(window: int) -> tuple[Pruning, list[Listener]]:

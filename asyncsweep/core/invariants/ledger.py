@@ -21,6 +21,7 @@ from asyncsweep.core.effects import (
     Kill,
     Launch,
     Publish,
+    PublishReports,
     SetTimer,
     Suggest,
     SweepStopping,
@@ -320,7 +321,7 @@ class Ledger:
         elif isinstance(effect, Finish):
             self.finished = True
         else:
-            assert isinstance(effect, AnswerVerdict | AnswerParam)
+            assert isinstance(effect, AnswerVerdict | AnswerParam | PublishReports)
 
     def _published(self, update: Update) -> None:
         if isinstance(update, TrialStarted):

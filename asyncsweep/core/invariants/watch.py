@@ -16,7 +16,7 @@ from msgspec.structs import astuple
 from asyncsweep.core import events as ev
 from asyncsweep.core import policy
 from asyncsweep.core.ahead import Ahead
-from asyncsweep.core.effects import Effect, Publish, SweepStopping
+from asyncsweep.core.effects import Effect, Publish, SweepStopping, updates_of
 from asyncsweep.core.invariants.effect_laws import BUDGET, ONCE, WINDOW, of_effect
 from asyncsweep.core.invariants.laws import LAWS
 from asyncsweep.core.invariants.ledger import Ledger
@@ -161,10 +161,10 @@ class Watch:
         for effect in effects:
             yield from of_effect(scene, effect)
             ledger.did(effect)
-            if isinstance(effect, Publish):
-                self.onlooker.read(effect.update)
+            for update in updates_of(effect):
+                self.onlooker.read(update)
                 # A stop that is not the user's own ends what runs.
-                if isinstance(effect.update, SweepStopping) and not isinstance(event, ev.StopRequested):
+                if isinstance(update, SweepStopping) and not isinstance(event, ev.StopRequested):
                     self._stop_now = True
         yield from self._sort_records(scene)
         yield from self._look_beyond_the_stop(scene)
