@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, Protocol
 
-
 # Beyond all steps that can be reported.
 _NEVER = 2**63
 
