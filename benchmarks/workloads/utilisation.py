@@ -39,11 +39,15 @@ class Utilisation:
         "% of the time of all workers that was spent in objectives, by time stamps that these write themselves.",
         "From when all workers are busy for the first time (if they never are, from the first trial's begin) to the last trial's begin: while there is work for all.",
         f"{_WHOLE}: from the first trial's begin to the last one's end, with processes that still start, and workers that are done.",
+        "lost at the start, at the end: of that time, what no trial had before all workers were busy, and after the last trial's begin.",
+        f"--set seconds=N makes a run so long (default: {_FULL_S:g}), --set workers=8,32 measures these numbers of workers.",
     )
     default_repetitions = 3
 
     def cases(self, options: Options) -> list[Case]:
         workers = options.pick(_WORKERS, _WORKERS[:2], _WORKERS[:1])
+        if "workers" in options.extra:
+            workers = tuple(int(number) for number in options.extra["workers"].split(","))
         ways = [(naps, n_workers) for naps in (_SHORT, _LONG) for n_workers in workers]
         return [case for naps, n_workers in ways for case in self._of(naps, n_workers, options)]
 
@@ -51,7 +55,7 @@ class Utilisation:
         return at_least(figures, {_key(OURS, _LONG, 8): 99, _key(OURS, _LONG, 32): 97})
 
     def _of(self, naps: Naps, workers: int, options: Options) -> Iterator[Case]:
-        seconds = options.pick(_FULL_S, _QUICK_S, _WARM_UP_S)
+        seconds = options.pick(float(options.extra.get("seconds", _FULL_S)), _QUICK_S, _WARM_UP_S)
         n_trials = workers * max(round(seconds / naps.mean_s), _LEAST_TRIALS)
         for contestant in options.taking_part(self.name):
             yield _case(contestant, naps, workers, n_trials)
@@ -68,7 +72,8 @@ def _case(contestant: Contestant, naps: Naps, workers: int, n_trials: int) -> Ca
             high_s=naps.high_ms / 1000,
             n_trials=min(n_trials, most),
         )
-        shares = Answer({"": 100 * answer["share"], _WHOLE: 100 * answer["share_whole"]})
+        names = {"": "share", _WHOLE: "share_whole", "lost at the start": "lost_start", "lost at the end": "lost_end"}
+        shares = Answer({label: 100 * answer[name] for label, name in names.items()})
         shares.does_less = answer.does_less
         return shares
 

@@ -75,12 +75,12 @@ def test_reports_are_counted_as_they_were_made() -> None:
 def test_the_share_begins_when_all_workers_are_busy_and_ends_with_the_last_begin() -> None:
     found = measured.share([(0.0, 4.0), (1.0, 2.0), (3.0, 5.0), (4.0, 6.0), (5.0, 7.0)], 5, workers=2)
     # From 1 to 5 two workers have 8 s: 1-4, 1-2, 3-5 and 4-5 are 7 of them. From 0 to 7 they have 14, and trials had 11.
-    assert found == {"share": 7 / 8, "share_whole": 11 / 14}
+    assert found == {"share": 7 / 8, "share_whole": 11 / 14, "lost_start": 1 / 14, "lost_end": 1 / 14}
 
 
 def test_the_share_begins_with_the_first_trial_where_workers_are_never_all_busy() -> None:
     found = measured.share([(0.0, 1.0), (2.0, 3.0), (4.0, 5.0)], 3, workers=2)
-    assert found == {"share": 2 / 8, "share_whole": 3 / 10}
+    assert found == {"share": 2 / 8, "share_whole": 3 / 10, "lost_start": 0.0, "lost_end": 1 / 10}
 
 
 def test_a_share_with_a_missing_trial_is_refused() -> None:

@@ -64,7 +64,8 @@ def share(found: Sequence[Span], n_trials: int, workers: int) -> dict[str, float
     Returns:
         `share`, while there was work for all: from when all workers were busy for the first time (if they never were, from the
         first trial's begin), to the last trial's begin. `share_whole`, from the first begin to the last end, with the workers
-        that are still starting and those that have nothing left to do.
+        that are still starting and those that have nothing left to do. `lost_start` and `lost_end` are what of the latter time no
+        trial had before all workers were busy, and after the last trial's begin.
 
     Raises:
         RuntimeError: Some trials are missing.
@@ -76,7 +77,15 @@ def share(found: Sequence[Span], n_trials: int, workers: int) -> dict[str, float
         raise RuntimeError(f"{n_trials} trials are too few to keep {workers} workers busy")
     inside = sum(max(min(ended, until) - max(began, since), 0.0) for began, ended in found)
     whole = sum(ended - began for began, ended in found)
-    return {"share": inside / (workers * (until - since)), "share_whole": whole / (workers * (last - first))}
+    early = sum(max(min(ended, since) - began, 0.0) for began, ended in found)
+    late = sum(max(ended - max(began, until), 0.0) for began, ended in found)
+    total = workers * (last - first)
+    return {
+        "share": inside / (workers * (until - since)),
+        "share_whole": whole / total,
+        "lost_start": (workers * (since - first) - early) / total,
+        "lost_end": (workers * (last - until) - late) / total,
+    }
 
 
 def _all_busy(found: Sequence[Span], workers: int) -> float:
