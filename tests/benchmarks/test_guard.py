@@ -183,7 +183,9 @@ def traced(call: Any) -> tuple[int, int]:
 
 
 def test_calls_and_instructions_of_our_code_are_counted_alike_each_time() -> None:
-    first, second = (traced(lambda: layout.mark(0)) for _ in range(2))
+    _, first, second = (
+        traced(lambda: layout.mark(0)) for _ in range(3)
+    )  # from Python 3.12 on the first call shows no instructions
     assert first == second
     assert first[0] == 4  # mark, and in it two `pack` and a `crc32`
     assert first[1] > first[0]
