@@ -25,7 +25,8 @@ from tests.executors import gpu_objectives
 from tests.executors.fake_nvml import GIB, FakeMachine
 from tests.leaks import nothing_left, open_fds
 
-pytestmark = pytest.mark.anyio
+# What becomes of a device does not depend on the event loop; the suite is run on both.
+pytestmark = [pytest.mark.anyio, pytest.mark.any_loop]
 
 LOST = pynvml.NVML_ERROR_GPU_IS_LOST
 
@@ -124,7 +125,6 @@ async def test_an_error_on_a_device_that_is_lost_is_not_the_trials(
     assert (trial.state, trial.attempt, trial.failures) == (sw.State.COMPLETE, 2, ())
 
 
-@pytest.mark.any_loop
 async def test_an_error_on_a_device_that_is_there_is_the_trials(machine: FakeMachine, space: dict[str, Any]) -> None:
     go(space)
     async with running(gpu_objectives.fails_on_its_device, space, 1) as run:
@@ -132,7 +132,6 @@ async def test_an_error_on_a_device_that_is_there_is_the_trials(machine: FakeMac
     assert (trial.state, str(trial.error)) == (sw.State.FAILED, "RuntimeError: CUDA error: unspecified launch failure")
 
 
-@pytest.mark.any_loop
 async def test_a_result_from_a_device_that_is_lost_counts(
     machine: FakeMachine, space: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -165,7 +164,6 @@ async def test_without_any_device_left_the_sweep_ends(machine: FakeMachine, spac
             await run.result()
 
 
-@pytest.mark.any_loop
 async def test_a_device_that_is_silent_for_long_is_lost(
     machine: FakeMachine, space: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
