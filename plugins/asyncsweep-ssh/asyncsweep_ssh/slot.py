@@ -215,6 +215,7 @@ class Slot:
         return process.at(self._line, self._share.environment, self._begun, self._took)
 
     def _ready(self) -> None:
+        log.debug("%s: a worker is ready", self._label)
         if not self._has_joined:
             self._has_joined = True
             assert self._process is not None

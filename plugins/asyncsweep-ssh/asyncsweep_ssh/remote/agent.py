@@ -59,6 +59,8 @@ class Agent:
         self._cwd = os.path.expanduser("~")
         self._setup = b""
         self._workers: dict[str, Worker] = {}
+        self._spares: deque[Worker] = deque()
+        self._n_spares = 0
         self._out: deque[bytes] = deque()
         self._out_bytes = 0
         self._sends: deque[tuple[Worker, RemoteJob, Iterator[files.Part | files.LeftOut]]] = deque()
@@ -235,10 +237,13 @@ class Agent:
             "code": code,
             "path": [*self._path, *(entry for entry in sys.path if not entry.startswith(self._folder))],
         }
+        self._n_spares = options["spares"]
         if options["gpus"]:
             threading.Thread(target=self._find_gpus, args=(found,), daemon=True).start()
         else:
             self._tell_info(found)
+        if options["cwd"] is None:
+            self._start_spares()
 
     def _find_gpus(self, found: dict[str, Any]) -> None:
         try:
@@ -266,6 +271,7 @@ class Agent:
                 self._code_fd = None
                 keeper.unpack(path, os.path.join(self._folder, "code"))
                 os.unlink(path)
+                self._start_spares()
         except OSError as error:
             self._fault(frames.DISK, _told(error, self._folder))
         except Exception as error:
@@ -273,15 +279,35 @@ class Agent:
 
     # -- workers ------------------------------------------------------------------------------------------------------
 
-    def _start(self, name: str, environment: dict[str, str]) -> None:
-        from asyncsweep_ssh.remote.workers import Worker
-
+    def _start_spares(self) -> None:
+        """Start the workers that will be asked for as soon as the controller knows what is here: a round trip earlier."""
         try:
-            claims = () if self._claims is None else (self._claims.fd,)
-            worker = Worker(name, self._folder, self._path, self._cwd, {**self._environment, **environment}, claims)
+            while self._n_spares > 0:
+                self._n_spares -= 1
+                self._spares.append(self._new_worker("", {}))
+        except (OSError, ValueError):
+            self._n_spares = 0  # the one that is asked for next tells why
+
+    def _spare(self) -> Worker | None:
+        while self._spares:
+            worker = self._spares.popleft()
+            if not worker.has_ended():
+                return worker
+            worker.close()
+        return None
+
+    def _new_worker(self, name: str, environment: dict[str, str]) -> Worker:
+        claims = () if self._claims is None else (self._claims.fd,)
+        return Worker(name, self._folder, self._path, self._cwd, {**self._environment, **environment}, claims)
+
+    def _start(self, name: str, environment: dict[str, str]) -> None:
+        worker = None if environment else self._spare()
+        try:
+            worker = worker or self._new_worker(name, environment)
         except (OSError, ValueError) as error:
             self._say(frames.ENDED, name, f"no process can be started: {error}")
             return
+        worker.name = name
         self._workers[name] = worker
         self._selector.register(worker.sock, selectors.EVENT_READ, lambda mask: self._hear(worker, mask))
 
@@ -448,10 +474,10 @@ class Agent:
 
     def _end_all(self) -> None:
         """End everything below us. The folder is the keeper's, or ours where that has ended before us."""
-        for worker in self._workers.values():
+        left = [*self._workers.values(), *self._spares]
+        for worker in left:
             worker.signal("KILL")
         until = time.monotonic() + _END_S
-        left = list(self._workers.values())
         while left and time.monotonic() < until:
             left = [worker for worker in left if not worker.has_ended()]
             time.sleep(0.01)

@@ -38,7 +38,7 @@ class Worker:
     """A worker process and the talk with it.
 
     Attributes:
-        name: As the controller calls it.
+        name: As the controller calls it; "" for one that was started before it was asked for.
         sock: Our end of its link.
         jobs: Its attempts by their secrets, in the order in which they came.
         held: What it said behind the end of an attempt whose files are on their way; None when nothing is.
