@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -92,9 +93,7 @@ def shares(slots: list[list[measured.Span]], n_trials: int) -> dict[str, float]:
     first, last = spans[0][0], max(ended for _, ended in spans)
     lost = {
         "lost to slots that joined later": sum(slot[0][0] - first for slot in slots),
-        "lost between trials": sum(
-            after[0] - before[1] for slot in slots for before, after in zip(slot, slot[1:], strict=False)
-        ),
+        "lost between trials": sum(after[0] - before[1] for slot in slots for before, after in pairwise(slot)),
         "lost at the end": sum(last - slot[-1][1] for slot in slots),
     }
     whole = len(slots) * (last - first)
