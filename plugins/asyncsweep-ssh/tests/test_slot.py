@@ -231,6 +231,95 @@ async def test_what_was_taken_back_after_we_told_that_it_has_begun_is_sent_again
         ]
 
 
+async def test_what_is_launched_meanwhile_runs_behind_what_is_sent_again() -> None:
+    """The worker takes launches as they come: one that was sent first would begin first."""
+    async with two_at_one_slot() as field:
+        field.slot.take_back(JobId(1, 1))
+        field.end(0)
+        field.slot.launch(Job(2, 1, {"x": 2.0}, "gpu1"))
+        assert len(field.line.launches()) == 2
+        field.took(True)
+        assert [(trial, place) for _, trial, _, place in field.line.launches()][2:] == [(1, None), (2, 1)]
+        field.end(2)
+        field.end(3)
+        assert field.events == [
+            ev.Finished(0, 1, {"value": 1.0}),
+            ev.Started(1, 1),
+            ev.Finished(1, 1, {"value": 1.0}),
+            ev.Started(2, 1),
+            ev.Finished(2, 1, {"value": 1.0}),
+        ]
+
+
+async def test_what_is_launched_meanwhile_waits_behind_what_has_begun() -> None:
+    async with two_at_one_slot() as field:
+        field.slot.take_back(JobId(1, 1))
+        field.end(0)
+        field.slot.launch(Job(2, 1, {"x": 2.0}, "gpu1"))
+        field.took(False)
+        assert [(trial, place) for _, trial, _, place in field.line.launches()][2:] == [(2, 1)]
+        field.end(1)
+        assert field.events[2:] == [ev.Finished(1, 1, {"value": 1.0}), ev.Started(2, 1)]
+
+
+async def test_what_is_launched_meanwhile_begins_where_the_other_has_ended_before_the_answer() -> None:
+    async with two_at_one_slot() as field:
+        field.slot.take_back(JobId(1, 1))
+        field.end(0)
+        field.slot.launch(Job(2, 1, {"x": 2.0}, "gpu1"))
+        field.end(1)
+        assert [(trial, place) for _, trial, _, place in field.line.launches()][2:] == [(2, None)]
+        assert field.events[2:] == [ev.Finished(1, 1, {"value": 1.0})]
+        field.took(False)
+        assert len(field.line.launches()) == 3
+        field.child.on_begun(field.line.launches()[2][0])
+        field.end(2)
+        assert field.events[3:] == [ev.Started(2, 1), ev.Finished(2, 1, {"value": 1.0})]
+
+
+@pytest.mark.parametrize("kill", [False, True])
+async def test_what_is_launched_meanwhile_is_given_back_without_a_question(kill: bool) -> None:
+    async with two_at_one_slot() as field:
+        field.slot.take_back(JobId(1, 1))
+        field.end(0)
+        field.slot.launch(Job(2, 1, {"x": 2.0}, "gpu1"))
+        field.events.clear()
+        if kill:
+            field.slot.kill(JobId(2, 1), 0.0)
+        else:
+            field.slot.take_back(JobId(2, 1))
+        assert field.events == [ev.Killed(2, 1) if kill else ev.TakenBack(2, 1)]
+        assert field.done_jobs[-1] == JobId(2, 1)
+        field.took(True)
+        assert [(trial, place) for _, trial, _, place in field.line.launches()][2:] == [(1, None)]
+
+
+async def test_what_is_launched_meanwhile_is_given_back_when_the_one_before_it_is_killed() -> None:
+    async with two_at_one_slot() as field:
+        field.slot.take_back(JobId(1, 1))
+        field.end(0)
+        field.slot.launch(Job(2, 1, {"x": 2.0}, "gpu1"))
+        field.events.clear()
+        field.slot.kill(JobId(1, 1), 0.0)
+        assert field.events == [ev.TakenBack(2, 1)]
+        field.took(True)
+        field.child.ended("killed by SIGTERM")
+        await field.until(lambda: ev.Killed(1, 1) in field.events)
+        assert len(field.line.launches()) == 2
+
+
+async def test_what_is_launched_meanwhile_takes_the_place_of_one_that_was_killed_before_it_began() -> None:
+    async with two_at_one_slot() as field:
+        field.slot.kill(JobId(1, 1), 0.0)
+        field.end(0)
+        field.slot.launch(Job(2, 1, {"x": 2.0}, "gpu1"))
+        field.took(True)
+        assert field.events[-1] == ev.Killed(1, 1)
+        assert [(trial, place) for _, trial, _, place in field.line.launches()][2:] == [(2, None)]
+        field.end(2)
+        assert field.events[-1] == ev.Finished(2, 1, {"value": 1.0})
+
+
 async def test_what_is_taken_back_in_time_is_given_back_and_may_be_launched_again() -> None:
     async with two_at_one_slot() as field:
         field.slot.take_back(JobId(1, 1))
