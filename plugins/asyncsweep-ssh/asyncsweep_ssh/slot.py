@@ -190,10 +190,10 @@ class Slot:
                 self._process.has_nothing()
             else:
                 self._process.start_job(job)
-        for then in thens:
-            then(did)
         if self._holds:
             self._send_held()
+        for then in thens:  # who hears of it may launch the next one at once
+            then(did)
 
     def _send_held(self) -> None:
         """The question that a job waited for is answered: it goes behind the one before it, or in its place."""
@@ -270,9 +270,9 @@ class Slot:
         self._told = None if is_held else self._job
         if self._job is not None and not is_held:  # the worker goes on with it by itself
             events.append(Started(self._job.trial, self._job.attempt))
-        self._inbox.post(*events)
         if is_held and self._job is not None and self._process is not None and self._process.is_ready:
             self._start(self._job)
+        self._inbox.post(*events)
 
     def _lose(self, kind: str, reason: str) -> None:
         jobs = [job for job in (self._job, self._next) if job is not None]

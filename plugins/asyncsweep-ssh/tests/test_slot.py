@@ -95,19 +95,24 @@ class Field:
 
     Attributes:
         events: What the slot told the sweep, but for the arrival of its worker.
-        done: The jobs that the executor forgot.
+        done_jobs: The jobs that the executor forgot.
+        due: What is launched as soon as there is room.
     """
 
     def __init__(self) -> None:
         self.line = FakeLine()
         self.events: list[ev.Event] = []
         self.done_jobs: list[JobId] = []
+        self.due: list[Job] = []
         spec = ObjectiveSpec("m:f", b"", ("x",), ("x",), ("value",))
         share = Share({}, {})
         self.slot = Slot("gpu1", share, self.line, Setup(None, spec, 1, None, None, 1.0), self, self, ())  # type: ignore[arg-type]
 
     def post(self, *events: ev.Event) -> None:
+        """As a sweep does, launch what is `due` at once when a trial has ended."""
         self.events += events
+        if self.due and isinstance(events[0], ev.Finished | ev.Killed | ev.TakenBack):
+            self.slot.launch(self.due.pop(0))
 
     def joined(self, name: str, slot: Slot) -> None:
         pass
@@ -267,14 +272,15 @@ async def test_what_is_launched_meanwhile_begins_where_the_other_has_ended_befor
         field.slot.take_back(JobId(1, 1))
         field.end(0)
         field.slot.launch(Job(2, 1, {"x": 2.0}, "gpu1"))
+        field.due = [Job(3, 1, {"x": 3.0}, "gpu1")]
         field.end(1)
-        assert [(trial, place) for _, trial, _, place in field.line.launches()][2:] == [(2, None)]
+        assert [(trial, place) for _, trial, _, place in field.line.launches()][2:] == [(2, None), (3, 1)]
         assert field.events[2:] == [ev.Finished(1, 1, {"value": 1.0})]
         field.took(False)
-        assert len(field.line.launches()) == 3
+        assert len(field.line.launches()) == 4
         field.child.on_begun(field.line.launches()[2][0])
         field.end(2)
-        assert field.events[3:] == [ev.Started(2, 1), ev.Finished(2, 1, {"value": 1.0})]
+        assert field.events[3:] == [ev.Started(2, 1), ev.Finished(2, 1, {"value": 1.0}), ev.Started(3, 1)]
 
 
 @pytest.mark.parametrize("kill", [False, True])
@@ -313,11 +319,12 @@ async def test_what_is_launched_meanwhile_takes_the_place_of_one_that_was_killed
         field.slot.kill(JobId(1, 1), 0.0)
         field.end(0)
         field.slot.launch(Job(2, 1, {"x": 2.0}, "gpu1"))
+        field.due = [Job(3, 1, {"x": 3.0}, "gpu1")]
         field.took(True)
         assert field.events[-1] == ev.Killed(1, 1)
-        assert [(trial, place) for _, trial, _, place in field.line.launches()][2:] == [(2, None)]
+        assert [(trial, place) for _, trial, _, place in field.line.launches()][2:] == [(2, None), (3, 1)]
         field.end(2)
-        assert field.events[-1] == ev.Finished(2, 1, {"value": 1.0})
+        assert field.events[-2:] == [ev.Finished(2, 1, {"value": 1.0}), ev.Started(3, 1)]
 
 
 async def test_what_is_taken_back_in_time_is_given_back_and_may_be_launched_again() -> None:
