@@ -306,6 +306,8 @@ class RemoteHost:
             "lease_s": self._plan.lease_s,
             "log_limit_bytes": LOG_LIMIT_BYTES,
             "limit_bytes": self._plan.limit_bytes,
+            # Without a directory a trial's output goes where ours goes, when it has ended.
+            "shows": self._plan.setup.directory is not None,
             "env": {**self._plan.env, **self.host.env},
             "cwd": None if self._plan.code is None else self._plan.code.cwd,
             "gpus": self.host.gpus is not None,

@@ -15,7 +15,15 @@ from asyncsweep_ssh import frames
 from asyncsweep_ssh.remote.agent import Agent
 from asyncsweep_ssh.remote.workers import Worker
 
-OPTIONS = {"lease_s": 9.0, "log_limit_bytes": 1000, "limit_bytes": 1000, "env": {}, "cwd": None, "gpus": False}
+OPTIONS = {
+    "lease_s": 9.0,
+    "log_limit_bytes": 1000,
+    "limit_bytes": 1000,
+    "env": {},
+    "cwd": None,
+    "gpus": False,
+    "shows": False,
+}
 
 
 class Host:

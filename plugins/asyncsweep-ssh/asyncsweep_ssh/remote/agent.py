@@ -21,11 +21,15 @@ from typing import Any
 from asyncsweep.wire.stream import SETUP_LIMIT_BYTES, Decoder, StreamError, pack
 from asyncsweep.worker import tree
 from asyncsweep.worker.claims import new_claims
+from asyncsweep.worker.secrets import learn_variables
 from asyncsweep_ssh import frames
 from asyncsweep_ssh.remote import files, keeper, looking
+from asyncsweep_ssh.remote.printed import EVERY_S
 from asyncsweep_ssh.remote.workers import RemoteJob, Worker
 
 OUT_BYTES = 1 << 20
+# With more than this unsent, nobody is shown what trials print.
+_BUSY_BYTES = 1 << 16
 _CHUNK = 1 << 16
 _MOST_FILES = 10_000
 _END_S = 5.0
@@ -61,6 +65,7 @@ class Agent:
         self._workers: dict[str, Worker] = {}
         self._spares: deque[Worker] = deque()
         self._n_spares = 0
+        self._shows = False
         self._out: deque[bytes] = deque()
         self._out_bytes = 0
         self._sends: deque[tuple[Worker, RemoteJob, Iterator[files.Part | files.LeftOut]]] = deque()
@@ -115,7 +120,8 @@ class Agent:
             return
 
     def _patience_s(self) -> float:
-        return max(0.0, min(self._heard_at + self._lease_s - _now(), self._said_at + self._beat_s - _now(), 1.0))
+        longest_s = EVERY_S if self._shows and any(worker.jobs for worker in self._workers.values()) else 1.0
+        return max(0.0, min(self._heard_at + self._lease_s - _now(), self._said_at + self._beat_s - _now(), longest_s))
 
     @property
     def _beat_s(self) -> float:
@@ -125,7 +131,10 @@ class Agent:
         now = _now()
         if now - self._heard_at > self._lease_s:
             self._ends = True
-        elif now - self._said_at >= self._beat_s:
+            return
+        for worker in self._workers.values():
+            self._show(worker)
+        if now - self._said_at >= self._beat_s:
             self._say(frames.ALIVE)
 
     # -- the channel --------------------------------------------------------------------------------------------------
@@ -223,7 +232,9 @@ class Agent:
         self._lease_s = options["lease_s"]
         self._log_limit_bytes = options["log_limit_bytes"]
         self._limit_bytes = options["limit_bytes"]
+        self._shows = options["shows"]
         self._environment = {**os.environ, **options["env"]}
+        learn_variables(options["env"])
         python_path = [*self._path, *filter(None, [self._environment.get("PYTHONPATH")])]
         self._environment["PYTHONPATH"] = os.pathsep.join(python_path)
         os.mkdir(self._folders, 0o700)
@@ -350,9 +361,18 @@ class Agent:
             return None
         except OSError:
             data = b""
+        self._show(worker)  # what was printed before that
         for piece in worker.splitter.feed(data):
             self._pass_on(worker, piece.data, piece.secret)
         return bool(data)
+
+    def _show(self, worker: Worker) -> None:
+        """Send what the attempt that runs there has printed, as far as it is worth it."""
+        job = next(iter(worker.jobs.values()), None)
+        if self._shows and job is not None and self._out_bytes < _BUSY_BYTES:
+            piece = worker.printed.piece(job.secret, self._log_limit_bytes, _now())
+            if piece is not None:
+                self._say(frames.PRINTED, worker.name, job.secret, *piece)
 
     def _watch(self, worker: Worker) -> None:
         """Hear a worker only while there is room for what it says."""
