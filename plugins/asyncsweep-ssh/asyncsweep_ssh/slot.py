@@ -7,6 +7,7 @@ another one takes its place under a new one.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -25,6 +26,8 @@ from asyncsweep_ssh.worker import RemoteWorker
 # A worker process that ends before it is ready says nothing of why; after so many in a row the host is no good for now.
 MAX_FAILED_STARTS = 3
 _PAUSE_S = 0.5
+# What is said where a module uses a part of asyncsweep that does not go to hosts, or one that needs what they do not have.
+_OURS = re.compile(r"No module named '(asyncsweep\.|msgspec\b|anyio\b|pluggy\b)")
 
 log = logging.getLogger("asyncsweep")
 
@@ -293,6 +296,11 @@ class Slot:
 
 def _unready(label: str, error: ErrorInfo) -> str:
     hint = ""
-    if error.type in ("ModuleNotFoundError", "ImportError"):
+    if _OURS.search(error.message):
+        hint = (
+            "; of asyncsweep a host has what runs trials, and domains: in the module of an objective put the rest under "
+            '`if __name__ == "__main__":`, or the objective into a module of its own'
+        )
+    elif error.type in ("ModuleNotFoundError", "ImportError"):
         hint = '; install it there, or have your code sent with code="." (`python` chooses another environment)'
     return f"{label}: the objective cannot be loaded there: {error}{hint}"
