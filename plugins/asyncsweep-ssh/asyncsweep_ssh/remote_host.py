@@ -310,6 +310,7 @@ class RemoteHost:
             "shows": self._plan.setup.directory is not None,
             "env": {**self._plan.env, **self.host.env},
             "cwd": None if self._plan.code is None else self._plan.code.cwd,
+            "roots": [] if self._plan.code is None else self._plan.code.roots,
             "gpus": self.host.gpus is not None,
             # Where slots have variables of their own, nothing can be started before those are known.
             "spares": (self.host.slots or 1) if self.host.gpus is None else 0,

@@ -21,6 +21,7 @@ OPTIONS = {
     "limit_bytes": 1000,
     "env": {},
     "cwd": None,
+    "roots": [],
     "gpus": False,
     "shows": False,
 }

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from asyncsweep.wire.stream import SETUP_LIMIT_BYTES, Decoder, StreamError, pack
-from asyncsweep.worker import tree
+from asyncsweep.worker import elsewhere, tree
 from asyncsweep.worker.claims import new_claims
 from asyncsweep.worker.secrets import learn_variables
 from asyncsweep_ssh import frames
@@ -241,6 +241,7 @@ class Agent:
         code = os.path.join(self._folder, "code")
         if options["cwd"] is not None:
             self._cwd = os.path.normpath(os.path.join(code, options["cwd"]))
+        self._environment |= elsewhere.told(options["roots"], code)
         found = {
             **looking.info(),
             "folders": self._folders,
