@@ -6,15 +6,14 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from asyncsweep.errors import ConfigError
 from asyncsweep.space.checks import check_grid_size, conditions, refusal, spread
+from asyncsweep.space.structs import Struct
 from asyncsweep.space.values import equal, fingerprint, identity, plain, same, shown
 
 
 # msgspec decides by class which fields are keyword-only; this base holds the positional one.
-class _Choices(msgspec.Struct, frozen=True):
+class _Choices(Struct, frozen=True):
     choices: tuple[Any, ...]
 
 
@@ -118,7 +117,7 @@ def _listed(choices: Any, what: str) -> tuple[Any, ...]:
     raise ConfigError(f"{what}: choices={shown(choices)} is of type {type(choices).__name__}{why}; give a list")
 
 
-class Constant(msgspec.Struct, frozen=True, tag="constant"):
+class Constant(Struct, frozen=True, tag="constant"):
     """One fixed value, passed to every trial.
 
     Attributes:

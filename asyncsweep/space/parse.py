@@ -24,11 +24,10 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from msgspec.structs import replace
-
 from asyncsweep.errors import ConfigError
 from asyncsweep.space.domains import Categorical, Constant, Domain, Float, Int
 from asyncsweep.space.reading import as_written, integer, is_list, items, real, split, value_of
+from asyncsweep.space.structs import replace
 from asyncsweep.space.values import shown
 
 # Bounds the work that hostile text can cause.

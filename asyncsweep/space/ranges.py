@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from numbers import Real
 from typing import Any
 
-import msgspec
-
 from asyncsweep.errors import ConfigError
 from asyncsweep.space.checks import (
     check_float_step,
@@ -27,16 +25,17 @@ from asyncsweep.space.checks import (
     spread,
     whole,
 )
+from asyncsweep.space.structs import Struct
 from asyncsweep.space.values import equal, fingerprint, unwrapped
 
 
 # msgspec decides by class which fields are keyword-only; these bases hold the positional ones.
-class _FloatBounds(msgspec.Struct, frozen=True):
+class _FloatBounds(Struct, frozen=True):
     low: float
     high: float
 
 
-class _IntBounds(msgspec.Struct, frozen=True):
+class _IntBounds(Struct, frozen=True):
     low: int
     high: int
 

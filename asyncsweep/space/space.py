@@ -10,12 +10,10 @@ import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-from msgspec.structs import replace
-
 from asyncsweep.errors import ConfigError
 from asyncsweep.space.domains import Categorical, Constant, Domain, Float, Int
 from asyncsweep.space.optuna_distributions import from_optuna
+from asyncsweep.space.structs import replace, stored_bytes
 from asyncsweep.space.values import plain, same, shown
 
 # Half of what a record of the journal may have.
@@ -210,7 +208,7 @@ _MISSING = object()
 
 
 def _check_size(what: str, values: Mapping[str, Any]) -> None:
-    size = len(msgspec.msgpack.encode(values))
+    size = stored_bytes(values)
     if size > SIZE_LIMIT_BYTES:
         raise ConfigError(
             f"{what}: it takes {size} bytes, and at most {SIZE_LIMIT_BYTES} are kept; write long values to files and give "

@@ -13,10 +13,8 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-import msgspec
-from msgspec.structs import astuple
-
 from asyncsweep.errors import ConfigError
+from asyncsweep.space.structs import Struct, astuple
 
 # Outside these, MessagePack has no integer.
 INT_MIN = -(2**63)
@@ -119,12 +117,12 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other or (one != one and other != other))
 
 
-def equal(self: msgspec.Struct, other: object) -> bool:
+def equal(self: Struct, other: object) -> bool:
     """`__eq__` of a domain: the same type, and all fields the same in type and value once they are normalised."""
     return type(self) is type(other) and _fields(self) == _fields(other)
 
 
-def fingerprint(self: msgspec.Struct) -> int:
+def fingerprint(self: Struct) -> int:
     """`__hash__` of a domain, which agrees with `equal`."""
     return hash(_fields(self))
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from asyncsweep.worker.arguments import Template
 from asyncsweep.worker.command_parts import Parts
+from asyncsweep.worker.elsewhere import moved
 from asyncsweep.worker.secrets import learn_variables
 from asyncsweep.worker.trial import Trial
 
@@ -66,6 +68,9 @@ class Command:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        cwd = self._parts.cwd
+        if cwd is not None:
+            object.__setattr__(self, "_parts", self._parts._replace(cwd=Template(moved(cwd.text), cwd.where)))
         learn_variables(self.env or {})  # in the worker, which writes the logs
 
     def __repr__(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from asyncsweep.errors import ConfigError, TrialError
 from asyncsweep.worker.arguments import Template, arguments, check_apart, check_style, escaped, values_of
 from asyncsweep.worker.current import CURRENT
+from asyncsweep.worker.elsewhere import moved, moved_file
 from asyncsweep.worker.secrets import learn_variables
 from asyncsweep.worker.trial import Trial
 
@@ -117,6 +118,9 @@ class Script:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.__dict__["path"] = moved_file(repr(self), self.path)
+        if self.cwd is not None:
+            self.__dict__["cwd"] = moved(self.cwd)
         learn_variables(self.env)  # in the worker, which writes the logs
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 
 def sleeps(trial: Any) -> float:
-    """Sleeps for a second, and writes when it began and ended: the hosts are on one machine."""
+    """Sleeps for a second, and writes when it began and ended, and in which process: the hosts are on one machine."""
     began_at = time.monotonic()
     time.sleep(1.0)
     descriptor = os.open(trial.params["file"], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(descriptor, f"{began_at!r} {time.monotonic()!r}\n".encode())
+    os.write(descriptor, f"{began_at!r} {time.monotonic()!r} {os.getpid()}\n".encode())
     os.close(descriptor)
     return float(trial.params["x"])
 
@@ -25,7 +25,7 @@ def asks(trial: Any) -> float:
         began_at = time.monotonic()
         trial.should_prune()
         waits.append(time.monotonic() - began_at)
-    trial.set_attr("waits", waits)
+    trial.set_user_attr("waits", waits)
     return float(trial.params["x"])
 
 

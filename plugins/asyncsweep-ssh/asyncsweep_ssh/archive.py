@@ -6,6 +6,7 @@ import base64
 import functools
 import hashlib
 import io
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -25,6 +26,7 @@ _OURS = (
     "testing/objectives.py",
 )
 _OF_PLUGIN = ("__init__.py", "frames.py", "remote")
+_MAKING = threading.Lock()
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -35,9 +37,14 @@ class Archive(NamedTuple):
     digest: str
 
 
-@functools.cache
 def worker_archive() -> Archive:
-    """The worker. Made once in a process; reads some sixty files."""
+    """The worker. Made once in a process, however many threads ask; reads some eighty files."""
+    with _MAKING:
+        return _worker_archive()
+
+
+@functools.cache
+def _worker_archive() -> Archive:
     entries: list[tuple[str, bytes]] = []
     for package, below, names in (
         ("asyncsweep", "", _OURS),

@@ -50,12 +50,19 @@ class Code(NamedTuple):
         archive: The zip.
         folders: The folders in it, relative to the root.
         cwd: Where workers begin, relative to the root: where we are, if that is in it.
+        given: The folder as it was named, made absolute: links in it are not followed.
     """
 
     root: Path
     archive: Archive
     folders: frozenset[str]
     cwd: str
+    given: str
+
+    @property
+    def roots(self) -> list[str]:
+        """The names that the folder has here."""
+        return list(dict.fromkeys((self.given, str(self.root))))
 
     def has_folder(self, name: str) -> bool:
         return name == "." or name in self.folders
@@ -89,7 +96,9 @@ def code_of(folder: str, limit_bytes: int) -> Code:
     folders = frozenset(above.as_posix() for name, _ in entries for above in Path(name).parents if above.name)
     here = Path.cwd().resolve()
     cwd = here.relative_to(root).as_posix() if root in here.parents else "."
-    return Code(root, packed(entries, frozenset(executables)), folders, cwd if cwd in folders else ".")
+    return Code(
+        root, packed(entries, frozenset(executables)), folders, cwd if cwd in folders else ".", os.path.abspath(folder)
+    )
 
 
 def size_of(value: object, where: str) -> int:

@@ -6,6 +6,7 @@ asked for a password.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     import asyncssh
 
 _CLOSE_S = 2.0
+
+log = logging.getLogger("asyncsweep")
 _DEFAULT_KNOWN_HOSTS = ("~/.ssh/known_hosts", "~/.ssh/known_hosts2", "/etc/ssh/ssh_known_hosts")
 
 
@@ -63,6 +66,7 @@ async def _connect(
             await _connect(_jump(jump), config, patience_s, connections)
         tunnel = connections[-1]
     known_hosts = await anyio.to_thread.run_sync(_known_hosts, options.known_hosts)
+    log.debug("%s: connecting", host.shown)
     connections.append(await _connect_one(host, options, known_hosts, tunnel))
 
 

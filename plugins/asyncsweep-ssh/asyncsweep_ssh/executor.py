@@ -20,6 +20,7 @@ from asyncsweep.core.events import ExecutorFailed, Killed
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.executors.pass_env import names_of
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
+from asyncsweep.worker.capture import Output
 from asyncsweep.worker.secrets import learn_variables
 from asyncsweep_ssh.code import code_of, size_of
 from asyncsweep_ssh.faults import HostFault
@@ -113,7 +114,9 @@ class SshExecutor:
         code = None
         if self._code is not None:
             code = await anyio.to_thread.run_sync(code_of, self._code, self._code_limit_bytes)
-        files = Files(setup.folders, setup.directory, self._limit_bytes)
+        # The contract's own: logs have their place whether trials have folders or not.
+        logs = "" if setup.directory is None else os.path.join(setup.directory, "trials")
+        files = Files(setup.folders or logs, setup.directory, self._limit_bytes)
         env = _named(os.environ, self.pass_env)
         plan = Plan(
             self._config,
@@ -167,6 +170,11 @@ class SshExecutor:
         slot = self._jobs.get(job)
         if slot is not None:
             slot.answer(job, answer)
+
+    def output(self, job: JobId, offset: int, limit_bytes: int) -> Output | None:
+        """What a running attempt has printed, as far as its host has shown it; see `ProcessExecutor.output`."""
+        slot = self._jobs.get(job)
+        return None if slot is None else slot.output(job, offset, limit_bytes)
 
     # -- for hosts and slots ------------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ Host to controller:
     ENDED       worker, reason              its process has ended, and all that it said was said
     BEGUN       worker, secret              a job that does not wait is handed to its worker
     TOOK        worker, place, did          the answer to TAKE_BACK; not did: it has begun
+    PRINTED     worker, secret, offset, bytes   a piece of what an attempt that runs has printed, for who looks on
     FAULT       kind, reason                the host cannot go on
 """
 
@@ -60,10 +61,13 @@ ENDED = 26
 FAULT = 27
 TOOK = 28
 BEGUN = 29
+PRINTED = 30
 
 # What one frame of a file carries, and how much of files may be on its way at a time: heartbeats and reports wait behind that.
 FILE_BYTES = 1 << 16
 ON_ITS_WAY_BYTES = 1 << 20
+# The most that is shown at a time of what an attempt prints.
+PRINTED_BYTES = 1 << 14
 
 # Kinds of FAULT.
 DISK = "disk"

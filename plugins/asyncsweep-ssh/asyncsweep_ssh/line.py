@@ -136,6 +136,11 @@ class Line:
         elif tag == frames.FILE:
             name, trial, path, data, is_first = parts
             self.files.write(name, trial, path, data, is_first, lambda: self.send(frames.TAKEN, len(data)))
+        elif tag == frames.PRINTED:
+            name, secret, offset, data = parts
+            child = self._children.get(name)
+            if child is not None:
+                self.files.after(name, partial(child.on_printed, secret, offset, data))
         elif tag == frames.BEGUN:
             name, secret = parts
             child = self._children.get(name)

@@ -232,13 +232,16 @@ class RemoteHost:
             connected(host, plan.config, plan.connect_timeout_s) as connection,
             anyio.create_task_group() as tasks,
         ):
+            log.debug("%s: connected", host.shown)
             try:
                 await channel.open(connection, worker)
+                log.debug("%s: the worker is on its way", host.shown)
                 tasks.start_soon(channel.beat)
                 channel.send(frames.OPEN, self._options())
                 if plan.code is not None:
                     await self._send_code(line, plan.code)
                 await self._wait_for_info(line)
+                log.debug("%s: it has told what it has", host.shown)
                 self._check_version(line.info.python)
                 self.is_up = True
                 self._roster.host_is_up(self)
@@ -303,9 +306,14 @@ class RemoteHost:
             "lease_s": self._plan.lease_s,
             "log_limit_bytes": LOG_LIMIT_BYTES,
             "limit_bytes": self._plan.limit_bytes,
+            # Without a directory a trial's output goes where ours goes, when it has ended.
+            "shows": self._plan.setup.directory is not None,
             "env": {**self._plan.env, **self.host.env},
             "cwd": None if self._plan.code is None else self._plan.code.cwd,
+            "roots": [] if self._plan.code is None else self._plan.code.roots,
             "gpus": self.host.gpus is not None,
+            # Where slots have variables of their own, nothing can be started before those are known.
+            "spares": (self.host.slots or 1) if self.host.gpus is None else 0,
         }
 
 

@@ -7,6 +7,7 @@ another one takes its place under a new one.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from asyncsweep.core.events import Event, Killed, Started, TakenBack, WorkerJoin
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.executors.names import new_worker
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
+from asyncsweep.worker.capture import Output
 from asyncsweep_ssh.faults import HostFault
 from asyncsweep_ssh.info import Share
 from asyncsweep_ssh.line import Line
@@ -24,6 +26,8 @@ from asyncsweep_ssh.worker import RemoteWorker
 # A worker process that ends before it is ready says nothing of why; after so many in a row the host is no good for now.
 MAX_FAILED_STARTS = 3
 _PAUSE_S = 0.5
+# What is said where a module uses a part of asyncsweep that does not go to hosts, or one that needs what they do not have.
+_OURS = re.compile(r"No module named '(asyncsweep\.|msgspec\b|anyio\b|pluggy\b)")
 
 log = logging.getLogger("asyncsweep")
 
@@ -68,6 +72,7 @@ class Slot:
         self._told: Job | None = None  # of which it was told that it has begun
         self._killing: list[JobId] = []
         self._asked: dict[int, tuple[Job, list[Callable[[bool], None]]]] = {}
+        self._holds = False  # `_next` is not sent yet
         self._closing = False
 
     async def serve(self, hold: Callable[[], None]) -> None:
@@ -109,7 +114,10 @@ class Slot:
         if self._job is not None:
             assert self._process is not None and self._next is None
             self._next = job
-            self._process.queue_job(job)
+            # While the host is asked whether the one before it has begun, that one may have to be sent again, and go first.
+            self._holds = any(asked is self._job for asked, _ in self._asked.values())
+            if not self._holds:
+                self._process.queue_job(job)
         else:
             self._job = job  # where no process is ready, it waits for the next one
             if is_ready:
@@ -155,6 +163,11 @@ class Slot:
     def _ask_back(self, then: Callable[[bool], None]) -> None:
         """Ask the host to have the job that waits never begin; `then` is told whether it will not."""
         assert self._process is not None and self._next is not None
+        if self._holds:
+            held, self._next, self._holds = self._next, None, False
+            self._board.done(JobId(held.trial, held.attempt))
+            then(True)
+            return
         for job, others in self._asked.values():
             if job is self._next:
                 others.append(then)
@@ -180,12 +193,30 @@ class Slot:
                 self._process.has_nothing()
             else:
                 self._process.start_job(job)
-        for then in thens:
+        if self._holds:
+            self._send_held()
+        for then in thens:  # who hears of it may launch the next one at once
             then(did)
+
+    def _send_held(self) -> None:
+        """The question that a job waited for is answered: it goes behind the one before it, or in its place."""
+        assert self._process is not None and self._next is not None
+        self._holds = False
+        if self._job is not None:
+            self._process.queue_job(self._next)
+        else:
+            self._job, self._next = self._next, None
+            self._start(self._job)
 
     def answer(self, job: JobId, answer: Answer) -> None:
         if self._process is not None and self._is(self._job, job):
             self._process.answer(answer)
+
+    def output(self, job: JobId, offset: int, limit_bytes: int) -> Output | None:
+        """What a job that runs here has printed so far."""
+        if self._process is None or not self._is(self._job, job):
+            return None
+        return self._process.output(offset, limit_bytes)
 
     @staticmethod
     def _is(job: Job | None, wanted: JobId) -> bool:
@@ -215,6 +246,7 @@ class Slot:
         return process.at(self._line, self._share.environment, self._begun, self._took)
 
     def _ready(self) -> None:
+        log.debug("%s: a worker is ready", self._label)
         if not self._has_joined:
             self._has_joined = True
             assert self._process is not None
@@ -237,14 +269,18 @@ class Slot:
         self._job, self._next = self._next, None
         self._board.done(JobId(job.trial, job.attempt))
         self._line.files.forget(self._name, job.trial)
-        self._told = self._job
-        if self._job is not None:  # the worker goes on with it by itself
+        is_held, self._holds = self._holds, False
+        self._told = None if is_held else self._job
+        if self._job is not None and not is_held:  # the worker goes on with it by itself
             events.append(Started(self._job.trial, self._job.attempt))
+        if is_held and self._job is not None and self._process is not None and self._process.is_ready:
+            self._start(self._job)
         self._inbox.post(*events)
 
     def _lose(self, kind: str, reason: str) -> None:
         jobs = [job for job in (self._job, self._next) if job is not None]
         self._job = self._next = self._told = None
+        self._holds = False
         self._asked.clear()
         killing, self._killing = self._killing, []
         name, self._name = self._name, new_worker(self._label)
@@ -260,6 +296,11 @@ class Slot:
 
 def _unready(label: str, error: ErrorInfo) -> str:
     hint = ""
-    if error.type in ("ModuleNotFoundError", "ImportError"):
+    if _OURS.search(error.message):
+        hint = (
+            "; of asyncsweep a host has what runs trials, and domains: in the module of an objective put the rest under "
+            '`if __name__ == "__main__":`, or the objective into a module of its own'
+        )
+    elif error.type in ("ModuleNotFoundError", "ImportError"):
         hint = '; install it there, or have your code sent with code="." (`python` chooses another environment)'
     return f"{label}: the objective cannot be loaded there: {error}{hint}"

@@ -14,7 +14,9 @@ from asyncsweep.link.child import Child
 from asyncsweep.link.stream import MessageStream
 from asyncsweep.wire.messages import LAUNCH, SETUP
 from asyncsweep.wire.stream import Decoder, StreamError, pack
+from asyncsweep.worker.capture import Output
 from asyncsweep_ssh import frames
+from asyncsweep_ssh.tail import Tail
 
 if TYPE_CHECKING:
     from asyncsweep_ssh.line import Line
@@ -40,11 +42,29 @@ class RemoteWorker(WorkerProcess):
     ) -> RemoteWorker:
         """Say where it is to be started, with which variables besides those of the host, and who hears of its jobs."""
         self.line, self.environment, self.on_begun, self.on_took = line, environment, on_begun, on_took
+        self._tail: tuple[int, Tail] | None = None
         return self
 
-    def _begun(self, secret: int) -> None:
+    def begun(self, secret: int) -> None:
+        """The host has handed a job to its worker."""
         if secret == self._secret and self._job is not None:
             self.on_begun()
+
+    def printed(self, secret: int, offset: int, data: bytes) -> None:
+        """A piece of what an attempt prints; of one that has ended meanwhile it is dropped."""
+        if self._tail is None or self._tail[0] != secret:
+            is_of = self._job is not None and secret == self._secret
+            if not is_of and (self._next is None or secret != self._next.secret):
+                return
+            self._tail = (secret, Tail())
+        self._tail[1].add(offset, data)
+
+    def output(self, offset: int, limit_bytes: int) -> Output | None:
+        """What the host has shown of it so far."""
+        if self._setup.directory is None or self._job is None:
+            return None
+        tail = self._tail[1] if self._tail is not None and self._tail[0] == self._secret else Tail()
+        return tail.look(offset, limit_bytes)
 
     def ask_back(self) -> int | None:
         """Ask the host to have the job that waits never begin; gives its place, by which the answer comes."""
@@ -62,7 +82,7 @@ class RemoteWorker(WorkerProcess):
         self._job = None
 
     async def _start(self) -> Child:
-        return cast(Child, RemoteChild(self.line, self._name, self.environment, self._begun, self.on_took))
+        return cast(Child, RemoteChild(self.line, self._name, self.environment, self))
 
     def _talk(self, child: Child, tasks: anyio.abc.TaskGroup) -> MessageStream:
         remote = cast(RemoteChild, child)
@@ -89,11 +109,11 @@ class RemoteChild:
         line: Line,
         name: str,
         environment: dict[str, str],
-        on_begun: Callable[[int], None],
-        on_took: Callable[[int, bool], None],
+        worker: RemoteWorker,
     ) -> None:
-        self.on_begun = on_begun
-        self.on_took = on_took
+        self.on_begun = worker.begun
+        self.on_took = worker.on_took
+        self.on_printed = worker.printed
         self._line = line
         self._name = name
         self._ended = anyio.Event()

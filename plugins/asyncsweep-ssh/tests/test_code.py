@@ -11,7 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from asyncsweep_ssh.archive import packed, worker_archive
+from asyncsweep_ssh.archive import _worker_archive, packed, worker_archive
 from asyncsweep_ssh.code import code_of, size_of
 from asyncsweep_ssh.remote.keeper import unpack
 
@@ -163,5 +163,5 @@ def test_an_archive_that_grows_too_large_is_refused(tmp_path: Path) -> None:
 
 def test_what_travels_is_small_and_the_same_each_time() -> None:
     assert len(worker_archive().data) < 250_000
-    again = worker_archive.__wrapped__()
+    again = _worker_archive.__wrapped__()
     assert again == worker_archive()

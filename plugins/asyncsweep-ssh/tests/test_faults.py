@@ -186,6 +186,23 @@ async def test_an_objective_that_cannot_be_imported_there_is_told(
         await sweep.run()
 
 
+async def test_a_module_that_makes_a_sweep_when_it_is_imported_is_told(
+    keys: Keys, near: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = Path(__file__).parent / "code"
+    monkeypatch.syspath_prepend(str(code))
+    executor = SshExecutor([{"host": "near", "python": BARE_PYTHON}], code=code, config=str(keys.config))
+    sweep = sw.Sweep(
+        "with_sweep:objective", space={"x": sw.Float(0.0, 1.0)}, sampler="random", executor=executor, n_trials=1
+    )
+    with pytest.raises(sw.ConfigError) as failed:
+        await sweep.run()
+    said = str(failed.value)
+    assert "near: the objective cannot be loaded there: ModuleNotFoundError: No module named 'asyncsweep.sweep'" in said
+    assert 'put the rest under `if __name__ == "__main__":`, or the objective into a module of its own' in said
+    assert "install it there" not in said
+
+
 async def test_a_login_shell_that_prints_is_no_hindrance(own: Keys, tmp_path: Path) -> None:
     with loopback(own) as server:
         config = server.log.parent / "sshd_config"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +177,37 @@ async def test_a_host_that_is_killed_leaves_its_trials_to_the_others(field: Fiel
     assert killed
     field.assert_nothing_lost(result, 24)
     assert removed_folders(field.keys) == 1  # nobody was there any more to remove it
+
+
+async def test_the_folder_that_a_killed_host_leaves_is_removed_at_the_next_connection_and_no_other(
+    field: Field,
+) -> None:
+    field.hosts = field.hosts[:1]
+    (host,), temporary = field.hosts, field.keys.temporary
+    async with running(field.sweep(12)) as run:
+        await field.until_ends(1)
+        host.kill()
+        (left,) = temporary.iterdir()
+        with held_folder(temporary) as held:
+            host.mend()
+            host.server.stop()
+            host.server.start()
+            result = await run.result()
+            assert (left.exists(), held.exists()) == (False, True)
+    field.assert_nothing_lost(result, 12)
+
+
+@contextmanager
+def held_folder(above: Path) -> Iterator[Path]:
+    """What another controller's agent has there."""
+    folder = above / "asyncsweep-ssh-held"
+    folder.mkdir()
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 async def test_a_killed_worker_costs_an_attempt(field: Field) -> None:

@@ -75,17 +75,18 @@ def pythons() -> list[str]:
 
 
 @pytest.mark.anyio
-async def test_a_sweep_runs_on_every_python_that_is_here(
+async def test_an_objective_with_a_space_beside_it_runs_on_every_python_that_is_here(
     keys: Keys, near: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(CODE))
     for python in pythons():
         executor = SshExecutor([{"host": "near", "python": python}], code=CODE, config=str(keys.config))
         sweep = sw.Sweep(
-            "hostile:shows", space={"x": sw.Float(0.0, 1.0)}, sampler="random", executor=executor, n_trials=1
+            "with_space:objective", space={"x": sw.Float(0.0, 1.0)}, sampler="random", executor=executor, n_trials=1
         )
         result = await sweep.run()
-        assert result.counts[sw.State.COMPLETE] == 1, python
+        assert [trial.value for trial in result.trials] == [1.0], python
+        assert result.trials[0].user_attrs == {"names": ["x", "n", "opt", "momentum"]}
 
 
 @pytest.mark.anyio

@@ -19,13 +19,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from asyncsweep.wire.stream import SETUP_LIMIT_BYTES, Decoder, StreamError, pack
-from asyncsweep.worker import tree
+from asyncsweep.worker import elsewhere, tree
 from asyncsweep.worker.claims import new_claims
+from asyncsweep.worker.secrets import learn_variables
 from asyncsweep_ssh import frames
 from asyncsweep_ssh.remote import files, keeper, looking
+from asyncsweep_ssh.remote.printed import EVERY_S
 from asyncsweep_ssh.remote.workers import RemoteJob, Worker
 
 OUT_BYTES = 1 << 20
+# With more than this unsent, nobody is shown what trials print.
+_BUSY_BYTES = 1 << 16
 _CHUNK = 1 << 16
 _MOST_FILES = 10_000
 _END_S = 5.0
@@ -59,6 +63,9 @@ class Agent:
         self._cwd = os.path.expanduser("~")
         self._setup = b""
         self._workers: dict[str, Worker] = {}
+        self._spares: deque[Worker] = deque()
+        self._n_spares = 0
+        self._shows = False
         self._out: deque[bytes] = deque()
         self._out_bytes = 0
         self._sends: deque[tuple[Worker, RemoteJob, Iterator[files.Part | files.LeftOut]]] = deque()
@@ -113,7 +120,8 @@ class Agent:
             return
 
     def _patience_s(self) -> float:
-        return max(0.0, min(self._heard_at + self._lease_s - _now(), self._said_at + self._beat_s - _now(), 1.0))
+        longest_s = EVERY_S if self._shows and any(worker.jobs for worker in self._workers.values()) else 1.0
+        return max(0.0, min(self._heard_at + self._lease_s - _now(), self._said_at + self._beat_s - _now(), longest_s))
 
     @property
     def _beat_s(self) -> float:
@@ -123,7 +131,10 @@ class Agent:
         now = _now()
         if now - self._heard_at > self._lease_s:
             self._ends = True
-        elif now - self._said_at >= self._beat_s:
+            return
+        for worker in self._workers.values():
+            self._show(worker)
+        if now - self._said_at >= self._beat_s:
             self._say(frames.ALIVE)
 
     # -- the channel --------------------------------------------------------------------------------------------------
@@ -221,13 +232,16 @@ class Agent:
         self._lease_s = options["lease_s"]
         self._log_limit_bytes = options["log_limit_bytes"]
         self._limit_bytes = options["limit_bytes"]
+        self._shows = options["shows"]
         self._environment = {**os.environ, **options["env"]}
+        learn_variables(options["env"])
         python_path = [*self._path, *filter(None, [self._environment.get("PYTHONPATH")])]
         self._environment["PYTHONPATH"] = os.pathsep.join(python_path)
         os.mkdir(self._folders, 0o700)
         code = os.path.join(self._folder, "code")
         if options["cwd"] is not None:
             self._cwd = os.path.normpath(os.path.join(code, options["cwd"]))
+        self._environment |= elsewhere.told(options["roots"], code)
         found = {
             **looking.info(),
             "folders": self._folders,
@@ -235,10 +249,13 @@ class Agent:
             "code": code,
             "path": [*self._path, *(entry for entry in sys.path if not entry.startswith(self._folder))],
         }
+        self._n_spares = options["spares"]
         if options["gpus"]:
             threading.Thread(target=self._find_gpus, args=(found,), daemon=True).start()
         else:
             self._tell_info(found)
+        if options["cwd"] is None:
+            self._start_spares()
 
     def _find_gpus(self, found: dict[str, Any]) -> None:
         try:
@@ -266,6 +283,7 @@ class Agent:
                 self._code_fd = None
                 keeper.unpack(path, os.path.join(self._folder, "code"))
                 os.unlink(path)
+                self._start_spares()
         except OSError as error:
             self._fault(frames.DISK, _told(error, self._folder))
         except Exception as error:
@@ -273,15 +291,35 @@ class Agent:
 
     # -- workers ------------------------------------------------------------------------------------------------------
 
-    def _start(self, name: str, environment: dict[str, str]) -> None:
-        from asyncsweep_ssh.remote.workers import Worker
-
+    def _start_spares(self) -> None:
+        """Start the workers that will be asked for as soon as the controller knows what is here: a round trip earlier."""
         try:
-            claims = () if self._claims is None else (self._claims.fd,)
-            worker = Worker(name, self._folder, self._path, self._cwd, {**self._environment, **environment}, claims)
+            while self._n_spares > 0:
+                self._n_spares -= 1
+                self._spares.append(self._new_worker("", {}))
+        except (OSError, ValueError):
+            self._n_spares = 0  # the one that is asked for next tells why
+
+    def _spare(self) -> Worker | None:
+        while self._spares:
+            worker = self._spares.popleft()
+            if not worker.has_ended():
+                return worker
+            worker.close()
+        return None
+
+    def _new_worker(self, name: str, environment: dict[str, str]) -> Worker:
+        claims = () if self._claims is None else (self._claims.fd,)
+        return Worker(name, self._folder, self._path, self._cwd, {**self._environment, **environment}, claims)
+
+    def _start(self, name: str, environment: dict[str, str]) -> None:
+        worker = None if environment else self._spare()
+        try:
+            worker = worker or self._new_worker(name, environment)
         except (OSError, ValueError) as error:
             self._say(frames.ENDED, name, f"no process can be started: {error}")
             return
+        worker.name = name
         self._workers[name] = worker
         self._selector.register(worker.sock, selectors.EVENT_READ, lambda mask: self._hear(worker, mask))
 
@@ -324,9 +362,18 @@ class Agent:
             return None
         except OSError:
             data = b""
+        self._show(worker)  # what was printed before that
         for piece in worker.splitter.feed(data):
             self._pass_on(worker, piece.data, piece.secret)
         return bool(data)
+
+    def _show(self, worker: Worker) -> None:
+        """Send what the attempt that runs there has printed, as far as it is worth it."""
+        job = next(iter(worker.jobs.values()), None)
+        if self._shows and job is not None and self._out_bytes < _BUSY_BYTES:
+            piece = worker.printed.piece(job.secret, self._log_limit_bytes, _now())
+            if piece is not None:
+                self._say(frames.PRINTED, worker.name, job.secret, *piece)
 
     def _watch(self, worker: Worker) -> None:
         """Hear a worker only while there is room for what it says."""
@@ -448,10 +495,10 @@ class Agent:
 
     def _end_all(self) -> None:
         """End everything below us. The folder is the keeper's, or ours where that has ended before us."""
-        for worker in self._workers.values():
+        left = [*self._workers.values(), *self._spares]
+        for worker in left:
             worker.signal("KILL")
         until = time.monotonic() + _END_S
-        left = list(self._workers.values())
         while left and time.monotonic() < until:
             left = [worker for worker in left if not worker.has_ended()]
             time.sleep(0.01)

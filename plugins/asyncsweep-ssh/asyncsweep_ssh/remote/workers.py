@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 
 from asyncsweep.worker.capture import Capture
 from asyncsweep.worker.tree import FORCE, MARK, end_marked
+from asyncsweep_ssh.remote.printed import Printed
 from asyncsweep_ssh.remote.splitting import Splitter
 
 # Run by `python -c`: as `python -m` would, but so that no module of the folder that a worker begins in is taken for one of Python's.
@@ -38,11 +39,12 @@ class Worker:
     """A worker process and the talk with it.
 
     Attributes:
-        name: As the controller calls it.
+        name: As the controller calls it; "" for one that was started before it was asked for.
         sock: Our end of its link.
         jobs: Its attempts by their secrets, in the order in which they came.
         held: What it said behind the end of an attempt whose files are on their way; None when nothing is.
         held_bytes: The size of that.
+        printed: What of its output was shown already.
         lost_job: The attempt that it died in, while its files wait for those of another one.
         is_deaf: True once nothing more is heard of it.
         is_over: True once its end was seen.
@@ -76,6 +78,7 @@ class Worker:
         self._unsent = bytearray()
         self._output = os.path.join(folder, f"output-{secrets.token_hex(8)}")
         self.output = os.open(self._output, _NEW, 0o600)
+        self.printed = Printed(self.output)
         self.sock, theirs = socket.socketpair()
         fd = str(theirs.fileno())
         arguments = ["asyncsweep.worker", fd]

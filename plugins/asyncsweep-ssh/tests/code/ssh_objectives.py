@@ -15,3 +15,12 @@ def noted(trial):
         time.sleep(float(os.environ.get("NOTED_S", "0.2")) / 10)
     note.with_suffix(".end").touch()
     return trial.params["x"]
+
+
+def waits(trial):
+    """Prints, says nothing else until a file is there, and prints again."""
+    print("begun")
+    while not os.path.exists(trial.params["file"]):
+        time.sleep(0.01)
+    print("gone on")
+    return 0.0

@@ -1,0 +1,5 @@
+"""What the script imports from its own folder."""
+
+
+def doubled(x):
+    return 2 * x

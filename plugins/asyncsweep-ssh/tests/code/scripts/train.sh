@@ -1,0 +1,3 @@
+#!/bin/sh
+pwd
+echo "{\"value\": $1}"
