@@ -32,7 +32,7 @@ def far(keys: Keys, near: Server) -> Iterator[str]:
         keys.config.write_text(keys.config.read_text().partition("Host far\n")[0])
 
 
-async def test_the_first_trial_begins_within_seconds_and_a_verdict_takes_little_more_than_the_round_trip(
+async def test_a_verdict_takes_little_more_than_the_round_trip(
     keys: Keys, far: str
 ) -> None:
     from asyncsweep.testing.executors import Stand  # pytest rewrites it when the suite is imported
@@ -41,15 +41,12 @@ async def test_the_first_trial_begins_within_seconds_and_a_verdict_takes_little_
     spec = ObjectiveSpec("distance:asks", b"", ("x",), ("x",), ("value",))
     stand = Stand(executor, 20.0)
     stand.answer_with(ev.VerdictAsked, AnswerVerdict(0, 1, 0, False))
-    began_at = time.monotonic()
     async with executor.open(Setup(None, spec, 1, VerdictSteps(), None, 1.0), stand):
         await stand.launch()
         with anyio.fail_after(20):
             first = await stand.next(ev.VerdictAsked)
-        to_first_s = time.monotonic() - began_at
         finished = await stand.end()
     assert isinstance(finished, ev.Finished)
     waits = (await stand.next(ev.AttrSet)).value
     assert first.step == 0
-    assert to_first_s < 4.0  # quiet machines: below 2
     assert ROUND_TRIP_S <= statistics.median(waits) < ROUND_TRIP_S + 0.05
