@@ -265,6 +265,11 @@ class Seats:
                 self._keep(seat, message)
             elif isinstance(message, Event) and not isinstance(message, ExecutorFailed):
                 self._translate(seat, message, events)
+                if isinstance(message, Finished | Pruned | Failed):
+                    # The next one is launched before the end of what runs by now is told: else the slot would seem to be idle, and
+                    # what waits elsewhere would be asked back for it.
+                    self._post(events)
+                    events = []
             else:
                 self._post(events)
                 events = []
