@@ -53,8 +53,8 @@ MOST_WAITING = 500_000
 UNHURRIED_S = 0.005
 # The end of an attempt that took less than the first is held back for the second while the next one runs, and goes with that one's end:
 # beside trials as short, a message takes longer than the wait.
-BRIEF_S = 0.0005
-BRIEF_PATIENCE_S = 0.001
+BRIEF_S = 0.001
+BRIEF_PATIENCE_S = 0.002
 # How long what attempts left may take to get on its way when an outpost ends.
 _LAST_WORDS_S = 2.0
 
