@@ -44,7 +44,9 @@ class Executors:
         return [
             *at_least(figures, {"ssh_share": 97.0}),
             *at_most(figures, {"ssh_verdict_p99": 250.0, "ssh_first": 2.0}),
-            *at_least(figures, {"dask_trials_/_Client.map": 0.5, "ray_trials_/_actors,_two_calls": 0.5, "ray_tune": 10.0}),
+            *at_least(
+                figures, {"dask_trials_/_Client.map": 0.5, "ray_trials_/_actors,_two_calls": 0.5, "ray_tune": 10.0}
+            ),
         ]
 
 
@@ -66,7 +68,13 @@ def _dask(options: Options) -> Iterator[Case]:
 
 def _ray(options: Options) -> Iterator[Case]:
     n_trials = options.pick(2_000, 100, 20)
-    yield Case("ray", "ray", "per s", _run(lambda: clusters.with_ray(n_trials)), units={f"trials / actors, {calls}": "x" for calls in ("one call", "two calls", "all calls")})
+    yield Case(
+        "ray",
+        "ray",
+        "per s",
+        _run(lambda: clusters.with_ray(n_trials)),
+        units={f"trials / actors, {calls}": "x" for calls in ("one call", "two calls", "all calls")},
+    )
     for contestant in options.taking_part("overhead"):
         if contestant.name == "ray":
 

@@ -248,6 +248,21 @@ async def test_what_was_not_launched_at_a_seat_is_not_heard_of_it() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("_impatient")
+async def test_a_seat_that_is_given_up_has_no_slot_from_then_on_and_says_so_once() -> None:
+    kept = Kept()
+    async with kept.seats.open():
+        seat = await kept.placed()
+        kept.launch()
+        kept.seats.resize(0)
+        (worker,) = seat.workers.values()
+        assert kept.events[-1] == ev.SlotsChanged(worker, 0)
+        told = list(kept.events)
+        kept.seats.heard(seat, packed([ev.SlotsChanged("process-1", 0)]), "there")
+        assert kept.events == told
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("_impatient")
 async def test_what_is_no_message_loses_the_outpost() -> None:
     kept = Kept()
     async with kept.seats.open():
