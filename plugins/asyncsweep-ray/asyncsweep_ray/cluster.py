@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.executors.outposts.seats import Seat, Seats
-from asyncsweep_ray.actor import Post, Reply
+from asyncsweep_ray.actor import Call, Post, Reply, pack, reply_of
 
 # How long a killed actor may take to be dead.
 _DEATH_S = 5.0
@@ -98,7 +98,7 @@ class Cluster:
             await _in_thread(lambda: self._ray.kill(actor, no_restart=True))
             with anyio.move_on_after(_DEATH_S):
                 while True:
-                    await actor.exchange.remote(-1, b"")
+                    await actor.exchange.remote(pack(Call(-1, b"")))
 
 
 class _Line:
@@ -129,11 +129,11 @@ class _Line:
     def _call(self, data: bytes) -> None:
         number, self._n_told = self._n_told, self._n_told + 1
         self._n_waiting += 1
-        self._tasks.start_soon(self._hear, self._actor.exchange.remote(number, data))
+        self._tasks.start_soon(self._hear, self._actor.exchange.remote(pack(Call(number, data))))
 
     async def _hear(self, reference: Any) -> None:
         try:
-            reply = Reply(*await reference)
+            reply = reply_of(await reference)
         except self._ray.exceptions.RayError as error:
             self._lose(error)
             return
