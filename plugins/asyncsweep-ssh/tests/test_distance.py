@@ -31,9 +31,7 @@ def far(keys: Keys, near: Server) -> Iterator[str]:
         keys.config.write_text(keys.config.read_text().partition("Host far\n")[0])
 
 
-async def test_a_verdict_takes_little_more_than_the_round_trip(
-    keys: Keys, far: str
-) -> None:
+async def test_a_verdict_takes_little_more_than_the_round_trip(keys: Keys, far: str) -> None:
     from asyncsweep.testing.executors import Stand  # pytest rewrites it when the suite is imported
 
     executor = SshExecutor([{"host": far, "python": BARE_PYTHON}], code=CODE, config=str(keys.config))
