@@ -113,6 +113,11 @@ class Stand:
         async with Client(self.address, asynchronous=True, set_as_default=False) as client:
             await client.wait_for_workers(count, timeout=20)
 
+    async def known(self) -> list[str]:
+        """The workers that the scheduler knows of."""
+        async with Client(self.address, asynchronous=True, set_as_default=False) as client:
+            return list((await client.scheduler.identity())["workers"])
+
     def kill_node(self, nanny: subprocess.Popen[bytes]) -> None:
         """Kill a nanny and its worker at once."""
         children = psutil.Process(nanny.pid).children()
@@ -166,6 +171,12 @@ def _state(client: str, dask_scheduler: Any) -> dict[str, list[str]]:
         "plugins": sorted(dask_scheduler.plugins),
         "clients": [name for name in dask_scheduler.clients if "asyncsweep" in name],
     }
+
+
+@pytest.fixture(scope="session")
+def stands() -> type[Stand]:
+    """For who needs a cluster of their own."""
+    return Stand
 
 
 @pytest.fixture(scope="session")

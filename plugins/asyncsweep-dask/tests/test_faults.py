@@ -182,9 +182,9 @@ async def test_the_cluster_is_as_it_was_when_a_sweep_has_ended(stand: Any, tmp_p
 
 
 async def test_the_sweep_ends_with_its_scheduler_and_goes_on_with_another(
-    stand: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    stand: Any, stands: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    other = type(stand)(tmp_path_factory.mktemp("other"))
+    other = stands(tmp_path_factory.mktemp("other"))
     directory = tmp_path / "sweep"
     executor = {"name": "dask", "address": other.address, "give_up_after": 1}
     try:
@@ -209,9 +209,9 @@ async def test_the_sweep_ends_with_its_scheduler_and_goes_on_with_another(
 
 
 async def test_a_sweep_outlives_the_restart_of_its_scheduler(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, stand: Any
+    stands: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    other = type(stand)(tmp_path_factory.mktemp("other"))
+    other = stands(tmp_path_factory.mktemp("other"))
     tally = Tally()
     try:
         other.add_worker()
