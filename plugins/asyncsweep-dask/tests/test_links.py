@@ -66,16 +66,21 @@ class Field:
         self.machines = net.machines[:3]
         self.spare = net.machines[3]
         self._workers = [self._start(machine) for machine in self.machines]
+        self._has_begun = False
 
     def _start(self, machine: Machine) -> subprocess.Popen[bytes]:
         nanny: subprocess.Popen[bytes] = self.stand.add_worker(host=machine.address, prefix=machine.prefix)
         return nanny
 
     async def ready(self) -> None:
-        """Wait until there is a worker on each machine; on those where it has ended, another one is started."""
+        """Wait until there is a worker on each machine; where the scheduler knows of none, another one is started."""
+        known = await self.stand.known() if self._has_begun else [f"//{machine.address}:" for machine in self.machines]
+        self._has_begun = True
         for number, machine in enumerate(self.machines):
             machine.mend()
-            if self._workers[number].poll() is not None:
+            if not any(f"//{machine.address}:" in address for address in known):
+                if self._workers[number].poll() is None:  # it closes
+                    self.end_worker(number)
                 self._workers[number] = self._start(machine)
         await self.stand.joined(3)
 
@@ -165,6 +170,16 @@ async def begun(run: sw.SweepRun, count: int) -> None:
             return
 
 
+async def started(run: sw.SweepRun, workers: set[str], count: int) -> None:
+    """Note the workers of so many attempts that start."""
+    async for update in run.updates():
+        if isinstance(update, sw.TrialStarted):
+            workers.add(str(update.worker))
+            count -= 1
+        if not count:
+            return
+
+
 def assert_nothing_lost(result: sw.Result, tells: Tells, n_trials: int) -> None:
     """Each trial is there and complete, was told once, and has its own value."""
     assert [(trial.state, trial.value) for trial in result.trials] == [
@@ -213,12 +228,14 @@ async def test_one_of_three_that_could_never_join_is_not_missed_and_joins_later(
     late = field.stand.add_worker(host=field.machines[0].address, prefix=field.machines[0].prefix)
     tells = Tells()
     async with field.sweep(tmp_path, 40, 0.5, sampler=tells).start() as run:
-        await begun(run, 8)
-        assert run.concurrency == 4
+        workers: set[str] = set()
+        await started(run, workers, 8)
+        assert len(workers) == 4
         field.machines[0].mend()
+        await started(run, workers, 28)
         result = await run.result()
     assert_nothing_lost(result, tells, 40)
-    assert len({trial.worker for trial in result.trials}) == 6
+    assert len(workers) == 6
     field.stand.kill_node(late)
     await field.nothing_of_ours()
 
@@ -255,7 +272,7 @@ from collections import Counter
 import asyncsweep as sw
 
 address, folder, n_trials = sys.argv[1:]
-space = {"x": sw.Float(0.0, 1.0), "notes": folder + "/notes", "work_s": 0.5}
+space = {"x": sw.Float(0.0, 1e6), "notes": folder + "/notes", "work_s": 0.5}
 executor = {"name": "dask", "address": address, "give_up_after": 5}
 sweep = sw.Sweep("dask_objectives:noted", space, sampler="random", executor=executor, n_trials=int(n_trials), concurrency=6, retries=1,
                  grace_s=0.5, directory=folder + "/sweep")

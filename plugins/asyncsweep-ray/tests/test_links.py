@@ -263,7 +263,7 @@ def test_a_lost_head_node_ends_the_sweep_with_an_error_before_ray_ends_its_proce
     field: Field, tmp_path: Path
 ) -> None:
     field.join(*field.machines)
-    with controller(field, tmp_path, work_s=5.0, n_trials=60, executor={"give_up_after": 8.0}) as sweep:
+    with controller(field, tmp_path, work_s=5.0, n_trials=24, executor={"give_up_after": 8.0}) as sweep:
         sweep.begun()
         field.kill_head()
         said = sweep.said(45)
@@ -272,7 +272,7 @@ def test_a_lost_head_node_ends_the_sweep_with_an_error_before_ray_ends_its_proce
         ended_on(machine, ENDED_S)
     field.close()
     with controller(field, tmp_path, resume=True, executor={"name": "process", "slots": 6}) as sweep:
-        assert failures_of(sweep.said(120), 60) == []
+        assert failures_of(sweep.said(120), 24) == []
 
 
 def test_the_sweeps_own_link_may_be_cut_for_5_s(field: Field, tmp_path: Path) -> None:
