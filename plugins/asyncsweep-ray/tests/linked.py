@@ -61,7 +61,7 @@ async def main(folder: str, n_trials: int, work_s: float, executor: dict[str, An
         sweep = sw.Sweep(
             objective,
             {"x": sw.Float(0.0, 1e6), "notes": f"{folder}/notes", "work_s": work_s},
-            sampler=tells, executor=executor, n_trials=n_trials, concurrency=slots, retries=1, grace_s=0.5, directory=f"{folder}/sweep",
+            sampler=tells, executor=executor, n_trials=n_trials, concurrency=slots, retries=2, grace_s=0.5, directory=f"{folder}/sweep",
         )  # fmt: skip
         async with sweep.start() as run:
             result = await ended(run, slots)

@@ -117,7 +117,7 @@ class Controller:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=ENVIRONMENT, text=True,
         )  # fmt: skip
         self._lines: list[str] = []
-        self._has_begun = threading.Event()
+        self._has_begun, self._has_said = threading.Event(), threading.Event()
         self._reading = threading.Thread(target=self._read)
         self._reading.start()
 
@@ -127,7 +127,10 @@ class Controller:
             self._lines.append(line)
             if line == "now\n":
                 self._has_begun.set()
+            elif line.startswith("{"):
+                self._has_said.set()
         self._has_begun.set()
+        self._has_said.set()
 
     def begun(self) -> None:
         """Wait until each slot has an attempt that runs."""
@@ -135,12 +138,11 @@ class Controller:
         assert "now\n" in self._lines, "".join(self._lines)
 
     def said(self, within_s: float) -> Mapping[str, Any]:
-        """What it said in the end."""
-        self._reading.join(within_s)
-        assert not self._reading.is_alive(), "".join(self._lines)
-        self._process.wait()
-        assert self._lines and self._lines[-1].startswith("{"), "".join(self._lines)
-        last: Mapping[str, Any] = json.loads(self._lines[-1])
+        """What it said in the end. Its process may linger: at its exit Ray waits for a cluster that is out of reach."""
+        assert self._has_said.wait(within_s), "".join(self._lines)
+        ends = [json.loads(line) for line in self._lines if line.startswith("{")]
+        assert len(ends) == 1, "".join(self._lines)
+        last: Mapping[str, Any] = ends[0]
         return last
 
     def close(self) -> None:
@@ -236,7 +238,9 @@ def test_a_link_that_is_cut_for_longer_costs_an_attempt_of_what_ran_there_and_no
             time.sleep(mended_after_s)
             field.machines[0].mend()
         failures = failures_of(sweep.said(120 - (time.monotonic() - cut_at)), 24)
-    assert len(failures) <= 2 and (mended_after_s is not None or failures)
+    # Two that ran there. Where the link comes back before Ray has missed the node, or while it does, what it put there anew may be lost, too.
+    assert len(failures) <= (2 if mended_after_s is None else 4)
+    assert failures or mended_after_s is not None
     assert all(failure.startswith("WorkerLost: ") for failure in failures)
     nothing_left(field)
 
