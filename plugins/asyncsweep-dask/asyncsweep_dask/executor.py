@@ -68,7 +68,11 @@ class DaskExecutor:
         self._resources = _resources_of(resources)
         self._slots = checked(slots)
         self._artifacts_limit_bytes = artifacts_limit_bytes
-        if isinstance(give_up_after, bool) or not isinstance(give_up_after, int | float) or not 0 <= give_up_after < 1e9:
+        if (
+            isinstance(give_up_after, bool)
+            or not isinstance(give_up_after, int | float)
+            or not 0 <= give_up_after < 1e9
+        ):
             raise ConfigError(f"executor.give_up_after={give_up_after!r}: it must be a number of seconds >= 0")
         self._give_up_after_s = float(give_up_after)
         self._options: dict[str, Any] = {

@@ -87,7 +87,7 @@ class Field:
     async def missed(self, count: int) -> None:
         """Wait until the scheduler knows of so many workers alone."""
         with anyio.fail_after(TCP_S + CLOSING_S):
-            while len(await self.stand.known()) > count:
+            while len(await self.stand.known()) > count:  # noqa: ASYNC110
                 await anyio.sleep(0.1)  # nobody is told who is not a client for long
 
     def end_worker(self, number: int) -> None:
@@ -156,7 +156,7 @@ def trials_on(machine: Machine) -> list[int]:
 async def ended_on(machine: Machine, within_s: float) -> None:
     """Wait until nothing of ours runs there."""
     with anyio.move_on_after(within_s):
-        while trials_on(machine):
+        while trials_on(machine):  # noqa: ASYNC110
             await anyio.sleep(0.1)  # the machine is cut off: it tells nobody
     assert trials_on(machine) == []
 
@@ -334,7 +334,10 @@ async def test_the_sweep_ends_when_its_own_link_stays_cut_and_goes_on_from_elsew
     assert "PluginError: the Dask scheduler at" in out.splitlines()[-1]
     tells = Tells()
     result = await sw.Sweep.resume(
-        tmp_path / "sweep", "dask_objectives:noted", sampler=tells, executor={"name": "dask", "address": field.stand.address}
+        tmp_path / "sweep",
+        "dask_objectives:noted",
+        sampler=tells,
+        executor={"name": "dask", "address": field.stand.address},
     )
     assert result.counts[sw.State.COMPLETE] == 24
     assert tells.tells == Counter(range(24))

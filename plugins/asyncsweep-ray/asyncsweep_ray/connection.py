@@ -77,9 +77,7 @@ class Target:
             yield ray
         finally:
             with anyio.move_on_after(SHUTDOWN_S, shield=True) as limit:
-                await anyio.to_thread.run_sync(
-                    ray.shutdown, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1)
-                )
+                await anyio.to_thread.run_sync(ray.shutdown, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
             if limit.cancelled_caught:
                 log.warning("Ray has not let go of its cluster within %g s; it goes on trying in a thread", SHUTDOWN_S)
 

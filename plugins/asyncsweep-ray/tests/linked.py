@@ -66,7 +66,8 @@ async def main(folder: str, n_trials: int, work_s: float, executor: dict[str, An
         async with sweep.start() as run:
             result = await ended(run, slots)
     trials = [
-        [trial.state.name, trial.value, trial.attempt, [str(error) for error in trial.failures]] for trial in result.trials
+        [trial.state.name, trial.value, trial.attempt, [str(error) for error in trial.failures]]
+        for trial in result.trials
     ]
     say(json.dumps({"trials": trials, "tells": sorted(tells.tells.items())}))
 

@@ -204,7 +204,9 @@ def nothing_left(field: Field) -> None:
 def failures_of(said: Mapping[str, Any], n_trials: int) -> list[str]:
     """The failures that were retried; each trial is there and complete, was told once, and has its own value."""
     assert "trials" in said, said
-    assert [(state, value) for state, value, _, _ in said["trials"]] == [("COMPLETE", float(n)) for n in range(n_trials)]
+    assert [(state, value) for state, value, _, _ in said["trials"]] == [
+        ("COMPLETE", float(n)) for n in range(n_trials)
+    ]
     assert said["tells"] == [[n, 1] for n in range(n_trials)]
     return [failure for *_, failures in said["trials"] for failure in failures]
 
@@ -271,7 +273,9 @@ def test_a_lost_head_node_ends_the_sweep_with_an_error_before_ray_ends_its_proce
         sweep.begun()
         field.kill_head()
         said = sweep.said(45)
-    assert said["error"].startswith(f"PluginError: Ray's head node at {field.net.address}:{PORT} has not answered for 8 s")
+    assert said["error"].startswith(
+        f"PluginError: Ray's head node at {field.net.address}:{PORT} has not answered for 8 s"
+    )
     for machine in field.machines:
         ended_on(machine, ENDED_S)
     field.close()

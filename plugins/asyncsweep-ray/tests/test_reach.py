@@ -1,4 +1,4 @@
-"""What is out of reach: an actor that the sweep does not call any more, and a head node that does not answer. No Ray is started here."""
+"""What is out of reach: an actor that the sweep does not call any more, and a head node that does not answer. All but one need no Ray."""
 
 from __future__ import annotations
 
@@ -99,3 +99,11 @@ async def test_of_a_ray_client_the_head_node_is_not_looked_for(caplog: pytest.Lo
 def test_a_time_that_is_none_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(sw.ConfigError, match=f"executor.{next(iter(options))}="):
         RayExecutor(**options)
+
+
+async def test_a_trial_that_says_nothing_for_longer_than_the_lease_goes_on(stand: Any) -> None:
+    del stand  # this process is connected to it
+    space = {"x": sw.Float(0.0, 1.0), "work_s": 4.0}
+    executor = {"name": "ray", "lease": 1}
+    result = await sw.Sweep("ray_objectives:quiet", space, executor=executor, n_trials=2, concurrency=2).run()
+    assert [(trial.state, trial.attempt) for trial in result.trials] == [(sw.State.COMPLETE, 1)] * 2
