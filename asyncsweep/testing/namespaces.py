@@ -11,7 +11,6 @@ or a head node may be outside, and cut off from one machine alone.
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import signal
@@ -20,7 +19,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
-_numbers = itertools.count(1)
+# 10.64.0.0/24 to 10.127.255.0/24
+_N_NETWORKS = 64 * 256
 
 
 def why_no_network() -> str:
@@ -92,27 +92,37 @@ def network(n_machines: int) -> Iterator[Network]:
     Raises:
         OSError: It is not permitted, or `ip` is missing.
     """
-    number = next(_numbers)
-    at = os.getpid() * 4 + number  # processes that test at the same time have networks of their own
-    net = f"10.{64 + at // 256 % 64}.{at % 256}"
-    tag = f"{os.getpid() % 1_000_000}x{number}"  # with what stands around it at most 15 characters
     with ExitStack() as stack:
-        _ip("link", "add", f"asb{tag}", "type", "bridge")
-        stack.callback(_ip, "link", "del", f"asb{tag}")
-        _ip("addr", "add", f"{net}.1/24", "dev", f"asb{tag}")
-        _ip("link", "set", f"asb{tag}", "up")
+        number = _bridge()
+        stack.callback(_ip, "link", "del", f"asb{number}")
+        net = f"10.{64 + number // 256}.{number % 256}"
+        _ip("addr", "add", f"{net}.1/24", "dev", f"asb{number}")
+        _ip("link", "set", f"asb{number}", "up")
         machines = []
         for n in range(n_machines):
-            machine = Machine(f"asyncsweep-{tag}-{n}", f"{net}.{n + 2}")
+            machine, link = Machine(f"asyncsweep-{number}-{n}", f"{net}.{n + 2}"), f"as{number}-{n}"
             _ip("netns", "add", machine.namespace)
-            stack.callback(_remove, machine, f"as{tag}-{n}")
-            _ip("link", "add", f"as{tag}-{n}", "type", "veth", "peer", "name", "eth0", "netns", machine.namespace)
-            _ip("link", "set", f"as{tag}-{n}", "master", f"asb{tag}", "up")
+            stack.callback(_remove, machine, link)
+            _ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", machine.namespace)
+            _ip("link", "set", link, "master", f"asb{number}", "up")
             _ip("-n", machine.namespace, "addr", "add", f"{machine.address}/24", "dev", "eth0")
             _ip("-n", machine.namespace, "link", "set", "lo", "up")
             machine.mend()
             machines.append(machine)
         yield Network(f"{net}.1", tuple(machines))
+
+
+def _bridge() -> int:
+    """Make the bridge of a network that nobody has, and give the network's number. Its name is what keeps others from it."""
+    for number in range(os.getpid() * 7 % _N_NETWORKS, 2 * _N_NETWORKS):
+        try:
+            _ip("link", "add", f"asb{number % _N_NETWORKS}", "type", "bridge")
+        except OSError as error:
+            if "File exists" not in str(error):
+                raise
+        else:
+            return number % _N_NETWORKS
+    raise OSError(f"all {_N_NETWORKS} networks are in use")
 
 
 def _remove(machine: Machine, link: str) -> None:
