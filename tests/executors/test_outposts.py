@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 import asyncsweep as sw
 from asyncsweep.core import events as ev
 from asyncsweep.core.records import ErrorInfo
-from asyncsweep.executors.outposts import files, seats
+from asyncsweep.executors.outposts import files, outpost, seats
 from asyncsweep.executors.outposts.messages import Artifact, Hello, Left, Log, Welcome, from_outpost, packed, to_outpost
 from asyncsweep.executors.outposts.outbox import Outbox
 from asyncsweep.executors.outposts.outpost import Outpost
@@ -180,6 +181,7 @@ class Kept:
 
     def __init__(self, directory: Path | None = None, folders: str = "") -> None:
         self.events: list[ev.Event] = []
+        self.posts: list[list[ev.Event]] = []
         self.kept: list[Seat] = []
         spec = ObjectiveSpec("a:b", b"", (), (), ("value",))
         self.seats = Seats("loop", Setup(None, spec, 1, None, directory, 0.1, folders), self, {}, 100, self._keep)
@@ -190,6 +192,7 @@ class Kept:
 
     def post(self, *events: ev.Event) -> None:
         self.events += events
+        self.posts.append(list(events))
 
     async def placed(self, number: int = 1) -> Seat:
         """The `number`-th seat, whose outpost has said hello and whose worker has joined."""
@@ -240,6 +243,21 @@ async def test_what_was_not_launched_at_a_seat_is_not_heard_of_it() -> None:
         kept.launch(3)
         told = list(kept.events)
         kept.seats.heard(seat, packed([ev.Started(4, 1), ev.Finished(4, 1, {"value": 1.0}), ev.Killed(3, 1)]), "there")
+        assert kept.events == told
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("_impatient")
+async def test_a_seat_that_is_given_up_has_no_slot_from_then_on_and_says_so_once() -> None:
+    kept = Kept()
+    async with kept.seats.open():
+        seat = await kept.placed()
+        kept.launch()
+        kept.seats.resize(0)
+        (worker,) = seat.workers.values()
+        assert kept.events[-1] == ev.SlotsChanged(worker, 0)
+        told = list(kept.events)
+        kept.seats.heard(seat, packed([ev.SlotsChanged("process-1", 0)]), "there")
         assert kept.events == told
 
 
@@ -316,20 +334,113 @@ async def test_an_interrupted_outbox_gives_no_message_and_goes_on() -> None:
     assert await out.take() == b""
 
 
-@pytest.mark.anyio
-async def test_a_start_travels_with_the_end_that_follows_and_a_question_at_once() -> None:
-    out = Outbox()
-    out.put(ev.Started(0, 1))
-    taken: list[list[str]] = []
+async def taken(out: Outbox, *further: ev.Event, patience_s: float) -> list[str]:
+    """What goes together when something waits already and more is put in while it does."""
+    found: list[str] = []
 
     async def take() -> None:
-        taken.append([type(message).__name__ for message in from_outpost(await out.take())])
+        found.extend(type(message).__name__ for message in from_outpost(await out.take()))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(take)
         await anyio.wait_all_tasks_blocked()
-        out.put(ev.Reported(0, 1, 0, 1.0))
-        out.put(ev.Finished(0, 1, {"value": 1.0}))
-    out.put(ev.Reported(0, 1, 0, 1.0))
-    await take()
-    assert taken == [["Started", "Reported", "Finished"], ["Reported"]]
+        for event in further:
+            out.put(event, patience_s=patience_s)
+    return found
+
+
+@pytest.mark.anyio
+async def test_what_is_patient_goes_with_what_is_not() -> None:
+    out = Outbox()
+    out.put(ev.Started(0, 1), patience_s=60.0)
+    assert await taken(out, ev.Reported(0, 1, 0, 1.0), ev.Finished(0, 1, {"value": 1.0}), patience_s=0.0) == [
+        *("Started", "Reported", "Finished")
+    ]
+    out.put(ev.Reported(0, 1, 0, 1.0), patience_s=60.0)
+    assert await taken(out, ev.Finished(0, 1, {"value": 1.0}), patience_s=0.0) == ["Reported", "Finished"]
+    out.put(ev.Finished(0, 1, {"value": 1.0}))
+    out.put(ev.Started(0, 1), patience_s=60.0)
+    assert await taken(out, patience_s=0.0) == ["Finished", "Started"]
+
+
+@pytest.mark.anyio
+async def test_patience_ends() -> None:
+    out = Outbox()
+    out.put(ev.Started(0, 1), patience_s=0.001)
+    assert await taken(out, patience_s=0.0) == ["Started"]
+
+
+@pytest.mark.anyio
+async def test_nothing_waits_in_a_hurried_outbox() -> None:
+    out = Outbox()
+    out.put(ev.Started(0, 1), patience_s=60.0)
+    out.is_hurried = True
+    assert await taken(out, patience_s=60.0) == ["Started"]
+
+
+@pytest.mark.anyio
+async def test_what_comes_after_large_messages_is_taken() -> None:
+    out = Outbox()
+    out.put_slowly(iter([Log(0, 1, b"printed", True)]))
+    assert await taken(out, patience_s=0.0) == ["Log"]
+    assert await taken(out, ev.Finished(0, 1, {"value": 1.0}), patience_s=0.0) == ["Finished"]
+
+
+def have_patience(monkeypatch: pytest.MonkeyPatch, brief_s: float) -> None:
+    """What waits for company at outposts waits for ever, and trials that take less than `brief_s` are short."""
+    monkeypatch.setattr(outpost, "UNHURRIED_S", math.inf)
+    monkeypatch.setattr(outpost, "BRIEF_PATIENCE_S", math.inf)
+    monkeypatch.setattr(outpost, "BRIEF_S", brief_s)
+
+
+@pytest.mark.anyio
+async def test_the_end_of_a_short_trial_goes_with_that_of_the_next_one_which_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    have_patience(monkeypatch, brief_s=60.0)
+    post = Outpost()
+    post.post(ev.Started(0, 1))
+    post.post(ev.Finished(0, 1, {"value": 1.0}), ev.Started(1, 1))
+    found: list[str] = []
+
+    async def take() -> None:
+        found.extend(type(message).__name__ for message in from_outpost(await post.take()))
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(take)
+        await anyio.wait_all_tasks_blocked()
+        assert found == []
+        post.post(ev.Finished(1, 1, {"value": 1.0}))  # nothing runs any more
+    assert found == ["Started", "Finished", "Started", "Finished"]
+
+
+@pytest.mark.anyio
+async def test_the_end_of_a_longer_trial_goes_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    have_patience(monkeypatch, brief_s=0.0)
+    post = Outpost()
+    post.post(ev.Started(0, 1))
+    post.post(ev.Finished(0, 1, {"value": 1.0}), ev.Started(1, 1))
+    assert [type(message) for message in from_outpost(await post.take())] == [ev.Started, ev.Finished, ev.Started]
+
+
+@pytest.mark.anyio
+async def test_a_question_goes_at_once_while_ends_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    have_patience(monkeypatch, brief_s=60.0)
+    post = Outpost()
+    post.post(ev.Started(0, 1))
+    post.post(ev.Finished(0, 1, {"value": 1.0}), ev.Started(1, 1))
+    post.post(ev.VerdictAsked(1, 1, 0))
+    assert type(from_outpost(await post.take())[-1]) is ev.VerdictAsked
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("_impatient")
+async def test_after_each_end_of_several_that_came_together_the_next_one_can_be_launched() -> None:
+    kept = Kept()
+    async with kept.seats.open():
+        seat = await kept.placed()
+        kept.launch(0)
+        kept.launch(1)
+        ends: list[ev.Event] = [ev.Finished(0, 1, {"value": 1.0}), ev.Finished(1, 1, {"value": 1.0})]
+        kept.seats.heard(seat, packed([ev.Started(0, 1), ends[0], ev.Started(1, 1), ends[1]]), "there")
+        assert kept.posts[-2:] == [[ev.Started(0, 1), ends[0]], [ev.Started(1, 1), ends[1]]]

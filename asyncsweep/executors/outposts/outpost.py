@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,17 @@ import anyio
 import anyio.to_thread
 
 from asyncsweep import __version__
-from asyncsweep.core.events import Event, Failed, Finished, Killed, Pruned, Started, WorkerLost
+from asyncsweep.core.events import (
+    Event,
+    Failed,
+    Finished,
+    Killed,
+    Pruned,
+    Reported,
+    SeriesReported,
+    Started,
+    WorkerLost,
+)
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.executors.outposts.files import Sender
 from asyncsweep.executors.outposts.messages import (
@@ -38,6 +49,12 @@ from asyncsweep.worker.outcome import describe
 
 # An outpost whose words nobody carries any more gives up, before it takes all memory. That is some minutes of reports.
 MOST_WAITING = 500_000
+# The time in which a short trial ends: what nobody waits for is held back as long, and goes with the end.
+UNHURRIED_S = 0.005
+# The end of an attempt that took less than the first is held back for the second while the next one runs, and goes with that one's end:
+# beside trials as short, a message takes longer than the wait.
+BRIEF_S = 0.001
+BRIEF_PATIENCE_S = 0.002
 # How long what attempts left may take to get on its way when an outpost ends.
 _LAST_WORDS_S = 2.0
 
@@ -63,7 +80,8 @@ class Outpost:
         self._leaving = anyio.Event()
         self._executor: ProcessExecutor | None = None
         self._sender: Sender | None = None
-        self._running: dict[JobId, None] = {}
+        # When each attempt that runs began, by a clock of its own.
+        self._running: dict[JobId, float] = {}
         self._is_retired = False
 
     async def take(self) -> bytes:
@@ -124,18 +142,25 @@ class Outpost:
     def post(self, *events: Event) -> None:
         """The inbox of the executor here."""
         for event in events:
-            if isinstance(event, WorkerLost):
+            patience_s = 0.0
+            if isinstance(event, Reported | SeriesReported):
+                patience_s = UNHURRIED_S
+            elif isinstance(event, Started):
+                patience_s = UNHURRIED_S
+                self._running[JobId(event.trial, event.attempt)] = time.perf_counter()
+            elif isinstance(event, WorkerLost):
                 for job in list(self._running):  # there is one slot: what runs was there
                     self._ended(job, is_final=False)
             elif isinstance(event, Finished | Pruned | Failed | Killed):
                 job = JobId(event.trial, event.attempt)
                 if job in self._running:
+                    if time.perf_counter() - self._running[job] < BRIEF_S:
+                        patience_s = BRIEF_PATIENCE_S
                     self._ended(job, is_final=isinstance(event, Finished | Pruned))
-            elif isinstance(event, Started):
-                self._running[JobId(event.trial, event.attempt)] = None
-            self._out.put(event)
+            self._out.put(event, patience_s=patience_s)
             if self._is_retired and isinstance(event, WorkerLost):
                 self.leave()
+        self._out.is_hurried = not self._running
         if self._out.n_waiting > MOST_WAITING:
             self.leave()
 

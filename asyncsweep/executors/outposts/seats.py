@@ -186,6 +186,8 @@ class Seats:
             seat.retires = True
             if seat.workers:
                 seat.out.put(Retire())
+                # What would be launched before the outpost has heard of it would be lost with its worker.
+                self._post([SlotsChanged(worker, 0) for worker in seat.workers.values()])
             else:
                 self._give_up(seat)
 
@@ -265,6 +267,11 @@ class Seats:
                 self._keep(seat, message)
             elif isinstance(message, Event) and not isinstance(message, ExecutorFailed):
                 self._translate(seat, message, events)
+                if isinstance(message, Finished | Pruned | Failed):
+                    # The next one is launched before the end of what runs by now is told: else the slot would seem to be idle, and
+                    # what waits elsewhere would be asked back for it.
+                    self._post(events)
+                    events = []
             else:
                 self._post(events)
                 events = []
@@ -371,7 +378,7 @@ class Seats:
             self._was_joined = True
             events.append(WorkerJoined(ours, event.slots, event.ahead, seat.resources))
         elif isinstance(event, SlotsChanged):
-            if event.worker in seat.workers:
+            if event.worker in seat.workers and not seat.retires:
                 events.append(SlotsChanged(seat.workers[event.worker], event.slots))
         elif isinstance(event, WorkerLost):
             worker = seat.workers.pop(event.worker, None)

@@ -9,17 +9,31 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from asyncsweep.executors.outposts.outpost import Outpost
 from asyncsweep_ray.lease import Lease
 
 
-class Reply(NamedTuple):
+class Call(msgspec.Struct, array_like=True):
+    """What a call takes.
+
+    Attributes:
+        number: Counts calls, from 0.
+        data: What the sweep says; b"" for nothing.
+    """
+
+    number: int
+    data: bytes
+
+
+class Reply(msgspec.Struct, array_like=True):
     """What a call returns.
 
     Attributes:
-        number: Counts replies that have data, from 0.
+        number: Counts replies, from 0.
         data: What the outpost says; b"" at its end.
         place: Where it is.
     """
@@ -27,6 +41,11 @@ class Reply(NamedTuple):
     number: int
     data: bytes
     place: str
+
+
+pack = msgspec.msgpack.Encoder().encode
+_call_of = msgspec.msgpack.Decoder(Call).decode
+reply_of = msgspec.msgpack.Decoder(Reply).decode
 
 
 class Post:
@@ -48,12 +67,13 @@ class Post:
         self._turn = asyncio.Lock()
         self._place = ""
 
-    async def exchange(self, number: int, data: bytes) -> Reply:
-        """Take the `number`-th thing that the sweep says, and give what is to be said back."""
+    async def exchange(self, packed: bytes) -> bytes:
+        """Take what the sweep says, a `Call`, and give what is to be said back, a `Reply`. Bytes travel as they are, all else is pickled."""
         self._lease.renew()
         if self._serving is None:
             self._begin()
-        self._early[number] = data
+        call = _call_of(packed)
+        self._early[call.number] = call.data
         while (told := self._early.pop(self._n_told, None)) is not None:
             self._n_told += 1
             if told:
@@ -62,7 +82,7 @@ class Post:
         async with self._turn:
             said = await self._outpost.take()
             self._n_said += 1
-            return Reply(self._n_said - 1, said, self._place)
+            return pack(Reply(self._n_said - 1, said, self._place))
 
     def _begin(self) -> None:
         import ray

@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.executors.outposts.seats import Seat, Seats
-from asyncsweep_ray.actor import Post, Reply
+from asyncsweep_ray.actor import Call, Post, Reply, pack, reply_of
 from asyncsweep_ray.lease import BEATS
 
 # How long a killed actor may take to be dead.
@@ -114,7 +114,7 @@ class Cluster:
                 return
             with anyio.move_on_after(_DEATH_S):
                 while True:
-                    await actor.exchange.remote(-1, b"")
+                    await actor.exchange.remote(pack(Call(-1, b"")))
 
 
 class _Line:
@@ -152,11 +152,11 @@ class _Line:
     def _call(self, data: bytes) -> None:
         number, self._n_told = self._n_told, self._n_told + 1
         self._n_waiting += 1
-        self._tasks.start_soon(self._hear, self._actor.exchange.remote(number, data))
+        self._tasks.start_soon(self._hear, self._actor.exchange.remote(pack(Call(number, data))))
 
     async def _hear(self, reference: Any) -> None:
         try:
-            reply = Reply(*await reference)
+            reply = reply_of(await reference)
         except self._ray.exceptions.RayError as error:
             self._lose(error)
             return

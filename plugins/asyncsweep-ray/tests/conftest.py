@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import anyio
 import psutil
 import pytest
 
@@ -24,26 +25,26 @@ else:
     collect_ignore_glob = ["test_here.py"]
 
 HERE = str(Path(__file__).parent)
-# A node that was killed is missed sooner than the half minute that Ray gives it: who is asked there refuses at once. One that is slow
-# to answer on a busy machine is not dead.
+# A node that was killed is missed sooner than after the half minute that Ray gives it: who is asked there refuses at once. One that is slow to
+# answer on a busy machine is not dead. Processes for actors import what seats need while nobody waits for them.
 _QUICK = {
-    "health_check_initial_delay_ms": 500,
-    "health_check_period_ms": 300,
-    "health_check_timeout_ms": 20_000,
-    "health_check_failure_threshold": 5,
+    "health_check_initial_delay_ms": 0,
+    "health_check_period_ms": 250,
+    "health_check_timeout_ms": 60_000,
+    "health_check_failure_threshold": 2,
+    "preload_python_modules": ["asyncsweep_ray.actor"],
 }
+# A deadline for what nobody tells of; a quiet machine needs a second or two.
+PATIENCE_S = 60.0
 MARK = f"ASYNCSWEEP_TEST_{os.getpid()}"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One cluster for all: one process runs these tests. Those that need it are run by `make test-deep` alone: they take minutes, and how soon
-    Ray misses what was killed depends on what else the machine does.
-    """
+    """One cluster for all: one process runs these tests. They wait for facts, which on a busy machine may be late."""
     for item in items:
         if Path(HERE) in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("ray"))
-            if "stand" in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.deep)
+            item.add_marker(pytest.mark.timeout(3 * PATIENCE_S))
 
 
 @pytest.fixture
@@ -70,8 +71,14 @@ class Stand:
         """One more node, of two CPUs if nothing else is said. Ray does that in the main thread alone."""
         return self._cluster.add_node(**{"num_cpus": 2, **arguments})
 
-    def kill_node(self, node: Any) -> None:
+    async def kill_node(self, node: Any) -> None:
+        """End a node's processes by force, and wait until Ray has missed it: what is asked of the cluster next may count on that."""
+        import ray
+
         self._cluster.remove_node(node, allow_graceful=False)
+        with anyio.fail_after(PATIENCE_S):
+            while node.node_id in [known["NodeID"] for known in ray.nodes() if known["Alive"]]:  # noqa: ASYNC110
+                await anyio.sleep(0.05)  # Ray tells nobody
 
     def close(self) -> None:
         self._cluster.shutdown()
@@ -82,10 +89,20 @@ class Stand:
 
     async def state(self) -> dict[str, Any]:
         """What of ours is on the cluster: actors, CPUs that they hold, and processes of trials."""
-        import ray
+        return {"actors": _processes("ray::Post"), "taken": _taken("CPU"), "processes": self.trials()}
 
-        taken = ray.cluster_resources()["CPU"] - ray.available_resources().get("CPU", 0.0)
-        return {"actors": _processes("ray::Post"), "taken": taken, "processes": self.trials()}
+    async def comes_to_take(self, taken: dict[str, float]) -> None:
+        """Wait until so much of the cluster's resources is taken."""
+        with anyio.fail_after(PATIENCE_S):
+            while {name: _taken(name) for name in taken} != taken:  # noqa: ASYNC110
+                await anyio.sleep(0.05)  # Ray tells nobody
+
+
+def _taken(resource: str) -> float:
+    import ray
+
+    there: float = ray.cluster_resources()[resource]
+    return there - float(ray.available_resources().get(resource, 0.0))
 
 
 def _processes(text: str) -> list[int]:

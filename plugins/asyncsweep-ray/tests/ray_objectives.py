@@ -12,13 +12,12 @@ import asyncsweep as sw
 
 
 def noted(trial: sw.Trial) -> float:
-    """Writes down that it began, works for `work_s`, and writes down that it ended, in the file `notes`."""
+    """Writes down that it began, works until the file `gate` is there, and writes down that it ended, in the file `notes`."""
     note = f"{trial.number} {trial.attempt} {os.getpid()}"
     with open(trial.params["notes"], "a") as notes:
         notes.write(f"began {note}\n")
-    end = time.monotonic() + trial.params["work_s"]
     step = 0
-    while time.monotonic() < end:
+    while not step or not os.path.exists(trial.params["gate"]):
         trial.report(float(step), step)
         step += 1
         time.sleep(0.01)

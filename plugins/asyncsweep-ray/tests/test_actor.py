@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from asyncsweep_ray.actor import Post
+from asyncsweep_ray.actor import Call, Post, Reply, pack, reply_of
 
 from asyncsweep.executors.outposts.messages import Hello, Leave, Left, from_outpost, packed
 
@@ -22,21 +22,25 @@ def post(monkeypatch: pytest.MonkeyPatch) -> Post:
     return Post({}, 60.0)
 
 
+async def exchange(post: Post, number: int, data: bytes) -> Reply:
+    return reply_of(await post.exchange(pack(Call(number, data))))
+
+
 async def test_a_call_that_waits_returns_when_the_next_one_comes(post: Post) -> None:
-    first = await post.exchange(0, b"")
+    first = await exchange(post, 0, b"")
     assert [type(message) for message in from_outpost(first.data)] == [Hello]
-    waiting = asyncio.create_task(post.exchange(1, b""))
+    waiting = asyncio.create_task(exchange(post, 1, b""))
     await asyncio.sleep(0)
-    last = asyncio.create_task(post.exchange(2, b""))
+    last = asyncio.create_task(exchange(post, 2, b""))
     assert from_outpost((await waiting).data) == []
     last.cancel()
 
 
 async def test_what_is_said_is_taken_in_its_order_whatever_order_it_comes_in(post: Post) -> None:
-    await post.exchange(0, b"")
+    await exchange(post, 0, b"")
     told: list[bytes] = []
     post._outpost.tell = told.append  # type: ignore[method-assign]
-    calls = [asyncio.create_task(post.exchange(number, data)) for number, data in ((2, b"two"), (1, b"one"))]
+    calls = [asyncio.create_task(exchange(post, number, data)) for number, data in ((2, b"two"), (1, b"one"))]
     while len(told) < 2:  # noqa: ASYNC110
         await asyncio.sleep(0)
     assert told == [b"one", b"two"]
@@ -45,7 +49,7 @@ async def test_what_is_said_is_taken_in_its_order_whatever_order_it_comes_in(pos
 
 
 async def test_after_the_last_word_every_call_returns_at_once(post: Post) -> None:
-    await post.exchange(0, b"")
-    last = await post.exchange(1, packed([Leave()]))
+    await exchange(post, 0, b"")
+    last = await exchange(post, 1, packed([Leave()]))
     assert from_outpost(last.data) == [Left(None)]
-    assert (await post.exchange(2, b"")).data == b""
+    assert (await exchange(post, 2, b"")).data == b""
