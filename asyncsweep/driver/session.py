@@ -200,7 +200,7 @@ async def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: 
         or driver.fault is not None
         or (driver.finish is not None and driver.finish.error is not None)
     )
-    if failed and not plan.is_resumed and not any(t.started_at or t.is_final for t in driver.machine.trials):
+    if failed and not plan.is_resumed and not any(map(_has_begun, driver.machine.trials)):
         journal.discard()
         return
     try:
@@ -213,6 +213,11 @@ async def _close_journal(plan: Plan, driver: Driver, journal: Journal, failure: 
                 await anyio.to_thread.run_sync(journal.sync, limiter=anyio.CapacityLimiter(1))
     finally:
         journal.close()
+
+
+def _has_begun(trial: TrialRecord) -> bool:
+    """Whether a trial ran; one that waits for its next attempt has not started that one."""
+    return trial.is_final or trial.started_at > 0 or trial.attempt > 1 or bool(trial.failures)
 
 
 @asynccontextmanager

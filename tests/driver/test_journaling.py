@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,27 @@ async def test_a_journal_that_fails_before_the_first_trial_vanishes(tmp_path: Pa
     with pytest.raises(sw.JournalError):
         await sweep(tmp_path / "new").run()
     assert not await anyio.Path(tmp_path / "new").exists()
+
+
+async def test_a_journal_whose_trials_all_wait_for_a_retry_stays(tmp_path: Path, files: FaultyFiles) -> None:
+    async def fails(trial: Any) -> float:
+        raise OSError("the data store is away")
+
+    async def break_it() -> None:
+        retries = sw.Retry(times=1, backoff_s=(60, 60))
+        async with sweep(tmp_path, fails, n_trials=1, retries=retries).start() as run:
+            async for update in run.updates():
+                if isinstance(update, sw.TrialRetried):
+                    break
+            files.writes_left = 0
+            run.pause()
+            await run.result()
+
+    with anyio.fail_after(10), pytest.raises(sw.JournalError):
+        await break_it()
+    files.writes_left = sys.maxsize
+    result = await sw.Sweep.resume(tmp_path, square)
+    assert [(trial.number, trial.attempt, len(trial.failures)) for trial in result.trials] == [(0, 2, 1)]
 
 
 async def test_every_file_is_closed_after_a_sweep(tmp_path: Path, files: FaultyFiles) -> None:

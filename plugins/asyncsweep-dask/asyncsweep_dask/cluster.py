@@ -18,11 +18,9 @@ from typing import Any
 
 import anyio
 
-from asyncsweep import ConfigError
-from asyncsweep.core.events import ExecutorFailed
+from asyncsweep import ConfigError, PluginError
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.executors.outposts.seats import Seat, Seats
-from asyncsweep.hooks.contracts import Inbox
 from asyncsweep_dask.connection import THREE_WAYS, loaded
 from asyncsweep_dask.queues import Queue, forget
 from asyncsweep_dask.seat import serve
@@ -31,8 +29,10 @@ from asyncsweep_dask.seat import serve
 TIMEOUT_S = 30.0
 # How long a call to the scheduler may take when there is nothing more to lose.
 _CALL_S = 5.0
-# How long to wait before each further try to reach a scheduler that was lost; each try has Dask's own timeout.
-_PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+# How long to wait between two tries to reach a scheduler that was lost.
+_PAUSE_S = 1.0
+# Of what is left until it is given up, a try takes at least so much.
+_LEAST_TRY_S = 1.0
 # What a call raises when the scheduler is gone, and when our connection is closed.
 _UNREACHABLE = (OSError, RuntimeError)
 # How long a new worker has for taking what waits.
@@ -51,17 +51,17 @@ class Cluster:
         security: For the talk with it; None for Dask's own settings.
         resources: What each seat needs.
         offers: What each slot offers, besides what its worker tells.
-        inbox: Where it is said that the cluster is lost.
+        give_up_after_s: How long a scheduler that was lost is looked for.
     """
 
     def __init__(
-        self, address: str, security: Any, resources: dict[str, float], offers: dict[str, Any], inbox: Inbox
+        self, address: str, security: Any, resources: dict[str, float], offers: dict[str, Any], give_up_after_s: float
     ) -> None:
         self._address = address
         self._security = security
         self._resources = resources
         self._offers = offers
-        self._inbox = inbox
+        self._give_up_after_s = give_up_after_s
         self._seats: Seats
         self._client: Any = None
         self._queue: Queue
@@ -85,6 +85,8 @@ class Cluster:
 
         Raises:
             ConfigError: No scheduler answers.
+            PluginError: It was lost for good. It leaves the body, and so the sweep, as a fault does: what ran or waits is not CANCELLED, but
+                repeated when the sweep is resumed.
         """
         self._seats = seats
         await self._connect()
@@ -142,7 +144,7 @@ class Cluster:
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
-    async def _connect(self) -> None:
+    async def _connect(self, timeout_s: float = TIMEOUT_S) -> None:
         distributed = await loaded()
         client = None
         try:
@@ -153,7 +155,7 @@ class Cluster:
                 set_as_default=False,
                 direct_to_workers=False,
                 name="asyncsweep",
-                timeout=TIMEOUT_S,
+                timeout=timeout_s,
             )
             await client
         except (OSError, ValueError) as error:  # nobody there, or no address
@@ -180,9 +182,11 @@ class Cluster:
                 await client.close()
 
     async def _listen(self, scope: anyio.CancelScope) -> None:
-        with scope:
-            await self._hear_all()
-        self._has_ended.set()
+        try:
+            with scope:
+                await self._hear_all()
+        finally:
+            self._has_ended.set()
 
     async def _hear_all(self) -> None:
         """Take what seats say; when the scheduler is lost, look for it again."""
@@ -194,28 +198,38 @@ class Cluster:
                         return
                     self._hear(key, way, place, data)
             except _UNREACHABLE as error:
-                if self._is_closing or not await self._connected_again(error):
+                if self._is_closing:
                     return
+                await self._connect_again(error)
 
-    async def _connected_again(self, error: Exception) -> bool:
-        """Give up all seats, which the scheduler does too, and connect anew; False when that is no use."""
-        log.warning("the Dask scheduler at %s does not answer: %s; it is tried again", self._address, error)
+    async def _connect_again(self, error: Exception) -> None:
+        """Give up all seats, which the scheduler does too, and connect anew.
+
+        Raises:
+            PluginError: Nobody answered in time.
+        """
+        log.warning(
+            "the Dask scheduler at %s does not answer: %s; it is tried again for %g s",
+            *(self._address, error, self._give_up_after_s),
+        )
+        until = anyio.current_time() + self._give_up_after_s
         self._is_connected = anyio.Event()
         for seat in self._seats.all:
             self._seats.lost(seat, f"the Dask scheduler at {self._address} was lost")
         await self._disconnect(1.0)
-        for pause_s in _PAUSES_S:
-            if self._is_closing:
-                return False
+        while not self._is_closing:
+            left_s = until - anyio.current_time()
             try:
-                await self._connect()
-            except ConfigError:
-                await anyio.sleep(pause_s)
+                await self._connect(min(TIMEOUT_S, max(left_s, _LEAST_TRY_S)))
+            except ConfigError as last:
+                if until - anyio.current_time() < _PAUSE_S:
+                    raise PluginError(
+                        f"the Dask scheduler at {self._address} was lost ({error}), and nobody has answered there for "
+                        f"{self._give_up_after_s:g} s; a sweep with a directory goes on by Sweep.resume(...), with this cluster or another one"
+                    ) from last
+                await anyio.sleep(_PAUSE_S)
             else:
-                return True
-        why = f"the Dask scheduler at {self._address} does not answer any more: {error}"
-        self._inbox.post(ExecutorFailed(ErrorInfo("WorkerLost", why)))
-        return False
+                return
 
     # -- seats --------------------------------------------------------------------------------------------------------
 

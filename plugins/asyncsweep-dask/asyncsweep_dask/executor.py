@@ -37,6 +37,7 @@ class DaskExecutor:
             workers join and leave.
         artifacts_limit_bytes: The most that an attempt's artifacts may have together where the workers do not share the sweep's
             directory, and so they travel through Dask.
+        give_up_after: The seconds for which a scheduler that was lost is looked for; then the sweep ends with an error, to be resumed.
         fresh, max_trials_per_worker, memory_limit, cpu_time_limit: As with `ProcessExecutor`, for the process of a trial.
         pass_env: Names of environment variables of the *Dask worker's* that trials need besides those that every trial gets.
 
@@ -56,6 +57,7 @@ class DaskExecutor:
         resources: Mapping[str, float] | None = None,
         slots: int | None = None,
         artifacts_limit_bytes: int = ARTIFACTS_LIMIT_BYTES,
+        give_up_after: float = 120.0,
         fresh: bool = False,
         max_trials_per_worker: int | None = None,
         memory_limit: int | str | None = None,
@@ -66,6 +68,13 @@ class DaskExecutor:
         self._resources = _resources_of(resources)
         self._slots = checked(slots)
         self._artifacts_limit_bytes = artifacts_limit_bytes
+        if (
+            isinstance(give_up_after, bool)
+            or not isinstance(give_up_after, int | float)
+            or not 0 <= give_up_after < 1e9
+        ):
+            raise ConfigError(f"executor.give_up_after={give_up_after!r}: it must be a number of seconds >= 0")
+        self._give_up_after_s = float(give_up_after)
         self._options: dict[str, Any] = {
             "fresh": fresh,
             "max_trials_per_worker": max_trials_per_worker,
@@ -84,7 +93,7 @@ class DaskExecutor:
         slots = n_wanted(self._slots, setup.slots)
         setup = msgspec.structs.replace(setup, slots=slots)
         async with self._target.cluster() as (address, security):
-            cluster = Cluster(address, security, resources, offers, inbox)
+            cluster = Cluster(address, security, resources, offers, self._give_up_after_s)
             seats = self._seats = Seats("dask", setup, inbox, self._options, self._artifacts_limit_bytes, cluster.keep)
             async with cluster.open(seats), seats.open():
                 if not slots:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -36,17 +36,34 @@ def anyio_backend() -> str:
 class Stand:
     """A cluster whose parts can be killed.
 
+    Args:
+        folder: Where its processes run.
+        host: Where the scheduler listens.
+        environment: What of Dask's settings its processes find in their environment.
+
     Attributes:
         address: The scheduler's.
-        folder: Where its processes run.
+        folder: See above.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1", environment: Mapping[str, str] | None = None) -> None:
         self.folder = folder
-        self._processes: list[subprocess.Popen[bytes]] = []
+        self._host = host
+        self._environment = {**ENVIRONMENT, **(environment or {})}
+        self._scheduler: subprocess.Popen[bytes] | None = None
+        self._nannies: list[subprocess.Popen[bytes]] = []
         self._names = 0
-        file = folder / "scheduler.json"
-        self._start("scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(file))
+        self.address = ""
+        self.start_scheduler()
+
+    def start_scheduler(self) -> None:
+        """Start the scheduler, or another one in its place."""
+        file = self.folder / "scheduler.json"
+        file.unlink(missing_ok=True)
+        port = self.address.rpartition(":")[2] or "0"
+        self._scheduler = self._start(
+            *("scheduler", "--port", port, "--host", self._host, "--no-dashboard", "--scheduler-file", str(file))
+        )
         self.address = self._address(file)
 
     async def state(self) -> dict[str, list[str]]:
@@ -68,7 +85,7 @@ class Stand:
 
     def workers(self) -> list[psutil.Process]:
         """The processes of workers, without their nannies, which are their parents."""
-        nannies = [process.pid for process in self._processes[1:] if process.poll() is None]
+        nannies = [process.pid for process in self._nannies if process.poll() is None]
         return [
             child
             for nanny in nannies
@@ -76,13 +93,18 @@ class Stand:
             if "spawn_main" in " ".join(child.cmdline())
         ]
 
-    def add_worker(self, *arguments: str, threads: int = 2) -> subprocess.Popen[bytes]:
-        """A worker with its nanny: the process is the nanny's."""
+    def add_worker(
+        self, *arguments: str, threads: int = 2, host: str = "127.0.0.1", prefix: Sequence[str] = ()
+    ) -> subprocess.Popen[bytes]:
+        """A worker with its nanny: the process is the nanny's. `prefix` is what its command line begins with."""
         self._names += 1
-        return self._start(
-            *("worker", self.address, "--nthreads", str(threads), "--no-dashboard", "--host", "127.0.0.1"),
+        nanny = self._start(
+            *("worker", self.address, "--nthreads", str(threads), "--no-dashboard", "--host", host),
             *("--name", f"w{self._names}", "--local-directory", str(self.folder / "scratch"), *arguments),
+            prefix=prefix,
         )
+        self._nannies.append(nanny)
+        return nanny
 
     add_node = add_worker
 
@@ -90,6 +112,11 @@ class Stand:
         """Wait until so many workers are there."""
         async with Client(self.address, asynchronous=True, set_as_default=False) as client:
             await client.wait_for_workers(count, timeout=20)
+
+    async def known(self) -> list[str]:
+        """The workers that the scheduler knows of."""
+        async with Client(self.address, asynchronous=True, set_as_default=False) as client:
+            return list((await client.scheduler.identity())["workers"])
 
     def kill_node(self, nanny: subprocess.Popen[bytes]) -> None:
         """Kill a nanny and its worker at once."""
@@ -100,33 +127,33 @@ class Stand:
         nanny.wait()
 
     def kill_scheduler(self) -> None:
-        self._processes[0].kill()
-        self._processes[0].wait()
+        assert self._scheduler is not None
+        self._scheduler.kill()
+        self._scheduler.wait()
 
     def close(self) -> None:
-        for process in self._processes:
-            if process.poll() is None:
-                self.kill_node(process)
+        self.kill_scheduler()
+        for nanny in self._nannies:
+            if nanny.poll() is None:
+                self.kill_node(nanny)
 
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        with open(self.folder / f"{arguments[0]}-{len(self._processes)}.log", "wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
+    def _start(self, *arguments: str, prefix: Sequence[str] = ()) -> subprocess.Popen[bytes]:
+        with open(self.folder / f"{arguments[0]}-{self._names}.log", "ab") as log:
+            return subprocess.Popen(
+                [*prefix, sys.executable, "-m", "distributed.cli.dask_" + arguments[0], *arguments[1:]],
                 stdout=log,
                 stderr=log,
                 cwd=self.folder,
-                env=ENVIRONMENT,
+                env=self._environment,
             )
-        self._processes.append(process)
-        return process
 
     def _address(self, file: Path) -> str:
         import json
         import time
 
         for _ in range(300):
-            if self._processes[0].poll() is not None:
-                raise RuntimeError((self.folder / "scheduler-0.log").read_text())
+            if self._scheduler is None or self._scheduler.poll() is not None:
+                raise RuntimeError("\n".join(log.read_text() for log in self.folder.glob("scheduler-*.log")))
             try:
                 return str(json.loads(file.read_text())["address"])
             except (FileNotFoundError, ValueError):
@@ -144,6 +171,12 @@ def _state(client: str, dask_scheduler: Any) -> dict[str, list[str]]:
         "plugins": sorted(dask_scheduler.plugins),
         "clients": [name for name in dask_scheduler.clients if "asyncsweep" in name],
     }
+
+
+@pytest.fixture(scope="session")
+def stands() -> type[Stand]:
+    """For who needs a cluster of their own."""
+    return Stand
 
 
 @pytest.fixture(scope="session")

@@ -182,26 +182,49 @@ async def test_the_cluster_is_as_it_was_when_a_sweep_has_ended(stand: Any, tmp_p
 
 
 async def test_the_sweep_ends_with_its_scheduler_and_goes_on_with_another(
-    stand: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    stand: Any, stands: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    monkeypatch.setattr("asyncsweep_dask.cluster._PAUSES_S", (0.0,))
-    monkeypatch.setattr("asyncsweep_dask.cluster.TIMEOUT_S", 1.0)
-    other = type(stand)(tmp_path_factory.mktemp("other"))
+    other = stands(tmp_path_factory.mktemp("other"))
+    directory = tmp_path / "sweep"
+    executor = {"name": "dask", "address": other.address, "give_up_after": 1}
     try:
         other.add_worker()
-        with pytest.raises(sw.AsyncSweepError, match="does not answer any more"):  # noqa: PT012
+        with pytest.raises(sw.PluginError, match=r"the Dask scheduler at .* has answered there for 1 s"):  # noqa: PT012
             async with sweep(
-                other, tmp_path, work_s=0.5, sampler="random", directory=tmp_path / "sweep"
+                other, tmp_path, work_s=0.5, sampler="random", directory=directory, executor=executor
             ).start() as run:
                 await begun(run, 2)
                 other.kill_scheduler()
                 await run.result()
     finally:
         other.close()
+    tally = Tally()
     result = await sw.Sweep.resume(
-        tmp_path / "sweep", "dask_objectives:noted", executor={"name": "dask", "address": stand.address}
+        directory, "dask_objectives:noted", sampler=tally, executor={"name": "dask", "address": stand.address}
     )
-    # What ran there waited for its next attempt when the first process gave up, and was cancelled then, as with any executor.
-    assert result.counts[sw.State.FAILED] == 0
-    assert 10 <= result.counts[sw.State.COMPLETE] == 12 - result.counts[sw.State.CANCELLED]
+    # What ran there or waited for its next attempt was not cancelled, but is made here.
+    assert result.counts[sw.State.COMPLETE] == 12
+    assert tally.told == Counter(range(12))
     assert other.trials() == []
+
+
+async def test_a_sweep_outlives_the_restart_of_its_scheduler(
+    stands: Any, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = stands(tmp_path_factory.mktemp("other"))
+    tally = Tally()
+    try:
+        other.add_worker()
+        async with sweep(other, tmp_path, work_s=0.5, sampler=tally, concurrency=2, n_trials=6).start() as run:
+            await begun(run, 2)
+            other.kill_scheduler()
+            await anyio.to_thread.run_sync(other.start_scheduler)
+            other.add_worker()
+            result = await run.result()
+        await nothing_of_ours(other)
+    finally:
+        other.close()
+    assert result.counts[sw.State.COMPLETE] == 6
+    assert tally.told == Counter(range(6))
+    lost = [str(error) for trial in result.trials for error in trial.failures]
+    assert lost == [f"WorkerLost: the Dask scheduler at {other.address} was lost"] * 2

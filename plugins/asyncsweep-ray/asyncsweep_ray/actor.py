@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from asyncsweep.executors.outposts.outpost import Outpost
+from asyncsweep_ray.lease import Lease
 
 
 class Call(msgspec.Struct, array_like=True):
@@ -52,10 +53,13 @@ class Post:
 
     Args:
         resources: What the seat offers, besides the host's name.
+        lease_s: After so many seconds without a call it ends what it runs.
     """
 
-    def __init__(self, resources: dict[str, Any]) -> None:
+    def __init__(self, resources: dict[str, Any], lease_s: float) -> None:
         self._outpost = Outpost(resources=resources)
+        self._lease = Lease(lease_s)
+        self._leasing: asyncio.Task[None] | None = None
         self._serving: asyncio.Task[None] | None = None
         self._early: dict[int, bytes] = {}
         self._n_told = 0
@@ -65,6 +69,7 @@ class Post:
 
     async def exchange(self, packed: bytes) -> bytes:
         """Take what the sweep says, a `Call`, and give what is to be said back, a `Reply`. Bytes travel as they are, all else is pickled."""
+        self._lease.renew()
         if self._serving is None:
             self._begin()
         call = _call_of(packed)
@@ -85,3 +90,8 @@ class Post:
         context = ray.get_runtime_context()
         self._place = f"node {context.get_node_id()[:12]}, process {os.getpid()}"
         self._serving = asyncio.get_running_loop().create_task(self._outpost.serve())
+        self._leasing = asyncio.get_running_loop().create_task(self._leave_in_time())
+
+    async def _leave_in_time(self) -> None:
+        await self._lease.over()
+        self._outpost.leave()

@@ -17,6 +17,7 @@ import anyio.to_thread
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.executors.outposts.seats import Seat, Seats
 from asyncsweep_ray.actor import Call, Post, Reply, pack, reply_of
+from asyncsweep_ray.lease import BEATS
 
 # How long a killed actor may take to be dead.
 _DEATH_S = 5.0
@@ -32,6 +33,7 @@ class Cluster:
         options: Of each actor, but for what it takes.
         takes: What each takes, by the names of a sweep's `needs`: cpus, gpus, memory_gib.
         custom: What each takes of Ray's custom resources.
+        lease_s: After so many seconds without a word of ours an actor ends what it runs.
 
     Attributes:
         seats: The seats; to be set before anything happens.
@@ -39,9 +41,15 @@ class Cluster:
     """
 
     def __init__(
-        self, ray: Any, options: Mapping[str, Any], takes: Mapping[str, float], custom: Mapping[str, float]
+        self,
+        ray: Any,
+        options: Mapping[str, Any],
+        takes: Mapping[str, float],
+        custom: Mapping[str, float],
+        lease_s: float,
     ) -> None:
         self._ray = ray
+        self._lease_s = lease_s
         memory_bytes = int(takes.get("memory_gib", 0) * 2**30)
         taken = {"num_cpus": takes["cpus"], "num_gpus": takes.get("gpus", 0), "resources": dict(custom)}
         if memory_bytes:
@@ -75,7 +83,7 @@ class Cluster:
     async def keep(self, seat: Seat) -> None:
         """Have an actor for a seat until it is gone."""
         try:
-            actor = await _in_thread(lambda: self._make.remote(self._offers))
+            actor = await _in_thread(lambda: self._make.remote(self._offers, self._lease_s))
         except self._ray.exceptions.RayError as error:
             self.seats.lost(seat, f"no actor can be made: {error}", _told(error))
             return
@@ -83,6 +91,7 @@ class Cluster:
             async with anyio.create_task_group() as tasks:
                 line = _Line(self._ray, actor, seat, self.seats, tasks)
                 tasks.start_soon(line.serve)
+                tasks.start_soon(line.renew, self._lease_s / BEATS)
                 await seat.gone.wait()
                 if seat.place and not seat.has_left:
                     with anyio.move_on_after(_DEATH_S):
@@ -93,9 +102,16 @@ class Cluster:
                 await self._end(actor)
 
     async def _end(self, actor: Any) -> None:
-        """Kill an actor, and wait until it is dead."""
+        """Kill an actor, and wait until it is dead. When the cluster is out of reach Ray waits for it, for long, and we do not."""
         with suppress(self._ray.exceptions.RayError):
-            await _in_thread(lambda: self._ray.kill(actor, no_restart=True))
+            with anyio.move_on_after(_DEATH_S) as limit:
+                await anyio.to_thread.run_sync(
+                    lambda: self._ray.kill(actor, no_restart=True),
+                    abandon_on_cancel=True,
+                    limiter=anyio.CapacityLimiter(1),
+                )
+            if limit.cancelled_caught:
+                return
             with anyio.move_on_after(_DEATH_S):
                 while True:
                     await actor.exchange.remote(pack(Call(-1, b"")))
@@ -125,6 +141,13 @@ class _Line:
         self._call(b"")
         while data := await self._seat.out.take():
             self._call(data)
+
+    async def renew(self, every_s: float) -> None:
+        """Call again and again, so that the actor knows that it is wanted."""
+        while not self.over.is_set():
+            await anyio.sleep(every_s)
+            if self._seat.place and not self.over.is_set():
+                self._call(b"")
 
     def _call(self, data: bytes) -> None:
         number, self._n_told = self._n_told, self._n_told + 1

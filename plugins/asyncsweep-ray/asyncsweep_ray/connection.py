@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -16,10 +17,14 @@ import anyio.to_thread
 
 from asyncsweep import ConfigError
 
+# How long it may take to leave a cluster: one that is out of reach Ray waits for.
+SHUTDOWN_S = 10.0
 THREE_WAYS = (
     'call ray.init() before, name a cluster as {"name": "ray", "address": "auto"}, or have one started for the sweep by '
     '{"name": "ray", "init": {}}'
 )
+
+log = logging.getLogger("asyncsweep")
 
 
 class Target:
@@ -71,8 +76,10 @@ class Target:
         try:
             yield ray
         finally:
-            with anyio.CancelScope(shield=True):
-                await _in_thread(ray.shutdown)
+            with anyio.move_on_after(SHUTDOWN_S, shield=True) as limit:
+                await anyio.to_thread.run_sync(ray.shutdown, abandon_on_cancel=True, limiter=anyio.CapacityLimiter(1))
+            if limit.cancelled_caught:
+                log.warning("Ray has not let go of its cluster within %g s; it goes on trying in a thread", SHUTDOWN_S)
 
 
 def _is_same(ray: Any, arguments: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from asyncsweep.executors.process import ProcessExecutor
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, Setup
 from asyncsweep_ray.cluster import Cluster
 from asyncsweep_ray.connection import Target
+from asyncsweep_ray.head import watched
 
 ARTIFACTS_LIMIT_BYTES = 64 * 2**20
 # What of a sweep's `needs` Ray reserves.
@@ -45,6 +46,9 @@ class RayExecutor:
             nodes join and leave; then a cluster that scales by itself is not told to grow.
         artifacts_limit_bytes: The most that an attempt's artifacts may have together where the nodes do not share the sweep's
             directory, and so they travel through Ray.
+        lease: After so many seconds without a word of this process an actor ends its trial: the link to its node is cut.
+        give_up_after: The seconds for which the head node may be away; then the sweep ends with an error, to be resumed. Ray itself ends
+            this process after 60.
         fresh, max_trials_per_worker, memory_limit, cpu_time_limit: As with `ProcessExecutor`, for the process of a trial.
         pass_env: Names of environment variables of the *actors'* that trials need besides those that every trial gets.
 
@@ -68,6 +72,8 @@ class RayExecutor:
         scheduling_strategy: str = "DEFAULT",
         slots: int | None = None,
         artifacts_limit_bytes: int = ARTIFACTS_LIMIT_BYTES,
+        lease: float = 60.0,
+        give_up_after: float = 30.0,
         fresh: bool = False,
         max_trials_per_worker: int | None = None,
         memory_limit: int | str | None = None,
@@ -95,6 +101,10 @@ class RayExecutor:
         if runtime_env is not None:
             self._actor["runtime_env"] = dict(runtime_env)
         self._artifacts_limit_bytes = artifacts_limit_bytes
+        self._lease_s = _amount("lease", lease)
+        if self._lease_s < 1:
+            raise ConfigError(f"executor.lease={lease!r}: it must be a number of seconds >= 1")
+        self._give_up_after_s = _amount("give_up_after", give_up_after)
         self._options: dict[str, Any] = {
             "fresh": fresh,
             "max_trials_per_worker": max_trials_per_worker,
@@ -111,12 +121,12 @@ class RayExecutor:
         slots = n_wanted(self._slots, setup.slots)
         setup = msgspec.structs.replace(setup, slots=slots)
         async with self._target.connected() as ray:
-            cluster = Cluster(ray, self._actor, takes, self._custom)
+            cluster = Cluster(ray, self._actor, takes, self._custom, self._lease_s)
             seats = self._seats = cluster.seats = Seats(
                 "ray", setup, inbox, self._options, self._artifacts_limit_bytes, cluster.keep
             )
             self._cluster = cluster
-            async with seats.open(), cluster.following(follows=not slots):
+            async with watched(ray, self._give_up_after_s), seats.open(), cluster.following(follows=not slots):
                 yield
 
     def resize(self, slots: int) -> None:

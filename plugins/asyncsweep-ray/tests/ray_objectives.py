@@ -26,6 +26,12 @@ def noted(trial: sw.Trial) -> float:
     return float(trial.params["x"])
 
 
+def quiet(trial: sw.Trial) -> float:
+    """Says nothing for `work_s`."""
+    time.sleep(trial.params["work_s"])
+    return float(trial.params["x"])
+
+
 def hangs_with_children(trial: sw.Trial) -> float:
     """Starts a process that leaves its group, and never looks at anything again."""
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)

@@ -19,7 +19,7 @@ def post(monkeypatch: pytest.MonkeyPatch) -> Post:
         self._serving = asyncio.get_running_loop().create_task(self._outpost.serve())
 
     monkeypatch.setattr(Post, "_begin", begin)
-    return Post({})
+    return Post({}, 60.0)
 
 
 async def exchange(post: Post, number: int, data: bytes) -> Reply:
