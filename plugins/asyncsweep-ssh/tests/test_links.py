@@ -71,21 +71,23 @@ class Field:
         self.notes.mkdir()
         self.directory = folder / "sweep"
 
-    def sweep(self, n_trials: int, trial_s: float = 0.2, **options: Any) -> sw.Sweep:
+    def executor(self, trial_s: float, **options: Any) -> SshExecutor:
         hosts = [{"host": host.name, "slots": 2, "python": BARE_PYTHON} for host in self.hosts]
         settings = {"lease": 2.0, "connect_timeout": 3.0, **options}
-        executor = SshExecutor(
+        return SshExecutor(
             hosts,
             code=CODE,
             config=str(self.keys.config),
             env={"NOTES": str(self.notes), "NOTED_S": str(trial_s)},
             **settings,
         )
+
+    def sweep(self, n_trials: int, trial_s: float = 0.2, **options: Any) -> sw.Sweep:
         return sw.Sweep(
             "ssh_objectives:noted",
             space={"x": sw.Float(0.0, 1e6)},
             sampler=self.sampler,
-            executor=executor,
+            executor=self.executor(trial_s, **options),
             n_trials=n_trials,
             concurrency=6,
             retries=3,
@@ -255,13 +257,19 @@ async def test_all_hosts_unreachable_ends_the_sweep_with_all_reasons(field: Fiel
         assert f"{host.name}: it refuses the connection" in str(failed.value)
 
 
-async def test_a_sweep_whose_only_host_stays_away_gives_up(field: Field) -> None:
-    field.hosts = field.hosts[:1]
-    async with running(field.sweep(50, trial_s=0.5, give_up_after=3.0)) as run:
-        await field.until_ends(1)
-        field.hosts[0].cut()
-        with pytest.raises(sw.AsyncSweepError, match="no host could be used for 3 s"):
+async def test_a_sweep_whose_only_host_stays_away_gives_up_and_is_resumed_with_nothing_cancelled(field: Field) -> None:
+    host = field.hosts[0]
+    field.hosts = [host]
+    with pytest.raises(sw.PluginError, match="no host could be used for 3 s"):
+        async with running(field.sweep(12, trial_s=0.5, give_up_after=3.0)) as run:
+            await field.until_ends(1)
+            host.cut()
             await run.result()
+    host.mend()
+    again = sw.Sweep.open(field.directory, "ssh_objectives:noted", sampler=Tells(), executor=field.executor(0.1))
+    with anyio.fail_after(90):
+        result = await again.run()
+    assert [trial.state for trial in result.trials] == [sw.State.COMPLETE] * 12
 
 
 CONTROLLER = """
