@@ -322,7 +322,7 @@ async def _executing(executor: Any, crew: Crew, setup: Setup, driver: Driver) ->
             if executor is crew:
                 yield
             else:
-                async with executor.open(crew.setup_for(executor), driver):
+                async with executor.open(crew.setup_for(executor), crew.door):
                     yield
     except Exception as error:
         cause = _first(error)
