@@ -201,10 +201,10 @@ async def test_a_member_that_fails_while_another_one_is_being_added_was_the_last
             yield
 
     first = Waits(name="first")
-    with pytest.raises(sw.PluginError, match="one is gone"):
-        async with sweep(first).start() as run:
-            with pytest.raises(sw.ConfigError, match="no GPU is here"):
-                await run.add_executor(OpensNever())
+    async with sweep(first).start() as run:
+        with pytest.raises(sw.ConfigError, match="no GPU is here"):
+            await run.add_executor(OpensNever())
+        with pytest.raises(sw.PluginError, match="one is gone"):
             await run.result()
 
 
