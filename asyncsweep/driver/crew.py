@@ -34,8 +34,9 @@ from asyncsweep.core.events import (
     WorkerLost,
 )
 from asyncsweep.core.records import ErrorInfo
+from asyncsweep.core.resources import refusal
 from asyncsweep.driver.in_use import claimed
-from asyncsweep.errors import ConfigError
+from asyncsweep.errors import AsyncSweepError, ConfigError, PluginError
 from asyncsweep.hooks.contracts import Answer, Executor, Inbox, Job, JobId, Setup
 from asyncsweep.worker.outcome import describe
 
@@ -112,7 +113,8 @@ class Crew:
         """Have one more executor; gives its name, which differs from all others.
 
         Raises:
-            ConfigError: It cannot be opened, or is in use.
+            ConfigError: It cannot be opened, cannot meet the sweep's needs, or is in use.
+            PluginError: Its code is broken.
         """
         if self._tasks is None or self._is_closing:
             raise ConfigError("add_executor(): the sweep has ended")
@@ -122,7 +124,7 @@ class Crew:
             unique, number = f"{name}-{number}", number + 1
         self.members[unique] = member
         try:
-            await self._tasks.start(self._serve, unique, member)
+            await self._tasks.start(self._serve, unique, member, True)
         except BaseException:
             del self.members[unique]
             raise
@@ -167,22 +169,32 @@ class Crew:
             raise ConfigError(f"resize({name!r}, ...): this executor cannot change how many slots it has")
         member.resize(slots)
 
-    async def _serve(self, name: str, member: Any, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+    async def _serve(
+        self, name: str, member: Any, is_added: bool = False, *, task_status: anyio.abc.TaskStatus[None]
+    ) -> None:
         """Keep a member open until the crew closes, or it has failed."""
+        setup = self.setup_for(member)
         desk = self._desks[name] = _Desk(self, name, member, self._inbox)
         is_open = False
         try:
             with claimed(executor=member):
-                async with member.open(self.setup_for(member), desk):
+                async with member.open(setup, desk):
+                    refused = refusal(setup.needs, {name: member}) if is_added else None
+                    if refused is not None:
+                        raise ConfigError(f"add_executor(): {refused}")
                     is_open = True
                     task_status.started()
                     if not self._is_closing:
                         await desk.over.wait()
         except Exception as error:
-            if not is_open:
-                del self._desks[name]
-                raise
-            desk.broke(error)
+            error = _cause(error)
+            if is_open:
+                desk.broke(error)
+                return
+            del self._desks[name]
+            if isinstance(error, AsyncSweepError):
+                raise error from None
+            raise PluginError(f"the executor {name!r} failed: {type(error).__name__}: {error}") from error
 
     # -- the driver's orders ------------------------------------------------------------------------------------------
 
@@ -336,8 +348,6 @@ class _Desk:
 
     def broke(self, error: Exception) -> None:
         """The member's own code failed: its workers are gone."""
-        while isinstance(error, ExceptionGroup):  # the others came of the first, or at the same time
-            error = error.exceptions[0]
         kind, message, trace, bases = describe(error)
         if self._is_deaf:
             log.error("the executor %r, which had failed, could not be closed: %s: %s", self.name, kind, message)
@@ -386,3 +396,10 @@ class _Desk:
             self._crew.left(event.worker)
         elif isinstance(event, SlotsChanged):
             event.worker = self._ours[event.worker]
+
+
+def _cause(error: Exception) -> Exception:
+    """The first fault of a group: the others came of it, or at the same time."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -145,7 +145,7 @@ class Heard:
 async def crew_of(*members: Joins) -> AsyncIterator[tuple[Crew, Heard]]:
     """A crew without a sweep; each member has a worker that is named after it."""
     crew, heard = Crew([(member.name, member) for member in members]), Heard()
-    setup: Any = SimpleNamespace(grace_s=0.0)
+    setup: Any = SimpleNamespace(grace_s=0.0, needs={})
     crew.set_up(lambda member: setup)
     async with crew.open(setup, heard):
         for member in members:

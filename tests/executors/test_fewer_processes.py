@@ -83,8 +83,8 @@ async def test_a_trial_that_is_killed_when_it_has_just_ended_is_over_and_the_nex
             if worker in slots.queues and (20, 1) in slots.jobs[worker]:
                 behind = next(iter(slots.queues[worker]))[0]
                 break
-        deadline = time.monotonic() + 10
-        while not os.path.exists(tmp_path / str(behind)):  # the loop hears nothing meanwhile
+        mark, deadline = tmp_path / str(behind), time.monotonic() + 10
+        while not mark.exists():  # noqa: ASYNC240  the loop is to hear nothing meanwhile
             assert time.monotonic() < deadline
         run.cancel_trial(20)
         (tmp_path / "go on").touch()
