@@ -73,6 +73,7 @@ class Crew:
         self._first_name = first_name
         self._desks: dict[str, _Desk] = {}
         self._by_worker: dict[str, _Desk] = {}
+        self._known: set[str] = set()
         self._by_job: dict[JobId, tuple[_Desk, str]] = {}
         self._kills: dict[JobId, _Desk] = {}
         self.setup_for: Callable[[Any], Setup]
@@ -87,12 +88,21 @@ class Crew:
         """How the setup of a member is made; to be called before `open`."""
         self.setup_for = setup_for
 
+    def listen(self, inbox: Inbox, grace_s: float) -> None:
+        """Where what members post goes, and how long an attempt has that is to end; `open` sees to it."""
+        self._inbox = inbox
+        self._grace_s = grace_s
+        self.door = Door(inbox)
+
+    def seat(self, name: str, member: Any) -> _Desk:
+        """The inbox of a member that is about to be opened; `begin` has it heard."""
+        desk = self._desks[name] = _Desk(self, name, member, self._inbox)
+        return desk
+
     @asynccontextmanager
     async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
         """Open all members. Nothing that they post is heard before all are open: a bad one ends the sweep before it begins."""
-        self._inbox = inbox
-        self._grace_s = setup.grace_s
-        self.door = Door(inbox)
+        self.listen(inbox, setup.grace_s)
         self._is_closing = False
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
@@ -142,11 +152,11 @@ class Crew:
         if first is None:
             return
         self.members = {self._first_name: first, **self.members}
-        desk = self._desks[self._first_name] = _Desk(self, self._first_name, first, self._inbox)
+        desk = self.seat(self._first_name, first)
         desk.is_member = True
         desk.open()
         for worker in workers:
-            desk.has(worker, worker)
+            desk.has(worker)
         self._by_job |= {job: (desk, worker) for job, worker in jobs}
         self._kills |= dict.fromkeys(kills, desk)
         self.door.post = desk.post
@@ -174,7 +184,7 @@ class Crew:
     ) -> None:
         """Keep a member open until the crew closes, or it has failed."""
         setup = self.setup_for(member)
-        desk = self._desks[name] = _Desk(self, name, member, self._inbox)
+        desk = self.seat(name, member)
         is_open = False
         try:
             with claimed(executor=member):
@@ -234,12 +244,15 @@ class Crew:
 
     # -- for the desks ------------------------------------------------------------------------------------------------
 
-    def joined(self, worker: str, desk: _Desk) -> bool:
-        """A worker is here under this name; False when another one has it."""
-        if worker in self._by_worker:
-            return False
-        self._by_worker[worker] = desk
-        return True
+    def joined(self, worker: str, desk: _Desk) -> str:
+        """A worker is here; gives the name that it bears among all that there ever were: launches for another one may be under way."""
+        name, number = worker, 1
+        while name in self._known:
+            name = f"{desk.name}:{worker}" if number == 1 else f"{desk.name}:{worker}-{number}"
+            number += 1
+        self._known.add(name)
+        self._by_worker[name] = desk
+        return name
 
     def left(self, worker: str) -> None:
         """A worker is gone, with all that it had."""
@@ -336,10 +349,11 @@ class _Desk:
         if passed:
             self._inbox.post(*passed)
 
-    def has(self, worker: str, ours: str) -> None:
-        """A worker is here, which bears another name for all but the member."""
-        self._crew.joined(ours, self)
+    def has(self, worker: str) -> str:
+        """A worker is here; gives its name for all but the member."""
+        ours = self._crew.joined(worker, self)
         self._ours[worker], self._theirs[ours] = ours, worker
+        return ours
 
     def translated(self, job: Job) -> Job:
         """A job with the worker's name as the member knows it."""
@@ -386,10 +400,7 @@ class _Desk:
         if isinstance(event, _ENDS):
             self._crew.ended(event, self)
         elif isinstance(event, WorkerCame):
-            is_free = self._crew.joined(event.worker, self)
-            ours = event.worker if is_free else f"{self.name}:{event.worker}"
-            self.has(event.worker, ours)
-            event.worker = ours
+            event.worker = self.has(event.worker)
         elif isinstance(event, WorkerLost):
             event.worker = self._ours.pop(event.worker)
             del self._theirs[event.worker]

@@ -144,13 +144,17 @@ class Driver:
         if self._closed or self.is_over:
             raise ConfigError("add_executor(): the sweep has ended")
         name = await self.crew.add(name, executor)
+        self.take_in(name)
+        return name
+
+    def take_in(self, name: str) -> None:
+        """A member of the crew is open: it gets trials from now on, and the first executor is a member like any other."""
         slots, kills = self.machine.life.slots, self.machine.life.questions.kills
         held = [(JobId(*attempt), worker) for worker, jobs in slots.jobs.items() for attempt in jobs]
         waiting = [(JobId(*attempt), worker) for worker, queue in slots.queues.items() for attempt in queue]
         self.crew.take_over(slots.jobs, [*held, *waiting], [job for job in self._killed if job in kills])
         self.executor = self.crew
         self.crew.begin(name)
-        return name
 
     def break_off(self, fault: BaseException) -> None:
         """End the sweep because of a fault of its own."""

@@ -332,7 +332,7 @@ async def _executing(executor: Any, crew: Crew, setup: Setup, driver: Driver) ->
                 yield
             else:
                 async with executor.open(crew.setup_for(executor), crew.door):
-                    _check_needs(setup, {name: executor for name in crew.names})
+                    _check_needs(setup, dict.fromkeys(crew.names, executor))
                     yield
     except Exception as error:
         cause = _first(error)

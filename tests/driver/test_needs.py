@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 import asyncsweep as sw
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def coroutine(x: float) -> float:
-    await anyio.sleep(0)
+    await anyio.lowlevel.checkpoint()
     return x
 
 
@@ -57,7 +58,7 @@ async def test_one_of_several_that_meets_the_needs_is_enough() -> None:
     poor, rich = FindsOut({}), FindsOut({"gpus": 1}, "rich")
     assert (await sweep(poor, rich, needs={"gpus": 1}).run()).counts[State.COMPLETE] == 12
     with pytest.raises(
-        sw.ConfigError, match="executor='FindsOut' offers no gpus.*; executor='FindsOut-2' offers no gpus"
+        sw.ConfigError, match=r"executor='FindsOut' offers no gpus.*; executor='FindsOut-2' offers no gpus"
     ):
         await sweep(FindsOut({}), FindsOut({}), needs={"gpus": 1}).run()
 
@@ -105,7 +106,7 @@ async def test_an_executor_that_cannot_run_the_objective_is_not_added() -> None:
         run.stop(now=True)
     program = sw.Command(["true", "{x}"])
     async with sw.Sweep(program, SPACE, sampler="random", executor="process", n_trials=1).start() as run:
-        with pytest.raises(sw.ConfigError, match="it runs objectives in this process, and .* is a program"):
+        with pytest.raises(sw.ConfigError, match=r"it runs objectives in this process, and .* is a program"):
             await run.add_executor("thread")
         run.stop(now=True)
 

@@ -84,7 +84,7 @@ async def test_a_trial_that_is_killed_when_it_has_just_ended_is_over_and_the_nex
                 behind = next(iter(slots.queues[worker]))[0]
                 break
         mark, deadline = tmp_path / str(behind), time.monotonic() + 10
-        while not mark.exists():  # noqa: ASYNC240  the loop is to hear nothing meanwhile
+        while not mark.exists():
             assert time.monotonic() < deadline
         run.cancel_trial(20)
         (tmp_path / "go on").touch()
