@@ -147,7 +147,7 @@ class Controller:
             self._world.after(self._random.random() * _ADDED_WITHIN_S, self._add)
 
     def _fleet(self, setting: FleetSetting, post: Callable[..., None]) -> Fleet:
-        fleet = Fleet(
+        fleet: Fleet = Fleet(
             *(self._world, self._random, self._planter, self._setting.landscape, self._verdicts, setting),
             *(self._setting.resizes, lambda: self._may_fail(fleet), post),
         )

@@ -91,16 +91,15 @@ class Fleet:
 
     def _despairs(self) -> None:
         """Perhaps it cannot go on. It is not closed at once, and what it says until then is heard by nobody."""
-        if not self._fails():
+        self._fails_perhaps()
+        if not self.has_failed:
             self.after(self.random.expovariate(0.1), self._despairs)
 
-    def _fails(self) -> bool:
-        if self.has_failed or not self._may_fail() or not self.planter.strikes("executor_fails"):
-            return False
-        self.has_failed = True
-        self._post(ev.ExecutorFailed(_FAULT))
-        self.after(self.random.random() * _NOTICE_S, self.end)
-        return True
+    def _fails_perhaps(self) -> None:
+        if not self.has_failed and self._may_fail() and self.planter.strikes("executor_fails"):
+            self.has_failed = True
+            self._post(ev.ExecutorFailed(_FAULT))
+            self.after(self.random.random() * _NOTICE_S, self.end)
 
     def end(self) -> None:
         """The controller is gone, and so are its workers."""
@@ -159,7 +158,7 @@ class Fleet:
 
     def kill(self, job: JobId, grace_s: float) -> None:
         key = JobId(*job)
-        self.after(0.0, self._fails)
+        self.after(0.0, self._fails_perhaps)
         self._forget_launch(key)
         if self._withdraws(key):
             return
