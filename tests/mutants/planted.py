@@ -329,7 +329,7 @@ FAULTS = (
     Fault("with a window trials are told as they end", "lifecycle.py", "        if not self.order.window:\n            self.out.append(Tell(number))", "        if True:\n            self.out.append(Tell(number))", WINDOW),
     Fault("a new sampler is not told what it has to know", "order.py", "        self.told = max(0, n_answered - self.window)\n", "", WINDOW),
     Fault("a new sampler is told too much", "order.py", "max(0, n_answered - self.window)", "0", TOLD),
-    Fault("what came after the stop stays", "course.py", "while order.kept is not None and len", "while order.kept is not None and not self.life.trials and len", ""),
+    Fault("what came after the stop stays", "course.py", "while order.kept is not None and len", "while order.kept is not None and not self.life.trials and len", WINDOW),
     Fault("the last trial that was judged is dropped, too", "course.py", "len(self.life.trials) > order.kept:", "len(self.life.trials) >= order.kept > 0:", TOLD),
     Fault("a trial begins before what its ask has to know is final", "order.py", "self.settled > number - self.window", "self.settled >= number - self.window", TOLD),
     Fault("a trial begins later than it could", "order.py", "self.settled > number - self.window", "self.settled > number - self.window + 1", IDLE),
