@@ -51,8 +51,6 @@ def some_spec(pick: int, roll: int) -> SweepSpec:
         "needs": chosen(({}, {}, {}, {"gpus": 1.0}), roll // 4),
         "reproducible": chosen((0, 0, 0, 3, 1), pick // 3),
     }
-    if changes["reproducible"] and roll % 4 == 3:  # what comes after a stop is dropped: such stops are to be frequent
-        changes["patience"] = 1
     if roll % 5 == 1:
         changes["directions"] = {"value": "maximize"}
     elif roll % 5 == 2:
