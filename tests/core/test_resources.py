@@ -64,9 +64,27 @@ def test_one_launch_is_timed_at_a_time_and_another_one_when_it_can_start_no_more
         launching.timed = 0, 1, 1.0
         launching.launched(other, 3.0, [gone, other])
         assert launching.timed == (1, 1, 3.0)
-    launching.timed = 5, 1, 1.0  # it was dropped
+    launching.timed = 2, 1, 1.0  # it was dropped
     launching.launched(other, 4.0, [waits, other])
     assert launching.timed == (1, 1, 4.0)
+
+
+def test_a_start_ends_the_timing_of_its_own_launch_alone() -> None:
+    launching = Launching()
+    launching.timed = 3, 2, 1.0
+    for trial, attempt in ((3, 1), (4, 2)):
+        launching.started(trial, attempt, 9.0)
+        assert (launching.timed, launching.gap_s) == ((3, 2, 1.0), None)
+    launching.started(3, 2, 1.5)
+    assert (launching.timed, launching.gap_s) == (None, 0.5)
+
+
+def test_a_snapshot_has_whatever_is_known_of_launches() -> None:
+    launching = Launching()
+    assert launching.kept() is None
+    for gap_s, timed, is_slow in ((0.5, None, False), (None, (0, 1, 1.0), False), (None, None, True)):
+        launching.gap_s, launching.timed, launching.is_slow = gap_s, timed, is_slow
+        assert launching.kept() == KeptLaunching(gap_s, timed, is_slow)
 
 
 def test_a_launch_is_thought_to_take_what_it_took_and_never_nothing() -> None:
