@@ -89,7 +89,8 @@ class Found:
             if name in SweepSpec.__struct_fields__ and name not in changes
         }
         if "concurrency" in kept:
-            kept["concurrency"] = kept["concurrency"] or None
+            several = settings.members_of(changes.get("executor")) is not None  # each has slots of its own
+            kept["concurrency"] = None if several else kept["concurrency"] or None
         for kind in ("sampler", "pruner", "executor"):
             if kind in kept:
                 kept[kind] = settings.restored(kind, getattr(spec, kind))

@@ -180,6 +180,7 @@ class Result:
                     "constraints": json_value(trial.constraints or {}),
                     "reports": [[step, json_value(value)] for step, value in trial.reports],
                     "user_attrs": json_value(trial.user_attrs),
+                    "usage": json_value(trial.usage or {}),
                     "failures": [str(error) for error in trial.failures],
                 }
                 for trial in self.trials

@@ -24,6 +24,7 @@ from asyncsweep.core.events import (
 )
 from asyncsweep.core.machine import Phase
 from asyncsweep.core.records import ErrorInfo, State, TrialRecord
+from asyncsweep.core.resources import refusal
 from asyncsweep.driver.driver import Driver
 from asyncsweep.driver.plan import Plan
 from asyncsweep.driver.session import session
@@ -49,6 +50,7 @@ class SweepRun:
         self._session: AbstractAsyncContextManager[None] | None = None
         self._driver_or_none: Driver | None = None
         self._from_start: Watcher | None = None
+        self._has_other_slots = False
 
     async def __aenter__(self) -> SweepRun:
         if self._session is not None:
@@ -99,10 +101,11 @@ class SweepRun:
 
     @property
     def concurrency(self) -> int:
-        """How many trials run at a time; where that was left out, how many slots there are now."""
-        return (
-            self._driver.machine.concurrency if self._driver_or_none is not None else self._plan.spec.concurrency or 1
-        )
+        """How many trials run at a time; how many slots there are now, where that was left out, or slots were changed."""
+        if self._driver_or_none is None:
+            return self._plan.spec.concurrency or 1
+        machine = self._driver.machine
+        return max(1, machine.life.slots.n_slots) if self._has_other_slots else machine.concurrency
 
     @property
     def executors(self) -> tuple[str, ...]:
@@ -244,7 +247,14 @@ class SweepRun:
         if settings.members_of(executor) is not None:
             raise ConfigError("add_executor(): expected one executor; add several one by one")
         made = settings.make("executor", executor, self._plan.registry)
-        return await self._driver.add_executor(settings.spec_of("executor", executor).name, made)
+        name = settings.spec_of("executor", executor).name
+        self._plan.objective.check_executor(name, made)
+        refused = refusal(self._plan.spec.needs, {name: made})
+        if refused is not None:
+            raise ConfigError(f"add_executor(): {refused}")
+        name = await self._driver.add_executor(name, made)
+        self._has_other_slots = True
+        return name
 
     async def resize(self, executor: str, slots: int) -> None:
         """Have an executor offer so many slots from now on. With fewer, what runs there goes on.
@@ -260,6 +270,7 @@ class SweepRun:
         if self._driver.is_over:
             raise ConfigError("resize(): the sweep has ended")
         self._driver.crew.resize(executor, slots)
+        self._has_other_slots = True
 
     async def ask(self) -> TrialRecord:
         """Take a trial to evaluate elsewhere; it counts towards `n_trials` and holds no slot.

@@ -98,7 +98,9 @@ def members_of(value: Any) -> list[tuple[str, Any]] | None:
     if not value:
         raise ConfigError("executor=[]: expected one executor at least; None is the default one")
     members: list[tuple[str, Any]] = []
-    for member in value:
+    for place, member in enumerate(value):
+        if isinstance(member, list | tuple) and not isinstance(member, Choice):
+            raise ConfigError(f"executor[{place}]={member!r}: expected one executor, not a list of them")
         choice = choose("executor", member)
         name = type(member).__qualname__ if choice is None else choice.name
         n_before = sum(spec_of("executor", other).name == name for _, other in members)

@@ -142,6 +142,15 @@ def _part(value: Any, where: str, folder: Path) -> Any:
     return value
 
 
+def _executor(value: Any, where: str, folder: Path) -> Any:
+    """One executor, or a list of several."""
+    return (
+        _part(value, where, folder)
+        if not isinstance(value, list)
+        else [_part(one, f"{where}[{place}]", folder) for place, one in enumerate(value)]
+    )
+
+
 def _parts(value: Any, where: str, folder: Path) -> list[Any]:
     return [
         _at_home(_part(one, f"{where}[{place}]", folder), folder) for place, one in enumerate(_listed(value, where))
@@ -267,7 +276,7 @@ FIELDS: dict[str, Read] = {
     "direction": _as_it_is,
     "sampler": _part,
     "pruner": _part,
-    "executor": _part,
+    "executor": _executor,
     "n_trials": _optional,
     "concurrency": _optional,
     "needs": _optional,

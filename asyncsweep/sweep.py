@@ -12,7 +12,7 @@ import msgspec
 
 from asyncsweep import arguments, checks, settings
 from asyncsweep.core.records import Direction, Fsync, Keep, PluginSpec, Retry, SweepSpec
-from asyncsweep.core.resources import unmet
+from asyncsweep.core.resources import refusal
 from asyncsweep.driver.objective import Objective
 from asyncsweep.errors import ConfigError
 from asyncsweep.space import Space
@@ -288,9 +288,12 @@ class Sweep:
                 f"concurrency={concurrency}: several executors have slots of their own; leave it out, and say it to each: "
                 '{"name": "process", "slots": 2}'
             )
-        for name, member in [(spec.executor.name, executor)] if members is None else members.items():
-            self._check_executor(name, member)
-        self._check_needs({spec.executor.name: executor} if members is None else members)
+        executors = {spec.executor.name: executor} if members is None else members
+        for name, member in executors.items():
+            self.objective.check_executor(name, member)
+        refused = refusal(spec.needs, executors)
+        if refused is not None:
+            raise ConfigError(refused)
         shown = msgspec.structs.replace(spec, space=dict(spec.space), directions=dict(spec.directions))
         complaints = self.registry.check(shown)  # who checks it must not change it
         if complaints:
@@ -305,35 +308,6 @@ class Sweep:
                 "reproducible=True: without concurrency=... say for how many trials at a time, as in reproducible=8"
             )
         self.spec = msgspec.structs.replace(self.spec, concurrency=0)
-
-    def _check_needs(self, executors: Mapping[str, Any]) -> None:
-        """Whether the trials could run on any of the executors, where that is known by now."""
-        lacking = {
-            name: None if (offered := getattr(executor, "resources", None)) is None else unmet(self.spec.needs, offered)
-            for name, executor in executors.items()
-        }
-        if None not in lacking.values():
-            what = "; ".join(f"executor={name!r} offers {why}" for name, why in lacking.items())
-            raise ConfigError(f"needs={self.spec.needs!r}: no trial could run: {what}")
-
-    def _check_executor(self, name: str, executor: Any) -> None:
-        """Whether the objective can run there."""
-        runs = getattr(executor, "runs", "both")
-        is_async = self.objective.is_async
-        if self.objective.needs_process and not getattr(executor, "remote", True):
-            raise ConfigError(
-                f"executor={name!r}: it runs objectives in this process, and {self.objective.name!r} is a program; "
-                "use executor='process'"
-            )
-        if is_async is False and runs == "async":
-            raise ConfigError(
-                f"executor={name!r}: it runs on the event loop and needs an `async def` objective; "
-                f"for a plain function use executor='process' or 'thread'"
-            )
-        if is_async and runs == "sync":
-            raise ConfigError(
-                f"executor={name!r}: it needs a plain function; for `async def` use 'inline' or 'process'"
-            )
 
     def _check_suggestions(self, sampler: Any) -> None:
         """A reproducible sweep's parameters are known before a trial begins, or depend on nothing but its number."""

@@ -85,6 +85,19 @@ def test_a_file_makes_a_sweep(folder: Path) -> None:
     assert sweep.spec.executor.options["fresh"] is True
 
 
+def test_a_file_may_name_several_executors_and_what_trials_need(folder: Path) -> None:
+    text = """
+        objective = {script = "train.py"}
+        executor = [{name = "process", slots = 2}, {name = "gpu", per_trial = 0.25}]
+        needs = {gpus = 0.25, labels = {zone = "a"}}
+    """
+    found = load(folder, text + SPACE)
+    assert found["executor"] == [{"name": "process", "slots": 2}, {"name": "gpu", "per_trial": 0.25}]
+    sweep = sw.Sweep(**{**found, "needs": {"gpus": 0.25}})
+    assert (sweep.spec.executor.name, sweep.spec.concurrency) == ("several", 0)
+    assert found["needs"] == {"gpus": 0.25, "labels": {"zone": "a"}}
+
+
 def test_json_has_the_same_fields(folder: Path) -> None:
     fields = {"objective": "m:f", "space": {"x": "uniform(0, 1)"}, "n_trials": None}
     assert load(folder, json.dumps(fields), "sweep.json") == {
@@ -158,6 +171,8 @@ SCRIPT = '[objective]\nscript = "train.py"\n'
         ("sampler = 3", "sampler=3: expected a name"),
         ("sampler = {n = 3}", "sampler.name is missing"),
         ("executor = {name = 3}", "executor.name=3"),
+        ('executor = ["thread", 3]', r"executor\[1\]=3: expected a name"),
+        ('executor = ["thread", ["process"]]', r"executor\[1\]=.*: expected a name"),
         ('exporters = ["jsonl", 3]', r"exporters\[1\]=3: expected a name"),
         ("exporters = 3", "exporters=3: expected a list"),
         ('retries = {on = ["OSError", 3]}', r"retries.on\[1\]=3: expected a text"),

@@ -22,7 +22,7 @@ concurrency = 2                         # so many trials run at a time
 
 sampler = "tpe"                         # or {name = "tpe", n_startup_trials = 20}; asyncsweep plugins lists the others
 #pruner = "none"                        # or "median", {name = "asha", min_resource = 5}
-#executor = "process"                   # or {name = "process", memory_limit = "2GiB", pass_env = ["DATA_*"]}
+#executor = "process"                   # or {name = "process", memory_limit = "2GiB", pass_env = ["DATA_*"]}, or a list of several
 #needs = {}                             # what each trial needs of a worker: {gpus = 1}
 #seed = 0                               # left out: a random one
 #reproducible = false                   # the same sweep again for the same seed

@@ -24,6 +24,7 @@ from asyncsweep.specfile import PATHS_OF_EXPORTERS
 F = TypeVar("F", bound=Callable[..., Any])
 
 NONE = "none"
+_LABELS = "labels"
 # Names of Lightning's sweeps.
 ALGORITHMS = {"grid_search": "grid", "random_search": "random", "optuna": "tpe"}
 
@@ -53,6 +54,9 @@ _CHANGEABLE = (
     click.option("--executor", metavar="NAME", help="Where trials run. Default: process."),
     click.option("--executor-option", "executor_options", multiple=True, metavar="NAME=VALUE"),
     click.option("--pass-env", "pass_env", multiple=True, metavar="NAME", help="A variable that trials get from here."),
+    click.option(
+        "--needs", multiple=True, metavar="NAME=AMOUNT,...", help="What each trial needs: gpus=1, memory_gib=8, host=H."
+    ),
     click.option("--timeout", type=_SECONDS, metavar="SECONDS", help="Stop the sweep after this time."),
     click.option("--trial-timeout", type=_SECONDS, metavar="SECONDS", help="End an attempt after this time."),
     click.option("--retries", type=int, metavar="N", help="Try a failed trial again so often. Default: 0."),
@@ -130,6 +134,8 @@ def settings_of(given: Mapping[str, Any], base: Mapping[str, Any] | None = None)
             found[kind] = _with_options(kind, found.get(kind), options, base.get(kind))
     if given["retry_on"] or given["backoff"]:
         found["retries"] = _retries(given, base.get("retries"))
+    if given["needs"]:
+        found["needs"] = _needs(given["needs"])
     if given["exporters"] or given["exporter_options"]:
         found["exporters"] = _exporters(given["exporters"], given["exporter_options"])
     return found
@@ -174,6 +180,7 @@ _SAMPLES = {
     "--executor-option": "fresh=true",
     "--exporter-option": "jsonl.path=updates.jsonl",
     "--metric": "loss=best_loss",
+    "--needs": "gpus=1",
     "--pruner-option": "n_warmup_steps=5",
     "--sampler-option": "n_startup_trials=20",
     "--space": "lr='log_uniform(1e-5, 1e-1)'",
@@ -247,13 +254,39 @@ def _algorithm(name: str, sampler: str | None) -> str:
 
 
 def _with_options(kind: Any, name: str | None, options: dict[str, Any], base: Any) -> dict[str, Any]:
-    before = None if base is None else choose(kind, base)
+    if isinstance(base, list) and name is None:
+        raise ConfigError(
+            f"--executor-option, --pass-env: there are {len(base)} executors; say it in the file, or choose one by --executor"
+        )
+    before = None if base is None or isinstance(base, list) else choose(kind, base)
     if before is not None and name in (None, before.name):
         where = {"host": before.host} if before.host else {}
         return {"name": before.name, **before.options, **where, **options}
     if name is None and kind != "executor":
         raise ConfigError(f"--{kind}-option {next(iter(options))!r}: say which {kind} by --{kind}")
     return {"name": name or "process", **options}
+
+
+def _needs(texts: tuple[str, ...]) -> dict[str, Any] | None:
+    """What a trial needs, of texts such as "gpus=1,labels.zone=a"."""
+    if texts == (NONE,):
+        return None
+    labels = f"{_LABELS}."
+    parts = [part for text in texts for part in text.split(",")]
+    told = pairs("--needs", parts, lambda text, name: text)
+    found: dict[str, Any] = {name: _amount(name, text) for name, text in told.items() if not name.startswith(labels)}
+    words = {name.removeprefix(labels): text for name, text in told.items() if name.startswith(labels)}
+    return {**found, _LABELS: words} if words else found
+
+
+def _amount(name: str, text: str) -> Any:
+    if name == "host":
+        return text
+    try:
+        return float(text)
+    except ValueError as error:
+        hint = f"; a label is given as {_LABELS}.NAME=TEXT" if name == _LABELS else ""
+        raise ConfigError(f"--needs {name}={text}: expected a number{hint}") from error
 
 
 def _retries(given: Mapping[str, Any], base: Any) -> Retry:

@@ -291,17 +291,18 @@ class Machine:
                 since = ahead.idle_since
                 if ahead.depth or (since is not None and life.at - since > ahead.notable_s):
                     ahead.launched(life.at, len(waiting))
+            goes_ahead = slots.n_room and not slots.n_free and course.launching.is_slow
+            while goes_ahead and slots.n_room and waiting:
+                life.launch_ahead()
+                if ahead.depth:
+                    ahead.launched(life.at, len(waiting))
             wanted = slots.n_free
+            if goes_ahead:
+                wanted += slots.n_room
             if ahead.depth:
                 wanted += ahead.depth
                 if life.enqueued:
                     wanted += 1  # what the user wants next is not kept waiting by what was fetched early
-            if slots.n_room and not slots.n_free and course.launching.is_slow:
-                while slots.n_room and waiting:
-                    life.launch_ahead()
-                    if ahead.depth:
-                        ahead.launched(life.at, len(waiting))
-                wanted += slots.n_room
             while (
                 wanted > life.n_asked + len(waiting)
                 and course.may_ask

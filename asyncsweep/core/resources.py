@@ -3,7 +3,7 @@
     offered   {"host": "gpu1", "cpus": 8, "gpus": 1, "memory_gib": 64, "labels": {"zone": "a"}}     by each slot of a worker
     needed    {"gpus": 1, "labels": {"zone": "a"}}                                                   by each trial
 
-A number is enough when it is at least what is needed. What a worker says nothing of is there without limit where every machine has
+A number is enough when it is at least what is needed; what computing with fractions adds or takes away (0.1 * 3 > 0.3) does not count. What a worker says nothing of is there without limit where every machine has
 some of it (processors, memory), and is not there otherwise.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_ALMOST = 1 - 1e-9
 # What every machine has.
 _EVERYWHERE = ("cpus", "memory_gib")
 
@@ -31,6 +32,18 @@ def unmet(needs: Mapping[str, Any], offered: Mapping[str, Any]) -> str | None:
         elif found is None:
             if name not in _EVERYWHERE:
                 return f"no {name}, and {needed:g} are needed"
-        elif not isinstance(found, int | float) or found < needed:
+        elif not isinstance(found, int | float) or found < needed * _ALMOST:
             return f"{name}={found!r}, and {needed:g} is needed"
     return None
+
+
+def refusal(needs: Mapping[str, Any], executors: Mapping[str, Any]) -> str | None:
+    """Why no trial could run on any of these executors, in words; None where one could, or what it offers is not known by now."""
+    lacking = {
+        name: None if (offered := getattr(executor, "resources", None)) is None else unmet(needs, offered)
+        for name, executor in executors.items()
+    }
+    if None in lacking.values():
+        return None
+    what = "; ".join(f"executor={name!r} offers {why}" for name, why in lacking.items())
+    return f"needs={dict(needs)!r}: no trial could run: {what}"

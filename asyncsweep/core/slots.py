@@ -204,7 +204,7 @@ class Slots:
 
     def _hand_on(self, worker: str, jobs: dict[Attempt, None]) -> bool:
         """An attempt has left its slot: whether that is free to nobody."""
-        if self._over and worker in self._over:
+        if worker in self._over:
             over = self._over.pop(worker)
             if over > 1:
                 self._over[worker] = over - 1

@@ -103,6 +103,7 @@ class Driver:
         self._written_at = 0.0
         self._is_dirty = False
         self._dirty = anyio.Event()
+        self._killed: list[JobId] = []
         self._watch = watch
         self._waits_for_sync = waits_for_sync
         self._at_once: dict[type[ef.Effect], Callable[[Any], None]] = {}
@@ -152,9 +153,17 @@ class Driver:
         if self._closed or self.is_over:
             raise ConfigError("add_executor(): the sweep has ended")
         name = await self.crew.add(name, executor)
+        self.take_in(name)
+        return name
+
+    def take_in(self, name: str) -> None:
+        """A member of the crew is open: it gets trials from now on, and the first executor is a member like any other."""
+        slots, kills = self.machine.life.slots, self.machine.life.questions.kills
+        held = [(JobId(*attempt), worker) for worker, jobs in slots.jobs.items() for attempt in jobs]
+        waiting = [(JobId(*attempt), worker) for worker, queue in slots.queues.items() for attempt in queue]
+        self.crew.take_over(slots.jobs, [*held, *waiting], [job for job in self._killed if job in kills])
         self.executor = self.crew
         self.crew.begin(name)
-        return name
 
     def break_off(self, fault: BaseException) -> None:
         """End the sweep because of a fault of its own."""
@@ -294,7 +303,10 @@ class Driver:
         self.executor.answer(JobId(effect.trial, effect.attempt), effect)
 
     def _kill(self, effect: ef.Kill) -> None:
-        self.executor.kill(JobId(effect.trial, effect.attempt), effect.grace_s)
+        job = JobId(effect.trial, effect.attempt)
+        kills = self.machine.life.questions.kills
+        self._killed = [*(known for known in self._killed if known in kills), job]
+        self.executor.kill(job, effect.grace_s)
 
     def _take_back(self, effect: ef.TakeBack) -> None:
         self.executor.take_back(JobId(effect.trial, effect.attempt))  # type: ignore[attr-defined]  # it offered places ahead

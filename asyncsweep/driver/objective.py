@@ -82,6 +82,28 @@ class Objective:
         if self.needs_process:
             self._given.check(self._names, metrics, concurrency)
 
+    def check_executor(self, name: str, executor: Any) -> None:
+        """Do nothing, unless it cannot run on an executor.
+
+        Raises:
+            ConfigError: It cannot.
+        """
+        runs = getattr(executor, "runs", "both")
+        if self.needs_process and not getattr(executor, "remote", True):
+            raise ConfigError(
+                f"executor={name!r}: it runs objectives in this process, and {self.name!r} is a program; "
+                "use executor='process'"
+            )
+        if self.is_async is False and runs == "async":
+            raise ConfigError(
+                f"executor={name!r}: it runs on the event loop and needs an `async def` objective; "
+                f"for a plain function use executor='process' or 'thread'"
+            )
+        if self.is_async and runs == "sync":
+            raise ConfigError(
+                f"executor={name!r}: it needs a plain function; for `async def` use 'inline' or 'process'"
+            )
+
     def source(self) -> str:
         """The text of the Python file that it is in; "" where that is not known without importing or running anything."""
         path = getattr(self._given, "path", None) if self.needs_process else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -23,6 +23,7 @@ from asyncsweep.core.events import Adopted, Enqueued, Reopened, SweepOpened
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import State, SweepSpec, TrialRecord
+from asyncsweep.core.resources import refusal
 from asyncsweep.driver.crew import Crew
 from asyncsweep.driver.driver import Driver
 from asyncsweep.driver.in_use import claimed
@@ -319,15 +320,24 @@ def _slots(spec: SweepSpec, machine: Machine) -> int:
     return max(1, min(spec.concurrency, left))
 
 
+def _check_needs(setup: Setup, executors: Mapping[str, Any]) -> None:
+    """Refuse needs that none of the executors can meet, now that they are open and know what they have."""
+    refused = refusal(setup.needs, executors)
+    if refused is not None:
+        raise ConfigError(refused)
+
+
 @asynccontextmanager
 async def _executing(executor: Any, crew: Crew, setup: Setup, driver: Driver) -> AsyncIterator[None]:
     """The executor, open. Whatever it raises in its own code is a `PluginError`; the body lets no `Exception` through."""
     try:
         async with crew.open(setup, driver):
             if executor is crew:
+                _check_needs(setup, crew.members)
                 yield
             else:
-                async with executor.open(crew.setup_for(executor), driver):
+                async with executor.open(crew.setup_for(executor), crew.door):
+                    _check_needs(setup, dict.fromkeys(crew.names, executor))
                     yield
     except Exception as error:
         cause = _first(error)

@@ -220,8 +220,12 @@ class GpuSlot:
             self._is_shut = True
             self._inbox.post(SlotsChanged(self._name, 0))
         if job is not None:
-            self._office.done(JobId(job.trial, job.attempt))
-            self._inbox.post(TakenBack(job.trial, job.attempt))
+            self._give_back(job)
+
+    def _give_back(self, job: Job) -> None:
+        """Nothing of a job has begun."""
+        self._office.done(JobId(job.trial, job.attempt))
+        self._inbox.post(TakenBack(job.trial, job.attempt))
 
     # -- attempts -----------------------------------------------------------------------------------------------------
 
@@ -243,6 +247,9 @@ class GpuSlot:
             self.start_waiting()
 
     def launch(self, job: Job) -> None:
+        if self.leaves or self._is_shut:  # that was not known yet
+            self._give_back(job)
+            return
         self._waiting = job
         self.start_waiting()
 

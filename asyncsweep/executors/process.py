@@ -47,6 +47,8 @@ MAX_FAILED_STARTS = 3
 # Later, what is short (memory, processes, open files) may be there again soon: how long a slot waits before each further try.
 _PAUSES_S = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0, 5.0, 5.0, 5.0)
 
+_FEWER = "the executor has fewer slots now"
+
 log = logging.getLogger("asyncsweep")
 
 
@@ -285,6 +287,7 @@ class _Slot:
         self._job: Job | None = None
         self._next: Job | None = None
         self._killing: list[JobId] = []
+        self._ended_unheard: list[JobId] = []
         self._tries = 0
         self.n_started_seen = 0
         self._closing = False
@@ -334,6 +337,10 @@ class _Slot:
             if pause_s:
                 with anyio.move_on_after(pause_s):
                     await self._closed.wait()
+        if self.leaves and not self._closing:
+            if self._has_joined:
+                self._lose(WorkerLost.__name__, _FEWER)
+            self._executor.gone(self)
 
     def _after(self, process: WorkerProcess, reason: str) -> float | None:
         """The process has ended: the seconds until another one should take its place, None when none should."""
@@ -341,9 +348,8 @@ class _Slot:
             return None
         if self.leaves:
             if self._has_joined:
-                self._lose(process.kind, f"{reason}; the executor has fewer slots now")
-            self._executor.gone(self)
-            return None
+                self._lose(process.kind, f"{reason}; {_FEWER}")
+            return 0.0
         if process.retired and not self._killing:
             return 0.0
         if process.was_ready and self._lose(process.kind, reason):
@@ -356,7 +362,8 @@ class _Slot:
         """The worker is lost; True when a job was lost with it, or had to end."""
         job, self._job = self._job, None
         following, self._next = self._next, None
-        killing, self._killing = self._killing, []
+        killing, self._killing = [*self._killing, *self._ended_unheard], []
+        self._ended_unheard.clear()
         name, self._name = self._name, new_worker("process")
         self._has_joined = False
         for lost in (job, following):  # the one that waited may be launched elsewhere as soon as the loss is told
@@ -378,6 +385,9 @@ class _Slot:
             self._start(self._job)
 
     def launch(self, job: Job) -> None:
+        if self.leaves:  # that was not known yet
+            self._give_back(job)
+            return
         if self._job is not None:
             assert self.process is not None and self._next is None
             self._next = job
@@ -395,9 +405,16 @@ class _Slot:
         self.process.start_job(job)
         self._inbox.post(Started(job.trial, job.attempt))
 
+    def _give_back(self, job: Job) -> None:
+        """Nothing of a job has begun."""
+        self._executor.done(JobId(job.trial, job.attempt))
+        self._inbox.post(TakenBack(job.trial, job.attempt))
+
     def _outcome(self, job: Job, events: list[Event]) -> None:
         self._job, self._next = self._next, None
         self._executor.done(JobId(job.trial, job.attempt))
+        events += [Killed(*killed) for killed in self._ended_unheard]
+        self._ended_unheard.clear()
         if self._job is not None:  # the worker goes on with it by itself
             events.append(Started(self._job.trial, self._job.attempt))
         self._inbox.post(*events)
@@ -410,6 +427,10 @@ class _Slot:
         self._closed.set()
         if self._has_joined:
             self._inbox.post(SlotsChanged(self._name, 0))
+        waiting = self._job
+        if waiting is not None and (self.process is None or not self.process.is_ready):  # for another process
+            self._job = None
+            self._give_back(waiting)
         if self._job is None and self.process is not None:
             self.process.close()
 
@@ -436,10 +457,8 @@ class _Slot:
                 return
         elif self._next is not None:
             following = JobId(self._next.trial, self._next.attempt)
-            if (
-                not self._withdraw()
-            ):  # it has begun: the one that is to be killed has ended, which will be heard in a moment
-                self._inbox.post(Killed(*job))
+            if not self._withdraw():  # it has begun: the one that is to be killed has ended, which is heard in a moment
+                self._ended_unheard.append(job)
                 return
             self._inbox.post(TakenBack(*following))
         if self.process is not None and self.process.is_ready:

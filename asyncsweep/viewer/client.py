@@ -206,7 +206,7 @@ class Stream:
     async def trial(self, number: int) -> dict[str, Any]:
         """All that there is to know about one trial.
 
-        It has what a trial in `trials` has, and `worker`, `external`, `user_attrs`, `n_reports`, `asked_at`, `finished_at`, `feasible`,
+        It has what a trial in `trials` has, and `worker`, `external`, `user_attrs`, `usage`, `n_reports`, `asked_at`, `finished_at`, `feasible`,
         and `failures`, the errors of the attempts that were repeated; errors are dicts with `type`, `message` and `traceback`.
 
         Raises:

@@ -308,6 +308,10 @@ class Hub:
         elif isinstance(update, ef.TrialDropped):
             if not table.drop(update.trial):
                 return
+        elif isinstance(update, ef.TrialUsage):
+            if update.trial not in table.open:
+                return
+            # No row has it: who looks at the trial's details asks for them again.
         else:
             if isinstance(update, ef.PluginFailed):
                 self._failure = f"{update.where}: {update.error}"

@@ -179,6 +179,7 @@ def detail(trial: TrialRecord) -> dict[str, Any]:
         "metrics": _listed(trial.metrics),
         "constraints": _listed(trial.constraints or {}),
         "user_attrs": values.whole(trial.user_attrs, _TEXT_CHARS),
+        "usage": _listed(trial.usage or {}),
         "reports": len(trial.steps or ()),
         "asked_at": trial.asked_at or None,
         "started_at": trial.started_at or None,

@@ -211,7 +211,7 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class Detail(msgspec.Struct, frozen=True):
-    """The answer to `trial`; parameters and metrics are lists of [name, value, text]."""
+    """The answer to `trial`; parameters, metrics, constraints and usage are lists of [name, value, text]."""
 
     number: int
     state: str
@@ -223,6 +223,7 @@ class Detail(msgspec.Struct, frozen=True):
     metrics: list[tuple[str, Any, str]] = []
     constraints: list[tuple[str, Any, str]] = []
     user_attrs: dict[str, Any] = {}
+    usage: list[tuple[str, Any, str]] = []
     asked_at: float | None = None
     started_at: float | None = None
     finished_at: float | None = None
@@ -239,7 +240,7 @@ class Detail(msgspec.Struct, frozen=True):
             name: number(value) if name in numbers or text in _NOT_FINITE_TEXTS else value
             for name, value, text in self.params
         }
-        for kind in ("metrics", "constraints"):
+        for kind in ("metrics", "constraints", "usage"):
             found[kind] = {name: number(value) for name, value, _ in getattr(self, kind)}
         return found
 

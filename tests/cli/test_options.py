@@ -49,6 +49,12 @@ def settings(*args: str, base: dict[str, Any] | None = None) -> dict[str, Any]:
             {"exporters": [{"name": "csv", "path": os.path.expanduser("~/x.csv")}]},
         ),
         ("--retries 2 --retry-on OSError", {"retries": sw.Retry(2, ("OSError",))}),
+        ("--needs gpus=1,memory_gib=8", {"needs": {"gpus": 1.0, "memory_gib": 8.0}}),
+        (
+            "--needs gpus=0.25 --needs host=gpu1,labels.zone=a --needs labels.disk=ssd",
+            {"needs": {"gpus": 0.25, "host": "gpu1", "labels": {"zone": "a", "disk": "ssd"}}},
+        ),
+        ("--needs none", {"needs": None}),
     ],
 )
 def test_options_become_settings(args: str, expected: dict[str, Any]) -> None:
@@ -88,3 +94,27 @@ def test_options_of_a_part_are_added_to_what_it_has(args: str, base: dict[str, A
 def test_options_that_contradict_each_other_are_refused(args: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=complaint):
         settings(*args.split())
+
+
+@pytest.mark.parametrize(
+    ("args", "complaint"),
+    [
+        ("--needs gpus", "--needs 'gpus': expected NAME=..., such as gpus=1"),
+        ("--needs gpus=many", "--needs gpus=many: expected a number"),
+        ("--needs labels=a", "expected a number; a label is given as labels.NAME=TEXT"),
+        ("--needs gpus=1 --needs gpus=2", "'gpus' is given twice"),
+        ("--needs gpus=1,", "--needs '': expected NAME="),
+    ],
+)
+def test_needs_that_say_nothing_are_refused(args: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        settings(*args.split())
+
+
+def test_options_of_the_executor_are_refused_where_there_are_several() -> None:
+    several = {"executor": ["thread", {"name": "process", "slots": 2}]}
+    for option in ("--pass-env A", "--executor-option fresh=true"):
+        with pytest.raises(ConfigError, match="there are 2 executors; say it in the file, or choose one by --executor"):
+            settings(*option.split(), base=several)
+    chosen = settings("--executor", "process", "--pass-env", "A", base=several)
+    assert chosen == {"executor": {"name": "process", "pass_env": ["A"]}}

@@ -143,6 +143,8 @@ def test_without_concurrency_suggestions_are_fetched_ahead_for_the_slots_that_th
         ({"labels": {"zone": "a"}}, {"labels": {"zone": "a", "disk": "ssd"}}, None),
         ({"labels": {"zone": "a"}}, {"labels": {"zone": "b"}}, "labels={'zone': 'b'}, and {'zone': 'a'} is needed"),
         ({"labels": {"zone": "a"}}, {}, "labels={}, and {'zone': 'a'} is needed"),
+        ({"gpus": 0.1 * 3}, {"gpus": 0.3}, None),
+        ({"gpus": 0.3}, {"gpus": 0.29999}, "gpus=0.29999, and 0.3 is needed"),
         ({"gpus": 1.0}, {"gpus": "many"}, "gpus='many', and 1 is needed"),
     ],
 )

@@ -17,6 +17,7 @@ from asyncsweep.testing.events import (
     finished,
     killed,
     launch_failed,
+    pruned,
     spec,
     started,
     suggested,
@@ -284,3 +285,15 @@ def test_a_place_ahead_is_asked_for_where_one_is_free() -> None:
     bench = busy()
     assert [effect for effect in bench.send(suggested(4)) if isinstance(effect, Ask)] == []
     assert len(bench.watch.ledger.asks) == 1
+
+
+def test_what_is_fetched_early_is_counted_when_all_has_been_launched_that_can_be() -> None:
+    """A launch to a busy worker may show that more is to be fetched; that is asked for at once, not with the next event."""
+    bench = Bench(spec(n_trials=None, concurrency=3, retries=1), worker_joined("v", 2, 2))
+    bench.send(suggested(1), after_s=0.5)
+    bench.send(started(1), pruned(1), after_s=0.5)
+    bench.send(suggested(0), after_s=0.5)
+    bench.send(worker_joined("w", 2, 2), suggested(3), suggested(2), after_s=0.5)
+    bench.send(worker_lost("v"), after_s=0.25)  # its two go to w: one into the free slot, one behind it
+    assert bench.machine.life.slots.queues.keys() == {"w"}
+    assert bench.send(pruned(1)) == []

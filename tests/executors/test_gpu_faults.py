@@ -18,7 +18,7 @@ import asyncsweep as sw
 from asyncsweep.core import events as ev
 from asyncsweep.executors import gpu_looks
 from asyncsweep.executors.gpu import GpuExecutor
-from asyncsweep.hooks.contracts import JobId, ObjectiveSpec, Setup
+from asyncsweep.hooks.contracts import Job, JobId, ObjectiveSpec, Setup
 from asyncsweep.testing import ExecutorSuite  # noqa: F401  pytest rewrites the module that it is in
 from asyncsweep.testing.executors import Stand
 from tests.executors import gpu_objectives
@@ -270,6 +270,21 @@ async def test_a_slot_that_waits_for_a_device_can_be_given_up(machine: FakeMachi
         await stand.next(ev.WorkerLost)
         kinds = [type(event).__name__ for event in stand.events[-3:]]
         assert kinds == ["SlotsChanged", "TakenBack", "WorkerLost"]
+
+
+async def test_what_is_launched_to_a_slot_that_was_given_up_meanwhile_is_given_back(
+    machine: FakeMachine, space: dict[str, Any]
+) -> None:
+    """A launch may wait for its sync while the user takes the slot away."""
+    executor = GpuExecutor(devices=[0])
+    async with stand_of(executor, "takes") as stand:
+        worker = await stand.free_worker()
+        executor.resize(0)
+        executor.launch(Job(0, 1, worker, space))
+        assert await stand.next(ev.TakenBack) == ev.TakenBack(0, 1)
+        executor.kill(JobId(0, 1), 0.1)  # it is not here any more
+        assert await stand.next(ev.Killed) == ev.Killed(0, 1)
+        assert (await stand.next(ev.WorkerLost)).worker == worker
 
 
 # -- memory that others have ------------------------------------------------------------------------------------------

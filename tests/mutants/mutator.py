@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from tests.mutants.laboratory import CORE
 
 FILES = (
-    *("ahead.py", "answers.py", "attempts.py", "course.py", "lifecycle.py", "machine.py"),
-    *("order.py", "policy.py", "questions.py", "records.py", "slots.py"),
+    *("ahead.py", "answers.py", "attempts.py", "course.py", "launching.py", "lifecycle.py", "machine.py"),
+    *("order.py", "policy.py", "questions.py", "records.py", "resources.py", "slots.py"),
 )
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {

@@ -24,6 +24,7 @@ UNIT_TESTS = (
     "test_records",
     "test_ahead",
     "test_launching",
+    "test_resources",
     "test_changing_slots",
     "test_order",
     "test_history",
@@ -73,7 +74,7 @@ def hunt() -> str:
 
 def hunt_in_worlds(invariant: str) -> str:
     found: dict[str, None] = {}
-    for names in broken_worlds(N_WORLDS * 3):
+    for names in broken_worlds(N_WORLDS * 6):
         found |= dict.fromkeys(names)
         if invariant in found:
             break

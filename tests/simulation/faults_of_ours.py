@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 
 from asyncsweep.core import events as ev
-from asyncsweep.core import snapshot
+from asyncsweep.core import machine, snapshot
 from asyncsweep.core.course import Course
 from asyncsweep.core.lifecycle import Lifecycle
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import Retry, State, SweepSpec, TrialRecord
 from asyncsweep.core.slots import Slots
 from asyncsweep.driver.clock import Clock
+from asyncsweep.driver.crew import Crew, _Desk
 from asyncsweep.driver.driver import Driver
+from asyncsweep.hooks.contracts import Job, JobId
 from asyncsweep.journal.writer import Journal
 from asyncsweep.search.retelling import Script, Step
 
@@ -174,6 +176,57 @@ def the_pause_leaves_what_waits_ahead(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Machine, "_ask_back", lambda self: None)
 
 
+def trials_run_where_their_needs_are_not_met(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(machine, "unmet", lambda needs, offered: None)
+
+
+def more_slots_than_before_stay_unused(patch: pytest.MonkeyPatch) -> None:
+    change = Slots.change
+
+    def fewer_alone(self: Slots, worker: str, slots: int) -> None:
+        change(self, worker, min(slots, self._sizes.get(worker, slots)))
+
+    patch.setattr(Slots, "change", fewer_alone)
+
+
+def fewer_slots_than_before_are_overlooked(patch: pytest.MonkeyPatch) -> None:
+    change = Slots.change
+
+    def more_alone(self: Slots, worker: str, slots: int) -> None:
+        change(self, worker, max(slots, self._sizes.get(worker, slots)))
+
+    patch.setattr(Slots, "change", more_alone)
+
+
+def a_failed_executor_keeps_its_workers(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(_Desk, "_losses", lambda self, error: [])
+
+
+def a_failed_executor_is_still_heard(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(_Desk, "_is_deaf", property(lambda self: False, lambda self, value: None), raising=False)
+
+
+def what_was_to_be_killed_at_a_failed_executor_stays_open(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(Crew, "kills_of", lambda self, desk: [])
+
+
+def the_first_executor_is_not_told_apart_from_an_added_one(patch: pytest.MonkeyPatch) -> None:
+    take_over = Crew.take_over
+    patch.setattr(Crew, "take_over", lambda self, workers, jobs, kills: take_over(self, workers, [], kills))
+
+
+def orders_go_to_who_had_the_attempt_before(patch: pytest.MonkeyPatch) -> None:
+    def launch(self: Crew, job: Job) -> None:
+        desk = self._by_worker.get(job.worker)
+        if desk is not None:
+            self._by_job.setdefault(JobId(job.trial, job.attempt), (desk, job.worker))
+            desk.member.launch(desk.translated(job))
+
+    patch.setattr(Crew, "launch", launch)
+    patch.setattr(Crew, "left", lambda self, worker: self._by_worker.pop(worker, None))
+    patch.setattr(Crew, "ended", lambda self, event, desk: None)
+
+
 FAULTS: tuple[Fault, ...] = (
     updates_are_shown_before_they_are_written,
     attempts_are_launched_before_they_are_written,
@@ -196,4 +249,12 @@ FAULTS: tuple[Fault, ...] = (
     what_waited_is_launched_again_before_it_is_given_back,
     what_begins_at_a_busy_worker_is_thought_to_wait,
     the_pause_leaves_what_waits_ahead,
+    trials_run_where_their_needs_are_not_met,
+    more_slots_than_before_stay_unused,
+    fewer_slots_than_before_are_overlooked,
+    a_failed_executor_keeps_its_workers,
+    a_failed_executor_is_still_heard,
+    what_was_to_be_killed_at_a_failed_executor_stays_open,
+    the_first_executor_is_not_told_apart_from_an_added_one,
+    orders_go_to_who_had_the_attempt_before,
 )

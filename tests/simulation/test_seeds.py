@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[2]
 PER_TEST = 250
 PER_DEEP_TEST = 3_000
 # Every fault that we planted shows itself within so many simulations.
-ENOUGH = 300
+ENOUGH = 1_000
 
 
 def simulated(first: int, count: int) -> list[Report]:

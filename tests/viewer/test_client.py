@@ -428,7 +428,7 @@ async def test_the_table_comes_as_csv() -> None:
 DETAIL: dict[str, Any] = {
     "number": 3, "state": "FAILED", "attempt": 2, "worker": None, "external": False, "reports": 4, "feasible": True,
     "params": [["lr", "Infinity", "inf"], ["a", "NaN", "nan"], ["b", "NaN", "NaN"], ["n", "9007199254740993", "9007199254740993"]],
-    "metrics": [["loss", "-Infinity", "-inf"]], "constraints": [], "user_attrs": {"k": [1]},
+    "metrics": [["loss", "-Infinity", "-inf"]], "constraints": [], "user_attrs": {"k": [1]}, "usage": [["gpu_memory_gib", 1.5, "1.5"]],
     "asked_at": 1.0, "started_at": 2.0, "finished_at": 3.0,
     "error": {"type": "ValueError", "message": "no", "traceback": "Traceback"}, "failures": [{"type": "OSError"}],
 }  # fmt: skip
@@ -455,6 +455,7 @@ async def test_a_trials_details_are_plain_values() -> None:
     assert math.isnan(detail["params"].pop("a"))
     assert detail["params"] == {"lr": math.inf, "b": "NaN", "n": 2**53 + 1}
     assert (detail["metrics"], detail["n_reports"], detail["user_attrs"]) == ({"loss": -math.inf}, 4, {"k": [1]})
+    assert detail["usage"] == {"gpu_memory_gib": 1.5}
     assert detail["error"] == {"type": "ValueError", "message": "no", "traceback": "Traceback"}
     assert detail["failures"] == [{"type": "OSError", "message": "", "traceback": ""}]
 

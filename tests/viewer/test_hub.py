@@ -10,6 +10,7 @@ import anyio
 import pytest
 
 from asyncsweep.core import effects as ef
+from asyncsweep.core.events import Used
 from asyncsweep.core.records import State, TrialRecord
 from asyncsweep.testing import events as on
 from asyncsweep.viewer import budget
@@ -190,6 +191,18 @@ def test_however_often_a_trial_changed_it_is_one_change() -> None:
     looked(hub)
     after = hub.rows.piece(piece.to, JSON, may_be_older=False)
     assert bytes(after.rows).count(b"RUNNING") == 1
+
+
+def test_what_a_trial_uses_is_a_change_of_it_so_that_its_details_are_asked_for_again() -> None:
+    source = opened(on.spec(), on.worker_joined(), on.suggested(0), on.started(0))
+    source.publish()
+    hub = looked(Hub(source))
+    piece = hub.rows.piece(0, JSON, may_be_older=False)
+    source.bench.send(Used(0, 1, {"gpu_memory_gib": 1.5}))
+    source.publish()
+    looked(hub)
+    after = hub.rows.piece(piece.to, JSON, may_be_older=False)
+    assert (after.to > piece.to, bytes(after.rows).count(b"RUNNING")) == (True, 1)
 
 
 @pytest.mark.anyio

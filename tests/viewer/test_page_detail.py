@@ -23,6 +23,7 @@ def detail(number: int, state: str = "COMPLETE", **fields: Any) -> Message:
         "metrics": [["loss", 0.25, "0.25"]],
         "constraints": [],
         "user_attrs": {},
+        "usage": [],
         "reports": [9],
         "asked_at": 1_763_800_000.0,
         "started_at": 1_763_800_001.0,
@@ -52,8 +53,9 @@ def test_a_trial_is_shown_in_full(page_at: Pages, scripted: Scripted) -> None:
     failures = [{"type": "OSError", "message": "gone", "traceback": ""}]
     error = {"type": "ValueError", "message": "no <b>good</b>", "traceback": TRACEBACK}
     attrs = {"note": "<i>x</i>", "__proto__": 3, "nested": {"a": [1]}}
+    usage = [["gpu_memory_gib", 1.5, "1.5"], ["gpu_utilisation_mean", 0.25, "0.25"]]
     scripted.answers["trial"] = lambda question: detail(
-        question["trial"], "FAILED", attempt=2, error=error, failures=failures, user_attrs=attrs
+        question["trial"], "FAILED", attempt=2, error=error, failures=failures, user_attrs=attrs, usage=usage
     )
     scripted.answers["log"] = lambda question: log("\x1b[1mepoch 1\x1b[0m\r\n10%\r50%\r100%\nbell\x07\n")
     scripted.opening = [snapshot([row(0), row(1, "FAILED", attempt=2)]), status(COMPLETE=1, FAILED=1)]
@@ -69,6 +71,9 @@ def test_a_trial_is_shown_in_full(page_at: Pages, scripted: Scripted) -> None:
         "adam",
         "0.25",
         "process-1",
+        "Usage",
+        "gpu memory (GiB)",
+        "gpu utilisation mean",
     ):
         expect(drawer).to_contain_text(text)
     expect(drawer.locator("details pre")).to_have_text(TRACEBACK.replace("\x1b[31m", "").replace("\x1b[0m", ""))

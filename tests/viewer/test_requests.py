@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from asyncsweep.core.events import Used
 from asyncsweep.core.records import ErrorInfo, State, TrialRecord
 from asyncsweep.logs import Log
 from asyncsweep.result import Result
@@ -106,6 +107,7 @@ async def test_a_trial_is_told_with_everything() -> None:
         "metrics": [["value", 1.0, "1.0"], ["more", "NaN", "nan"], ["lr", 2.0, "2.0"]],
         "constraints": [["c", -1.0, "-1.0"]],
         "user_attrs": {"note": [1, "ff", "Infinity"]},
+        "usage": [],
         "reports": 0,
         "error": None,
         "failures": [],
@@ -122,6 +124,13 @@ async def test_of_a_trial_that_runs_is_told_what_was_published() -> None:
     source.bench.send(on.reported(0, 2, 1.0), on.attr_set(0, "a", 1), on.finished(0))
     detail = (await asker.ask("trial", trial=0))["detail"]
     assert (detail["state"], detail["reports"], detail["metrics"], detail["user_attrs"]) == ("RUNNING", 1, [], {})
+
+
+async def test_what_a_trial_uses_is_told_with_it() -> None:
+    source = opened(on.spec(), on.worker_joined(), on.suggested(0), on.started(0))
+    source.bench.send(Used(0, 1, {"gpu_memory_gib": 1.5}), Used(0, 1, {"gpu_utilisation": 0.25}))
+    detail = (await Asker(source).ask("trial", trial=0))["detail"]
+    assert detail["usage"] == [["gpu_memory_gib", 1.5, "1.5"], ["gpu_utilisation", 0.25, "0.25"]]
 
 
 async def test_whatever_a_trial_holds_its_answer_is_bounded() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ from asyncsweep.core import events as ev
 from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import SweepSpec
 from asyncsweep.driver.clock import Clock
+from asyncsweep.driver.crew import Crew
 from asyncsweep.driver.driver import Driver
 from asyncsweep.driver.replay import steps
 from asyncsweep.driver.search import Answerer, OnLoop, Search
@@ -26,12 +27,13 @@ from asyncsweep.testing.simulation.disk import DIRECTORY, Disk
 from asyncsweep.testing.simulation.faults import Planter, ProcessDied
 from asyncsweep.testing.simulation.observer import Log, Observer
 from asyncsweep.testing.simulation.search import HostModel, ModelSampler, retell
-from asyncsweep.testing.simulation.setting import PRUNERS, Setting
+from asyncsweep.testing.simulation.setting import PRUNERS, FleetSetting, Setting
 from asyncsweep.testing.simulation.syncing import Syncing
 from asyncsweep.testing.simulation.workers import Fleet
 from asyncsweep.testing.simulation.world import VirtualTimers, WallClock, World
 
 _HOST_START_S = 2.0
+_ADDED_WITHIN_S = 15.0
 
 
 class Controller:
@@ -53,6 +55,7 @@ class Controller:
 
     driver: Driver
     machine: Machine
+    _executor: Fleet | Crew
 
     def __init__(
         self,
@@ -74,7 +77,8 @@ class Controller:
         self._journal: Journal | None = None
         self._syncing: Syncing | None = None
         self._host: HostModel | None = None
-        self._fleet: Fleet | None = None
+        self._fleets: dict[str, Fleet] = {}
+        self._is_dead = False
         self._sampler: ModelSampler | None = None
 
     # -- beginning --------------------------------------------------------------------------------------------------------
@@ -116,13 +120,57 @@ class Controller:
         self._syncing = Syncing(world, self._random, self._disk, journal, driver, spec.fsync, self._observer.synced)
         answerer, verdicts = self._answerer(spec)
         driver.search = Search(answerer, answerer if self._setting.pruner else None, machine.history, machine.trials)
-        self._fleet = Fleet(
-            *(world, self._random, self._planter, self._setting.landscape, verdicts),
-            *(self._setting.slots, self._setting.ahead, self.post),
-        )
+        self._verdicts = verdicts
+        self._have_executors(spec)
         driver.executor = cast(Executor, self)  # it is never opened: there is no event loop
         self.post(first)
-        self._fleet.begin()
+        for fleet in self._fleets.values():
+            fleet.begin()
+
+    def _have_executors(self, spec: SweepSpec) -> None:
+        """The executors: the only one is the driver's own until another one is added, as in a session."""
+        setting = self._setting
+        if len(setting.fleets) == 1:
+            fleet = self._fleet(setting.fleets[0], lambda *events: crew.door.post(*events))
+            crew = self.driver.crew = Crew(first=cast(Executor, fleet), first_name="fleet")
+            crew.listen(self, spec.grace_s)
+            self._fleets, self._executor = {"fleet": fleet}, fleet
+        else:
+            crew = self.driver.crew = Crew()
+            crew.listen(self, spec.grace_s)
+            for number, one in enumerate(setting.fleets):
+                self._seat(f"fleet-{number}", one)
+            for name in self._fleets:
+                crew.begin(name)
+            self._executor = crew
+        if setting.added is not None:
+            self._world.after(self._random.random() * _ADDED_WITHIN_S, self._add)
+
+    def _fleet(self, setting: FleetSetting, post: Callable[..., None]) -> Fleet:
+        fleet: Fleet = Fleet(
+            *(self._world, self._random, self._planter, self._setting.landscape, self._verdicts, setting),
+            *(self._setting.resizes, lambda: self._may_fail(fleet), post),
+        )
+        return fleet
+
+    def _seat(self, name: str, setting: FleetSetting) -> None:
+        crew = self.driver.crew
+        fleet = self._fleets[name] = self._fleet(setting, lambda *events: desk.post(*events))
+        crew.members[name] = fleet
+        desk = crew.seat(name, fleet)
+
+    def _add(self) -> None:
+        """The user adds an executor."""
+        if not self._is_dead and not self.driver.is_over and self._setting.added is not None:
+            self._seat("added", self._setting.added)
+            self.driver.take_in("added")
+            self.driver.executor, self._executor = cast(Executor, self), self.driver.crew
+            self._fleets["added"].begin()
+
+    def _may_fail(self, fleet: Fleet) -> bool:
+        """Whether trials can run elsewhere without an executor: the sweep would end with the last one, or wait for ever."""
+        others = (other for other in self._fleets.values() if other is not fleet and not other.has_failed)
+        return any(other.setting.fits(self.machine.spec) for other in others)
 
     def _answerer(self, spec: SweepSpec) -> tuple[Answerer, Any]:
         """Who answers for the sampler and the pruner, knowing what happened before; and the pruner's verdict steps."""
@@ -170,7 +218,8 @@ class Controller:
 
     def end(self) -> None:
         """The process is dead: nothing of it happens any more."""
-        for part in (self._syncing, self._host, self._fleet):
+        self._is_dead = True
+        for part in (self._syncing, self._host, *self._fleets.values()):
             if part is not None:
                 part.end()
         if hasattr(self, "driver"):
@@ -197,24 +246,20 @@ class Controller:
     def launch(self, job: Job) -> None:
         self._observer.launched(job)
         self._may_die("launch")
-        assert self._fleet is not None
-        self._fleet.launch(job)
+        self._executor.launch(job)
 
     def answer(self, job: JobId, answer: Answer) -> None:
         self._observer.answered(answer)
         self._may_die("answer")
-        assert self._fleet is not None
-        self._fleet.answer(job, answer)
+        self._executor.answer(job, answer)
 
     def kill(self, job: JobId, grace_s: float) -> None:
         self._may_die("kill")
-        assert self._fleet is not None
-        self._fleet.kill(job, grace_s)
+        self._executor.kill(job, grace_s)
 
     def take_back(self, job: JobId) -> None:
         self._may_die("take back")
-        assert self._fleet is not None
-        self._fleet.take_back(job)
+        self._executor.take_back(job)
 
     def _shown(self, updates: Sequence[ef.Update]) -> None:
         self._observer.shown(updates)

@@ -31,6 +31,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
         idle_worker_dies: It dies while it has nothing to do.
         start_fails: It dies while it starts.
         launch_fails: An executor cannot start an attempt.
+        drains: A worker gives back what it has not begun.
+        executor_fails: One of several executors cannot go on.
         objective_raises: An attempt raises.
         objective_hangs: An attempt hangs until `trial_timeout`.
         sampler_raises: The sampler raises when it is asked or told.
@@ -52,6 +54,8 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
     idle_worker_dies: float = 0.3
     start_fails: float = 0.1
     launch_fails: float = 0.05
+    drains: float = 0.1
+    executor_fails: float = 0.3
     objective_raises: float = 0.2
     objective_hangs: float = 0.1
     sampler_raises: float = 0.03

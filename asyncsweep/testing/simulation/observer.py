@@ -114,6 +114,8 @@ class Observer:
             self._begun.setdefault((event.trial, event.attempt), event.seq)
         elif isinstance(event, ev.TakenBack):
             self._take_back([(event.trial, event.attempt)])
+        elif isinstance(event, ev.WorkerCame):
+            self._lost.pop(event.worker, None)  # one of another executor may be named alike
         elif isinstance(event, ev.WorkerLost):
             self._lost[event.worker] = None
             self._take_back([key for key, launch in self._launched.items() if launch[2] == event.worker])

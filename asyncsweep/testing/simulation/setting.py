@@ -5,7 +5,10 @@ from __future__ import annotations
 from random import Random
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
 from asyncsweep.core.records import Fsync, Retry, SweepSpec
+from asyncsweep.core.resources import unmet
 from asyncsweep.pruners.asha import AshaPruner
 from asyncsweep.pruners.hyperband import HyperbandPruner
 from asyncsweep.pruners.percentile import MedianPruner
@@ -14,14 +17,33 @@ from asyncsweep.testing.simulation.objective import SPACE, Landscape
 TRIAL_TIMEOUT_S = 30.0
 
 
+class FleetSetting(NamedTuple):
+    """One executor.
+
+    Attributes:
+        slots: For each worker, how many attempts it takes at a time.
+        ahead: Whether as many may wait at each.
+        resources: What each slot offers.
+    """
+
+    slots: list[int]
+    ahead: bool
+    resources: dict[str, float]
+
+    def fits(self, spec: SweepSpec) -> bool:
+        """Whether trials can run there."""
+        return unmet(spec.needs, self.resources) is None
+
+
 class Setting(NamedTuple):
     """One sweep and its world.
 
     Attributes:
         spec: The sweep's settings.
         landscape: What attempts do.
-        slots: For each worker, how many attempts it takes at a time.
-        ahead: Whether as many may wait at each.
+        fleets: The executors that it begins with; trials can run on the first.
+        added: One more, which the user adds later; None for none.
+        resizes: Whether workers come to have more and fewer slots, down to none for a while.
         pruner: The name of a pruner in `PRUNERS`; "" for none.
         is_hosted: Whether sampler and pruner answer late.
         n_orders: How often the user steers.
@@ -30,8 +52,9 @@ class Setting(NamedTuple):
 
     spec: SweepSpec
     landscape: Landscape
-    slots: list[int]
-    ahead: bool
+    fleets: list[FleetSetting]
+    added: FleetSetting | None
+    resizes: bool
     pruner: str
     is_hosted: bool
     n_orders: int
@@ -85,13 +108,29 @@ def setting_of(seed: int) -> Setting:
         may_hang=has_limit,
     )
     one_worker = chance() < 0.2
-    return Setting(
+    slots = [concurrency] if one_worker else [1] * concurrency
+    first = FleetSetting(slots, chance() < 0.5, {"gpus": 1.0})
+    setting = Setting(
         spec=spec,
         landscape=landscape,
-        slots=[concurrency] if one_worker else [1] * concurrency,
-        ahead=chance() < 0.5,
+        fleets=[first],
+        added=None,
+        resizes=False,
         pruner=random.choice(tuple(PRUNERS)) if chance() < 0.4 else "",
         is_hosted=chance() < 0.4,
         n_orders=random.randint(1, 4) if chance() < 0.4 else 0,
         resumes_with=random.randint(1, 3) if chance() < 0.1 else 0,
     )
+    spec = replace(spec, needs={"gpus": 0.5}) if chance() < 0.3 else spec
+    others = [_other(random) for _ in range(random.randint(1, 2))] if chance() < 0.4 else []
+    return setting._replace(
+        spec=replace(spec, concurrency=0) if others else spec,
+        fleets=[first, *others],
+        added=_other(random) if chance() < 0.2 else None,
+        resizes=chance() < 0.3,
+    )
+
+
+def _other(random: Random) -> FleetSetting:
+    resources: list[dict[str, float]] = [{}, {"gpus": 0.25}, {"gpus": 0.5}, {"gpus": 4.0}]
+    return FleetSetting([random.randint(1, 2)] * random.randint(1, 2), random.random() < 0.5, random.choice(resources))

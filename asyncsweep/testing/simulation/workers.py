@@ -20,11 +20,13 @@ from asyncsweep.hooks.contracts import Answer, Job, JobId, VerdictSteps
 from asyncsweep.testing.simulation.faults import Planter
 from asyncsweep.testing.simulation.links import Link
 from asyncsweep.testing.simulation.objective import ASKED, Course, Landscape, value_at, value_of
+from asyncsweep.testing.simulation.setting import FleetSetting
 from asyncsweep.testing.simulation.world import World
 from asyncsweep.worker.port import Steps
 
 _START_S = 2.0
 _NOTICE_S = 1.0
+_FAULT = ErrorInfo("ConnectionError", "the cluster is gone")
 _LAUNCH_FAULT = ErrorInfo("OSError", "no process can be started")
 
 
@@ -37,9 +39,13 @@ class Fleet:
         planter: Plants faults.
         landscape: What attempts do.
         verdicts: The steps at which a verdict is possible; None without a pruner.
-        slots: For each worker, how many attempts it takes at a time.
-        ahead: Whether as many may wait at each.
+        setting: Its workers.
+        resizes: Whether they come to have more and fewer slots.
+        may_fail: Whether it could be done without, now.
         post: Takes events.
+
+    Attributes:
+        has_failed: True once it said that it cannot go on.
     """
 
     def __init__(
@@ -49,8 +55,9 @@ class Fleet:
         planter: Planter,
         landscape: Landscape,
         verdicts: VerdictSteps | None,
-        slots: list[int],
-        ahead: bool,
+        setting: FleetSetting,
+        resizes: bool,
+        may_fail: Callable[[], bool],
         post: Callable[..., None],
     ) -> None:
         self.world = world
@@ -60,8 +67,10 @@ class Fleet:
         self.verdicts = None if verdicts is None else Steps(*verdicts.parts)
         self._post = post
         self._is_over = False
-        self._slots = slots
-        self._ahead = ahead
+        self.setting = setting
+        self._resizes_workers = resizes
+        self._may_fail = may_fail
+        self.has_failed = False
         self._workers: dict[str, Worker] = {}
         self._launching: dict[JobId, Job] = {}
         self._killing: dict[JobId, str] = {}
@@ -70,14 +79,27 @@ class Fleet:
         self._n_started = 0
         # Some executors end an attempt, others the process that it runs in.
         self._kills_processes = random.random() < 0.5
-        self._starts_late = random.random() < (0.7 if ahead else 0.3)
+        self._starts_late = random.random() < (0.7 if setting.ahead else 0.3)
         # Some give back at once what has not begun, others have to ask the worker.
         self._gives_back_late = random.random() < 0.5
 
     def begin(self) -> None:
         """Start all workers."""
-        for slots in self._slots:
+        for slots in self.setting.slots:
             self._start(slots)
+        self.after(self.random.expovariate(0.1), self._despairs)
+
+    def _despairs(self) -> None:
+        """Perhaps it cannot go on. It is not closed at once, and what it says until then is heard by nobody."""
+        self._fails_perhaps()
+        if not self.has_failed:
+            self.after(self.random.expovariate(0.1), self._despairs)
+
+    def _fails_perhaps(self) -> None:
+        if not self.has_failed and self._may_fail() and self.planter.strikes("executor_fails"):
+            self.has_failed = True
+            self._post(ev.ExecutorFailed(_FAULT))
+            self.after(self.random.random() * _NOTICE_S, self.end)
 
     def end(self) -> None:
         """The controller is gone, and so are its workers."""
@@ -99,7 +121,9 @@ class Fleet:
         worker = self._workers.get(job.worker)
         if worker is None:
             return  # its loss is in the inbox already
-        if self.planter.strikes("launch_fails"):
+        if not worker.slots:  # that was not known yet
+            self._post(ev.TakenBack(job.trial, job.attempt))
+        elif self.planter.strikes("launch_fails"):
             self._post(ev.LaunchFailed(job.trial, job.attempt, _LAUNCH_FAULT))
         elif worker.is_busy:
             worker.queue[JobId(job.trial, job.attempt)] = job
@@ -109,6 +133,22 @@ class Fleet:
             self.after(self.random.random(), lambda: self._starts(worker, job))
         else:
             self._started(worker, job)
+            return
+        if self.planter.strikes("drains"):
+            self.after(self.random.random() * _NOTICE_S, lambda: self._drains(worker, job))
+
+    def _drains(self, worker: Worker, job: Job) -> None:
+        """What has not begun is given back, unasked."""
+        key = JobId(job.trial, job.attempt)
+        if not worker.is_alive:
+            return
+        if worker.queue.get(key) is job:
+            del worker.queue[key]
+        elif self._launching.get(key) is job:
+            self._forget_launch(key)
+        else:
+            return
+        self._post(ev.TakenBack(*key))
 
     def answer(self, job: JobId, answer: Answer) -> None:
         holder = self._holder(JobId(*job))
@@ -118,6 +158,7 @@ class Fleet:
 
     def kill(self, job: JobId, grace_s: float) -> None:
         key = JobId(*job)
+        self.after(0.0, self._fails_perhaps)
         self._forget_launch(key)
         if self._withdraws(key):
             return
@@ -255,8 +296,19 @@ class Fleet:
         self._n_started += 1
         worker = Worker(f"w{self._n_started}", slots, self)
         self._workers[worker.name] = worker
-        self._post(ev.WorkerJoined(worker.name, slots, slots if self._ahead else 0))
+        ahead = slots if self.setting.ahead else 0
+        self._post(ev.WorkerJoined(worker.name, slots, ahead, self.setting.resources))
         self.after(self.random.expovariate(0.05), lambda: self._idles(worker))
+        if self._resizes_workers:
+            self.after(self.random.expovariate(0.3), lambda: self._resizes(worker))
+
+    def _resizes(self, worker: Worker) -> None:
+        """A worker has another number of slots; none at all only for a moment."""
+        if worker.is_alive:
+            worker.slots = self.random.randint(0, worker.most) if worker.slots else worker.most
+            self._post(ev.SlotsChanged(worker.name, worker.slots))
+            self._next_at(worker)
+            self.after(self.random.expovariate(0.3 if worker.slots else 1.0), lambda: self._resizes(worker))
 
     def _idles(self, worker: Worker) -> None:
         if worker.is_alive and self.planter.strikes("idle_worker_dies"):
@@ -281,7 +333,7 @@ class Fleet:
         for job, holder in list(self._killing.items()):
             if holder == worker.name:
                 self._killed(job)
-        self._start(worker.slots)
+        self._start(worker.most)
 
 
 class Worker:
@@ -290,6 +342,7 @@ class Worker:
     Attributes:
         name: Its name.
         slots: How many attempts it takes at a time.
+        most: How many that were at its beginning.
         is_alive: False from its death on, of which the controller hears later.
         attempts: What was started here.
         queue: What waits here, next one first.
@@ -300,7 +353,7 @@ class Worker:
 
     def __init__(self, name: str, slots: int, fleet: Fleet) -> None:
         self.name = name
-        self.slots = slots
+        self.slots = self.most = slots
         self.is_alive = True
         self.attempts: dict[JobId, Attempt] = {}
         self.queue: dict[JobId, Job] = {}
@@ -387,6 +440,8 @@ class Attempt:
             self._finish()
             return
         value = value_at(self._params, step)
+        if self._fleet.random.random() < 0.1:
+            self._say(ev.Used(*self.key, {"gpu_memory_gib": value}))
         verdicts = self._fleet.verdicts
         is_due = verdicts is not None and verdicts.is_due(step, self._asked_step)
         series = [(step, value), (step, value + 1.0)]  # the first one stands

@@ -157,6 +157,8 @@ export function mountDetail(dialog, store, actions) {
     if (detail.metrics.length) made.push(heading("Metrics"), pairs(detail.metrics.map(([name, , text]) => [name, text])));
     const constraints = (detail.constraints ?? []).map((one, place) => (Array.isArray(one) ? [one[0], one[2] ?? one[1]] : [`constraint ${place}`, one]));
     if (constraints.length) made.push(heading("Constraints"), pairs([...constraints, ["feasible", detail.feasible ? "yes" : "no"]]));
+    const used = (detail.usage ?? []).map(([name, value, text]) => [name.replaceAll("_", " ").replace(/ gib$/, " (GiB)"), Number.isFinite(value) ? number(value) : text]);
+    if (used.length) made.push(heading("Usage"), pairs(used));
     const noted = entriesOf(detail.user_attrs);
     if (noted.length) made.push(heading("Attributes"), pairs(noted));
     (detail.failures ?? []).forEach((error, place) => made.push(...failure(`Attempt ${place + 1} failed`, error, false)));

@@ -63,7 +63,7 @@ class Recording {
       });
     const finished = row.startedAt !== null && row.duration !== null ? row.startedAt + row.duration : null;
     const error = row.error === null ? null : { type: "Error", message: row.error, traceback: "" };
-    return { number, is_outline: true, state: row.state, attempt: row.attempt, worker: null, external: false, params: cells("param"), metrics: cells("metric"), constraints: cells("constraint"), user_attrs: {}, reports: 0, asked_at: null, started_at: row.startedAt, finished_at: finished, error, failures: [], feasible: null };
+    return { number, is_outline: true, state: row.state, attempt: row.attempt, worker: null, external: false, params: cells("param"), metrics: cells("metric"), constraints: cells("constraint"), user_attrs: {}, usage: [], reports: 0, asked_at: null, started_at: row.startedAt, finished_at: finished, error, failures: [], feasible: null };
   }
 
   table(numbers) {
