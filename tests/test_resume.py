@@ -91,8 +91,13 @@ async def test_a_trial_that_ran_when_the_process_ended_is_tried_again_and_that_i
 
 
 async def test_a_cancelled_sweep_can_be_resumed_by_the_same_process(tmp_path: Path) -> None:
-    with anyio.move_on_after(0.05):
-        await sweep(tmp_path, endless).run()
+    with anyio.CancelScope() as scope:
+
+        async def cancelling(trial: Any) -> float:
+            scope.cancel()
+            return await endless(trial)
+
+        await sweep(tmp_path, cancelling).run()
     assert len((await sw.Sweep.resume(tmp_path, square, n_trials=3)).trials) == 3
 
 
