@@ -52,15 +52,15 @@ class Worker:
         theirs.close()
         code = pickle.dumps(Script(script, preload=[module]))
         self._send(HELLO, PROTOCOL, "")
-        self._send(SETUP, list(sys.path), "", code, [], [], ["loss"], None, None, "")
+        self._send(SETUP, list(sys.path), "", code, [], [], ["loss"], None, None, "", None)
         self._receive()
-        if self._receive() != [READY]:
+        if self._receive()[0] != READY:
             raise RuntimeError(f"the worker cannot preload {module}")
 
     def trial(self) -> tuple[float, float]:
         """Seconds to the script's first line, and to its outcome."""
         began = time.monotonic()
-        self._send(LAUNCH, 1, 0, 1, {}, None)
+        self._send(LAUNCH, 1, 0, 1, {}, None, None)
         message = self._receive()
         ended = time.monotonic()
         if message[0] != FINISHED:
@@ -79,7 +79,10 @@ class Worker:
         while True:
             for message in self._decoder:
                 return message
-            self._decoder.feed(self._sock.recv(65536))
+            data = self._sock.recv(65536)
+            if not data:
+                raise RuntimeError("the worker has ended")
+            self._decoder.feed(data)
 
 
 def forked() -> tuple[float, float]:

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from asyncsweep.core import events as ev
-from asyncsweep.core.effects import Effect, Finish, Publish, Update
+from asyncsweep.core.effects import Effect, Finish, Update, updates_of
 from asyncsweep.core.machine import Machine, Phase
 from asyncsweep.core.records import State, SweepSpec, TrialRecord
 from asyncsweep.driver.replay import replay
@@ -110,7 +110,7 @@ class BenchSource:
 
 
 def _updates(effects: Sequence[Sequence[Effect]]) -> list[Update]:
-    return [effect.update for some in effects for effect in some if isinstance(effect, Publish)]
+    return [update for some in effects for effect in some for update in updates_of(effect)]
 
 
 def finished(bench: Bench) -> bool:

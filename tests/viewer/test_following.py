@@ -17,7 +17,7 @@ import pytest
 
 import asyncsweep as sw
 from asyncsweep.core import events as ev
-from asyncsweep.core.effects import Publish, Update
+from asyncsweep.core.effects import Update, updates_of
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.core.snapshot import freeze
 from asyncsweep.driver.updates import Watcher
@@ -58,7 +58,7 @@ def records(events: Sequence[ev.Event]) -> list[bytes]:
 
 def published(bench: Bench, first: int = 0) -> list[Update]:
     """What the live sweep showed from its event number `first` on, counted from 0."""
-    return [effect.update for effects in bench.effects[first:] for effect in effects if isinstance(effect, Publish)]
+    return [update for effects in bench.effects[first:] for effect in effects for update in updates_of(effect)]
 
 
 async def taken(watcher: Watcher) -> list[Update]:

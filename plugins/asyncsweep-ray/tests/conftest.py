@@ -39,6 +39,7 @@ PATIENCE_S = 60.0
 MARK = f"ASYNCSWEEP_TEST_{os.getpid()}"
 
 
+@pytest.hookimpl(tryfirst=True)  # before groups are looked at
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One cluster for all: one process runs these tests. They wait for facts, which on a busy machine may be late."""
     for item in items:

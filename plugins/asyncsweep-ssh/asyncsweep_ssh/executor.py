@@ -100,7 +100,6 @@ class SshExecutor:
         self._remote_hosts: list[RemoteHost] = []
         self._was_up = False
         self._none_since: float | None = None
-        self._lost: PluginError | None = None
         self._has_unkept = False
         self.permits = anyio.Semaphore(0)
 
@@ -111,7 +110,6 @@ class SshExecutor:
         self._slots.clear()
         self._jobs.clear()
         self._was_up, self._none_since, self._has_unkept = False, time.monotonic(), False
-        self._lost = None
         self.permits = anyio.Semaphore(setup.slots or _NO_LIMIT)
         code = None
         if self._code is not None:
@@ -222,27 +220,24 @@ class SshExecutor:
         """Give up when there was no host for too long.
 
         Raises:
-            PluginError: There were hosts before. It leaves `open`, and so the sweep, as a fault does: what ran or waits is not CANCELLED, but
-                made again when the sweep is resumed.
+            PluginError: There were hosts before, and may be again. It leaves `open`, and so the sweep, as a fault does: what ran or waits is not
+                CANCELLED, but made again when the sweep is resumed.
         """
         while True:
-            if self._lost is not None:
-                raise self._lost
             since = self._none_since
             left_s = 1.0 if since is None or not self._was_up else since + self._give_up_after_s - time.monotonic()
             if left_s <= 0:
-                self._fail(f"no host could be used for {self._give_up_after_s:g} s")
-                continue
+                what = f"no host could be used for {self._give_up_after_s:g} s"
+                raise PluginError(f"{self._message(what)}\nresume the sweep when there is one")
             await anyio.sleep(min(left_s, 1.0))
 
     def _fail(self, what: str) -> None:
-        reasons = "\n".join(f"- {host.fault}" for host in self._remote_hosts if host.fault is not None)
-        message = f"executor='ssh': {what}:\n{reasons}"
         assert self._inbox is not None
-        if self._was_up:
-            self._lost = self._lost or PluginError(f"{message}\nresume the sweep when there is one")
-        else:
-            self._inbox.post(ExecutorFailed(ErrorInfo("ConfigError", message)))
+        self._inbox.post(ExecutorFailed(ErrorInfo("ConfigError", self._message(what))))
+
+    def _message(self, what: str) -> str:
+        reasons = "\n".join(f"- {host.fault}" for host in self._remote_hosts if host.fault is not None)
+        return f"executor='ssh': {what}:\n{reasons}"
 
 
 def _named(environment: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:

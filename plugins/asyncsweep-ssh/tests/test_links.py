@@ -310,7 +310,7 @@ async def test_a_killed_controller_leaves_nothing_and_its_sweep_is_resumed(field
     assert [trial.state for trial in result.trials] == [sw.State.COMPLETE] * 24
     assert seen >= 4
     repeated = [trial.number for trial in result.trials if trial.attempt > 1]
-    assert 1 <= len(repeated) <= 6
+    assert 1 <= len(repeated) <= 12  # six ran, and as many may have waited on the hosts, and begun
 
 
 def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
