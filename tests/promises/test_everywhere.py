@@ -88,7 +88,9 @@ async def dask(folder: Path) -> AsyncIterator[Any]:
 async def ray(folder: Path) -> AsyncIterator[Any]:
     import ray
 
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)
+    if ray.is_initialized():
+        ray.shutdown()  # the plugin's own tests, which ran in this process before, have left their connection for the last of them
+    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
     try:
         yield "ray"
     finally:

@@ -59,7 +59,7 @@ class Port(Silent):
         ({"env": {"A": 1}}, r"Script.env\['A'\]: expected a text"),
         ({"preload": "torch"}, r"Script.preload='torch': expected a list of modules"),
         ({"preload": ["os.path", "a b"]}, r"Script.preload\[1\]='a b': expected the name of a module"),
-        ({"patch": {"json": print}}, r"Script.patch: 'json' must have the form 'package.module:Class.method'"),
+        ({"patch": {"json": repr}}, r"Script.patch: 'json' must have the form 'package.module:Class.method'"),
         ({"patch": {"json:dumps": 3}}, r"Script.patch\['json:dumps'\]=3: expected a function"),
     ],
     ids=str,
@@ -93,7 +93,7 @@ def test_a_path_is_of_where_the_script_was_named(train: Path, monkeypatch: pytes
 
 def test_a_script_does_not_change_and_can_be_copied_and_pickled(train: Path) -> None:
     script = Script(
-        train, ["--a"], metric={"loss": "best"}, env={"A": "b"}, preload=["json"], patch={"json:dumps": print}
+        train, ["--a"], metric={"loss": "best"}, env={"A": "b"}, preload=["json"], patch={"json:dumps": repr}
     )
     with pytest.raises(AttributeError, match=r"Script.path cannot be changed: make a new Script"):
         script.path = "other.py"

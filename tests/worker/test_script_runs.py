@@ -347,11 +347,11 @@ threading.Thread(target=threading.Event().wait, name="Lasting", daemon=True).sta
             "Script.preload: 'threaded' has started the thread 'Lasting', which a fork does not have; leave it out",
         ),
         (
-            {"patch": {"json:dump_s": print}},
+            {"patch": {"json:dump_s": repr}},
             "Script.patch: 'json:dump_s': json has no 'dump_s' (did you mean 'dumps'?)",
         ),
         (
-            {"patch": {"no_such_module.a:f": print}},
+            {"patch": {"no_such_module.a:f": repr}},
             "Script.patch: 'no_such_module.a:f': there is no module 'no_such_module', neither beside the script nor installed",
         ),
     ],
