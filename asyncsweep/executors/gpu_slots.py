@@ -264,10 +264,11 @@ class GpuSlot:
         process.start_job(job)
         self._inbox.post(Started(job.trial, job.attempt))
 
-    def _outcome(self, job: Job, events: list[Event]) -> None:
+    def _outcome(self, job: Job, events: list[Event]) -> list[Event]:
         self._may_start = False
         assert self._tasks is not None
         self._tasks.start_soon(self._conclude, job, events)
+        return []
 
     async def _conclude(self, job: Job, events: list[Event]) -> None:
         """Look at the devices, tell the outcome, and decide what becomes of the worker."""

@@ -77,7 +77,7 @@ class InlineExecutor:
         self._untold: list[Event] = []
         self._n_telling = 0
         self._n_aside = 0
-        self._turn_ends = 0.0
+        self._turn_ends = self._told_at = 0.0
 
     @asynccontextmanager
     async def open(self, setup: Setup, inbox: Inbox) -> AsyncIterator[None]:
@@ -95,7 +95,7 @@ class InlineExecutor:
         self._host_is_cancelled = _cancellation_of_this_task()
         self._jobs.clear()
         self._untold.clear()
-        self._turn_ends = time.monotonic() + _TURN_S
+        self._begin_turn()
         fault = built(self._call)
         async with anyio.create_task_group() as tasks:
             self._tasks = tasks
@@ -207,6 +207,8 @@ class InlineExecutor:
         while True:
             if not self._jobs:
                 self._tell()  # which may bring the next
+                if self._jobs and self._would_be_late():
+                    await self._pause()
             while not self._jobs:
                 await self._woken()
             job = self._jobs.popleft()
@@ -221,7 +223,17 @@ class InlineExecutor:
                 return
             if time.monotonic() > self._turn_ends:
                 self._tell()
-                await (self._woken() if self._n_aside else self._step_aside())
+                await self._pause()
+
+    def _would_be_late(self) -> bool:
+        """Whether as many trials as were just told together would pass the end of the turn: it rather ends between two tellings."""
+        now = time.monotonic()
+        took_s, self._told_at = now - self._told_at, now
+        return now + took_s > self._turn_ends
+
+    async def _pause(self) -> None:
+        """The turn is over: step aside, or sleep when another runner does, which is enough to go on."""
+        await (self._woken() if self._n_aside else self._step_aside())
 
     async def _woken(self) -> None:
         wake = anyio.Event()
@@ -231,7 +243,7 @@ class InlineExecutor:
         finally:
             if wake in self._idle:
                 self._idle.remove(wake)
-        self._turn_ends = time.monotonic() + _TURN_S
+        self._begin_turn()
 
     async def _step_aside(self) -> None:
         self._n_aside += 1
@@ -239,7 +251,11 @@ class InlineExecutor:
             await anyio.lowlevel.checkpoint()
         finally:
             self._n_aside -= 1
-        self._turn_ends = time.monotonic() + _TURN_S
+        self._begin_turn()
+
+    def _begin_turn(self) -> None:
+        self._told_at = time.monotonic()
+        self._turn_ends = self._told_at + _TURN_S
 
     async def _attempt(self, job: Job, attempt: tuple[int, int], scope: anyio.CancelScope) -> Event:
         port = _InlinePort(self, attempt, self._folders)

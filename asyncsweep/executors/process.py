@@ -410,16 +410,16 @@ class _Slot:
         self._executor.done(JobId(job.trial, job.attempt))
         self._inbox.post(TakenBack(job.trial, job.attempt))
 
-    def _outcome(self, job: Job, events: list[Event]) -> None:
+    def _outcome(self, job: Job, events: list[Event]) -> list[Event]:
         self._job, self._next = self._next, None
         self._executor.done(JobId(job.trial, job.attempt))
         events += [Killed(*killed) for killed in self._ended_unheard]
         self._ended_unheard.clear()
         if self._job is not None:  # the worker goes on with it by itself
             events.append(Started(self._job.trial, self._job.attempt))
-        self._inbox.post(*events)
-        if self.leaves and self._job is None and self.process is not None:
+        elif self.leaves and self.process is not None:
             self.process.close()
+        return events
 
     def leave(self) -> None:
         """Take no more jobs, and end when what runs here has ended."""

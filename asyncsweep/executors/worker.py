@@ -116,7 +116,8 @@ class WorkerProcess:
         setup: What it is told first.
         inbox: Where its reports go.
         on_ready: Called when it has loaded the objective and waits.
-        on_end: Called when an attempt has ended, with the job and what it said last, its outcome at the end.
+        on_end: Called when an attempt has ended, with the job and what it said last, its outcome at the end. It gives what is to
+            be told now: that goes together with what else was heard at the same time.
         max_trials: After so many it is sent home; None means never.
         limits: What an attempt may take; it is sent home when little of that is left for the next one.
         pass_env: The environment variables that it gets besides those that every child gets.
@@ -139,7 +140,7 @@ class WorkerProcess:
         setup: Setup,
         inbox: Inbox,
         on_ready: Callable[[], None],
-        on_end: Callable[[Job, list[Event]], None],
+        on_end: Callable[[Job, list[Event]], list[Event]],
         max_trials: int | None,
         limits: Limits = UNLIMITED,
         pass_env: tuple[str, ...] = (),
@@ -347,38 +348,43 @@ class WorkerProcess:
             return  # cut off in the middle of a message by its end
 
     def _take(self, messages: list[list[Any]]) -> None:
-        """Turn messages into events. One that is out of place, or of another attempt, is dropped."""
+        """Turn messages into events, told together. A message that is out of place, or of another attempt, is dropped."""
         events: list[Event] = []
-        for message in messages:
-            tag = message[0]
-            job = self._job
-            if tag in _REPORTS and job is not None and len(message) > 1 and message[1] == self._secret:
-                report = _event(message, job, _REPORTS[tag])
-                if report is None:
-                    raise _misshapen(message)
-                events.append(report)
-            elif tag in _BESIDE_TRIALS:
-                self._prepare(message)
-            elif tag == SHUTDOWN:
-                self._leaves = True
-            elif job is not None and len(message) > 1 and message[1] == self._secret:
-                kind = _SAYS.get(tag)
-                ending = _ENDS.get(tag)
-                if kind is not None:
-                    event = self._said(message, job, kind)
-                    if event is not None:
-                        events.append(event)
-                elif ending is not None:
-                    event = _event(message, job, ending) or _garbage(message, job)
-                    if isinstance(event, Failed):
-                        event.error = explained(event.error, self._pass_env)
-                    events.append(event)
-                    self._end(job, events)
-                    events = []
-                elif tag == UNKEPT:
-                    self._unkept(message)
-        if events:
-            self._inbox.post(*events)
+        try:
+            for message in messages:
+                events = self._take_one(message, events)
+        finally:  # what was said before one that is no message is heard
+            if events:
+                self._inbox.post(*events)
+
+    def _take_one(self, message: list[Any], events: list[Event]) -> list[Event]:
+        """Turn a message into an event behind those of the messages before it; gives what is to be told then."""
+        tag = message[0]
+        job = self._job
+        if tag in _BESIDE_TRIALS:
+            self._prepare(message)
+        elif tag == SHUTDOWN:
+            self._leaves = True
+        elif job is None or len(message) < 2 or message[1] != self._secret:
+            pass
+        elif (kind := _REPORTS.get(tag)) is not None:
+            report = _event(message, job, kind)
+            if report is None:
+                raise _misshapen(message)
+            events.append(report)
+        elif (ending := _ENDS.get(tag)) is not None:
+            event = _event(message, job, ending) or _garbage(message, job)
+            if isinstance(event, Failed):
+                event.error = explained(event.error, self._pass_env)
+            events.append(event)
+            return self._end(job, events)
+        elif (kind := _SAYS.get(tag)) is not None:
+            said = self._said(message, job, kind)
+            if said is not None:
+                events.append(said)
+        elif tag == UNKEPT:
+            self._unkept(message)
+        return events
 
     def _said(self, message: list[Any], job: Job, kind: type[Event]) -> Event | None:
         """The report or question that a message is; None for a question that is answered here.
@@ -428,7 +434,7 @@ class WorkerProcess:
             self.ahead = int(message[1:] == [1])
             self._on_ready()
 
-    def _end(self, job: Job, events: list[Event]) -> None:
+    def _end(self, job: Job, events: list[Event]) -> list[Event]:
         self._job = None
         if self._next is not None:  # which begins now, by itself
             self._job, self._secret, _, self._log = self._next
@@ -441,7 +447,7 @@ class WorkerProcess:
             self._send((SHUTDOWN,))
             assert self._tasks is not None
             self._tasks.start_soon(self._kill_after, max(_EXIT_S, self._setup.grace_s))
-        self._on_end(job, events)
+        return self._on_end(job, events)
 
     async def _kill_after(self, grace_s: float) -> None:
         await anyio.sleep(grace_s)

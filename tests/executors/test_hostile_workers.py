@@ -15,7 +15,7 @@ import pytest
 
 from asyncsweep.core import events as ev
 from asyncsweep.executors.process import ProcessExecutor
-from asyncsweep.executors.worker import WorkerProcess
+from asyncsweep.executors.worker import WorkerProcess, _Next
 from asyncsweep.hooks.contracts import Job, ObjectiveSpec, Setup
 from asyncsweep.journal.format import encode
 from asyncsweep.link.stream import MessageStream
@@ -270,7 +270,7 @@ def test_no_mutated_message_makes_the_controller_raise() -> None:
     for number in range(20_000):
         if number % 20 == 0 or bench.trial(0).is_final:
             bench = Bench(spec(n_trials=1), *opening)
-        process = WorkerProcess(SETUP, inbox, lambda: None, lambda job, events: inbox.post(*events), None)
+        process = WorkerProcess(SETUP, inbox, lambda: None, lambda job, events: events, None)
         process._greeted = process.was_ready = True
         process._job, process._secret = Job(0, 1, "w", {}), secret
         frame = bytearray(rng.choice(frames))
@@ -286,3 +286,34 @@ def test_no_mutated_message_makes_the_controller_raise() -> None:
     said = {"Reported", "SeriesReported", "SeriesUpForVerdict"}
     said |= {"VerdictAsked", "ParamAsked", "AttrSet", "ConstraintSet", "Finished", "Pruned", "Failed"}
     assert said == set(seen)
+
+
+def test_what_was_said_together_is_told_together_up_to_what_has_no_place() -> None:
+    posts: list[tuple[ev.Event, ...]] = []
+
+    class Inbox:
+        def post(self, *events: ev.Event) -> None:
+            posts.append(events)
+
+    def on_end(job: Job, events: list[ev.Event]) -> list[ev.Event]:
+        return [*events, started(1)]
+
+    process = WorkerProcess(SETUP, Inbox(), lambda: None, on_end, None)
+    process._job, process._secret = Job(0, 1, "w", {}), 5
+    process._next = _Next(Job(1, 1, "w", {}), 6, 0, None)
+    with pytest.raises(StreamError, match="hello"):
+        process._take(
+            [
+                [wire.REPORTED, 5, 3, 0.5, None],
+                [wire.FINISHED, 5, {"value": 1.0}],
+                [wire.REPORTED, 5, 4, 0.5, None],  # the attempt has ended
+                [wire.FINISHED, 6, {"value": 2.0}],
+                [wire.READY],
+            ]
+        )
+    [told] = posts
+    assert [(type(event).__name__, event.trial) for event in told] == [  # type: ignore[attr-defined]
+        ("Reported", 0),
+        *(("Finished", 0), ("Started", 1)),
+        *(("Finished", 1), ("Started", 1)),
+    ]

@@ -14,6 +14,7 @@ import pytest
 
 import asyncsweep as sw
 from asyncsweep.core.events import Event, Finished, Killed, Reported, Started, WorkerJoined
+from asyncsweep.executors import inline
 from asyncsweep.executors.inline import InlineExecutor
 from asyncsweep.hooks.contracts import Job, ObjectiveSpec, Setup
 from asyncsweep.worker.objective import Call
@@ -21,6 +22,16 @@ from asyncsweep.worker.objective import Call
 pytestmark = pytest.mark.anyio
 
 N = 8
+
+
+class Clock:
+    """Stands in for the module `time`."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
 
 
 class Posts:
@@ -76,6 +87,23 @@ async def test_trials_that_never_wait_are_told_of_together() -> None:
         (kind, number) for number in range(4 * N) for kind in (Started, Reported, Finished)
     ]
     assert len(posts.all) < 4 * N  # a slow machine ends a turn early
+
+
+async def test_a_turn_ends_between_two_tellings_where_trials_take_as_long_as_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Otherwise each turn would end with a telling of the one or two trials that passed its end."""
+    clock = Clock()
+    monkeypatch.setattr(inline, "time", clock)
+
+    async def objective(trial: sw.Trial) -> float:
+        clock.now += inline._TURN_S / (2.5 * N)
+        return 1.0
+
+    async with running(objective, 20 * N) as posts:
+        await posts.ended.wait()
+    lengths = [len(batch) for batch in posts.all[1:]]
+    assert lengths[-13:-3] == [2 * N] * 10  # at first more runners than one are awake, and at the end jobs are short
 
 
 async def test_all_is_told_before_another_task_has_its_turn() -> None:

@@ -265,7 +265,7 @@ class Slot:
             self._told = self._job
             self._inbox.post(Started(self._job.trial, self._job.attempt))
 
-    def _outcome(self, job: Job, events: list[Event]) -> None:
+    def _outcome(self, job: Job, events: list[Event]) -> list[Event]:
         self._job, self._next = self._next, None
         self._board.done(JobId(job.trial, job.attempt))
         self._line.files.forget(self._name, job.trial)
@@ -275,7 +275,7 @@ class Slot:
             events.append(Started(self._job.trial, self._job.attempt))
         if is_held and self._job is not None and self._process is not None and self._process.is_ready:
             self._start(self._job)
-        self._inbox.post(*events)
+        return events
 
     def _lose(self, kind: str, reason: str) -> None:
         jobs = [job for job in (self._job, self._next) if job is not None]
