@@ -352,26 +352,27 @@ class WorkerProcess:
         events: list[Event] = []
         try:
             for message in messages:
-                events = self._take_one(message, events)
+                job, report = self._job, _REPORTS.get(message[0])
+                if report is not None and job is not None and len(message) > 1 and message[1] == self._secret:
+                    event = _event(message, job, report)
+                    if event is None:
+                        raise _misshapen(message)
+                    events.append(event)
+                else:
+                    events = self._take_other(message, job, events)
         finally:  # what was said before one that is no message is heard
             if events:
                 self._inbox.post(*events)
 
-    def _take_one(self, message: list[Any], events: list[Event]) -> list[Event]:
-        """Turn a message into an event behind those of the messages before it; gives what is to be told then."""
+    def _take_other(self, message: list[Any], job: Job | None, events: list[Event]) -> list[Event]:
+        """Turn a message that is no report into an event, behind those of the messages before it; gives what is to be told then."""
         tag = message[0]
-        job = self._job
         if tag in _BESIDE_TRIALS:
             self._prepare(message)
         elif tag == SHUTDOWN:
             self._leaves = True
         elif job is None or len(message) < 2 or message[1] != self._secret:
             pass
-        elif (kind := _REPORTS.get(tag)) is not None:
-            report = _event(message, job, kind)
-            if report is None:
-                raise _misshapen(message)
-            events.append(report)
         elif (ending := _ENDS.get(tag)) is not None:
             event = _event(message, job, ending) or _garbage(message, job)
             if isinstance(event, Failed):

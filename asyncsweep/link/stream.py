@@ -1,7 +1,7 @@
 """Messages over a non-blocking socket, for any event loop that anyio supports.
 
-All messages of one wake-up are handed over together, and what is sent here meanwhile, in answer, goes together. Any other
-message is sent at once, from whoever sends it; only when the socket is full does the rest wait for a task. So a round trip costs one wake-up and no task switch. On asyncio the wake-up is
+All messages of one wake-up are handed over together, and what is sent in answer to several goes together. Any other message
+is sent at once, from whoever sends it; only when the socket is full does the rest wait for a task. So a round trip costs one wake-up and no task switch. On asyncio the wake-up is
 a reader callback that stays registered, which is half the cost of waiting for the socket anew each time.
 """
 
@@ -146,11 +146,14 @@ class MessageStream:
         try:
             messages.extend(self._decoder)
         finally:  # what was said before the stream broke is heard
-            if messages:
+            if len(messages) == 1:
+                self._on_messages(messages)
+            elif messages:
                 self._hand_over(messages)
         return True
 
     def _hand_over(self, messages: list[list[Any]]) -> None:
+        """Hand several messages over, and send all that is said in answer together."""
         is_writing = bool(self._unsent)
         self._answering = True
         try:

@@ -17,7 +17,7 @@ import msgpack
 from benchmarks.peers.shared import lag, measured
 
 LIBRARIES = ("msgpack",)
-LESS = {"overhead": "bare round trips, no trials", "embed": "nothing runs"}
+LESS = {"overhead": "bare round trips, no trials", "embed": "no trials"}
 MOST: dict[str, int] = {}
 _READ_BYTES = 65536
 # As long as the message that ends a trial.
@@ -49,9 +49,17 @@ def overhead(n_trials: int, workers: int = 2, durable: bool = False) -> dict[str
             child.wait()
 
 
-def embed(seconds: float) -> dict[str, float]:
-    """The lag of an idle loop."""
-    return asyncio.run(lag.lag_during(lambda: asyncio.sleep(seconds)))
+def embed(seconds: float, turn_s: float = 0.0) -> dict[str, float]:
+    """The lag of a loop that is idle, or in which a task computes for `turn_s` at a time and then lets the others have their turn."""
+    return asyncio.run(lag.lag_during(lambda: _computing(seconds, turn_s) if turn_s else asyncio.sleep(seconds)))
+
+
+async def _computing(seconds: float, turn_s: float) -> None:
+    ends_at = time.perf_counter() + seconds
+    while (began_at := time.perf_counter()) < ends_at:
+        while time.perf_counter() < began_at + turn_s:
+            pass
+        await asyncio.sleep(0)
 
 
 async def _ping_pong(socks: list[socket.socket], count: int) -> dict[str, float]:

@@ -63,11 +63,11 @@ def test_utilisation_is_a_share_with_and_without_start_and_end(tmp_path: Path) -
     assert judged(found) == [("asyncsweep_8_50_250", 99, None)]
 
 
-def test_the_lag_is_measured_of_three_sweeps_the_hand_written_loop_and_an_idle_loop(tmp_path: Path) -> None:
+def test_the_lag_is_measured_of_three_sweeps_the_hand_written_loop_and_bare_loops(tmp_path: Path) -> None:
     found = measured("embed", tmp_path)
     sweeps = [f"asyncsweep_{kind}" for kind in ("noop", "reports", "tpe")]
     parts = ("p50", "p99", "max")
-    assert set(found["figures"]) == {f"{of}_{part}" for of in (*sweeps, "by_hand", "raw") for part in parts}
+    assert set(found["figures"]) == {f"{of}_{part}" for of in (*sweeps, "by_hand", "raw_busy", "raw") for part in parts}
     assert judged(found) == [(f"{sweep}_p99", None, 3) for sweep in sweeps]
 
 

@@ -50,10 +50,11 @@ def n_ahead(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return launches
 
 
-async def test_nearly_all_short_trials_wait_at_their_worker(n_ahead: list[int]) -> None:
+async def test_short_trials_wait_at_their_worker(n_ahead: list[int]) -> None:
+    """All but the first ones; of two that are heard to have ended together, two follow, of which one waits."""
     result = await sw.Sweep(short, {}, n_trials=300, **SETTINGS).run()
     assert {(str(trial.state), trial.attempt) for trial in result.trials} == {("COMPLETE", 1)}
-    assert len(n_ahead) > 200
+    assert len(n_ahead) > 120
 
 
 @pytest.mark.parametrize(
