@@ -18,7 +18,7 @@ from asyncsweep.hooks.contracts import Job, JobId, ObjectiveSpec, Setup
 from asyncsweep.testing import ExecutorSuite  # noqa: F401  pytest rewrites the module that it is in
 from asyncsweep.testing.executors import Stand
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("little_to_collect")]
+pytestmark = pytest.mark.anyio
 
 SETTINGS: dict[str, Any] = {"sampler": "random", "seed": 1}
 LIMIT_S = 40.0

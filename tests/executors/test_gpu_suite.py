@@ -10,8 +10,6 @@ from asyncsweep.executors.gpu import GpuExecutor
 from asyncsweep.testing import ExecutorSuite
 from tests.executors.fake_nvml import FakeMachine
 
-pytestmark = pytest.mark.usefixtures("little_to_collect")
-
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeMachine:

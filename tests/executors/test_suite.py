@@ -9,8 +9,6 @@ from asyncsweep.executors.process import ProcessExecutor
 from asyncsweep.executors.thread import ThreadExecutor
 from asyncsweep.testing.executors import ExecutorSuite
 
-pytestmark = pytest.mark.usefixtures("little_to_collect")
-
 
 class TestInline(ExecutorSuite):
     @pytest.fixture

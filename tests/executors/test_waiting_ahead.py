@@ -13,7 +13,7 @@ import asyncsweep as sw
 from asyncsweep.core.slots import Slots
 from asyncsweep.worker.claims import Claims, new_claims
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("little_to_collect")]
+pytestmark = pytest.mark.anyio
 
 SETTINGS: dict[str, Any] = {"sampler": "random", "executor": "process", "concurrency": 2, "seed": 1}
 LONG_S = 2.0
