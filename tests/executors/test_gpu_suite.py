@@ -10,6 +10,8 @@ from asyncsweep.executors.gpu import GpuExecutor
 from asyncsweep.testing import ExecutorSuite
 from tests.executors.fake_nvml import FakeMachine
 
+pytestmark = pytest.mark.any_loop
+
 
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeMachine:

@@ -28,6 +28,7 @@ class TestProcess(ExecutorSuite):
         return ProcessExecutor()
 
 
+@pytest.mark.any_loop  # what is fresh is a process; on this side of the link it is as above
 class TestFreshProcess(ExecutorSuite):
     @pytest.fixture
     def executor(self) -> ProcessExecutor:
