@@ -37,12 +37,15 @@ def _loop_of(item: pytest.Function) -> str:
     return str(item.callspec.params.get("anyio_backend", "")) if hasattr(item, "callspec") else ""
 
 
-@pytest.fixture(scope="module")
-def little_to_collect() -> Iterator[None]:
-    """A collection of garbage looks at what the test makes alone, not at thousands of tests and all that they import."""
+def pytest_collection_finish() -> None:
+    """A collection of garbage looks at what tests make, not at ten thousand tests and all that they import: that takes a third of a second."""
     gc.collect()
     gc.freeze()
-    yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    """Hypothesis, which may be imported as late as this, looks for who holds trio's random numbers, and sees nothing that is frozen."""
     gc.unfreeze()
 
 

@@ -162,10 +162,12 @@ class ExecutorSuite:
     Attributes:
         patience_s: How long an executor may take to start a worker or to end a trial.
         counts_fds: False where a library that the executor uses keeps connections of its own, which come and go.
+        n_many: How many trials many short ones are; fewer where each starts a process.
     """
 
     patience_s: ClassVar[float] = 20.0
     counts_fds: ClassVar[bool] = True
+    n_many: ClassVar[int] = 100
 
     @pytest.fixture
     def executor(self) -> Executor:
@@ -369,13 +371,13 @@ class ExecutorSuite:
     async def test_many_short_trials_all_end_with_their_values_in_a_sweep(self, executor: Executor) -> None:
         objective = objectives.doubles_async if executor.runs == "async" else objectives.doubles
         space = {"x": Float(0.0, 1.0)}
-        sweep = Sweep(objective, space, sampler="random", executor=executor, n_trials=100, concurrency=2, seed=1)
+        sweep = Sweep(objective, space, sampler="random", executor=executor, n_trials=self.n_many, concurrency=2, seed=1)
         with anyio.fail_after(3 * self.patience_s):
             result = await sweep.run()
         assert [(trial.value, trial.attempt) for trial in result.trials] == [
             (2 * trial.params["x"], 1) for trial in result.trials
         ]
-        assert result.counts[State.COMPLETE] == 100
+        assert result.counts[State.COMPLETE] == self.n_many
 
     # -- places ahead -------------------------------------------------------------------------------------------------
 

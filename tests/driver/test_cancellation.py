@@ -18,7 +18,7 @@ import asyncsweep as sw
 from asyncsweep.journal import lock
 from tests.small_objectives import SPACE, curve, plain_curve
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("little_to_collect")]
+pytestmark = pytest.mark.anyio
 
 
 class Seen:

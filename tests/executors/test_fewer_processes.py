@@ -18,7 +18,7 @@ from asyncsweep.hooks.contracts import Job, JobId, ObjectiveSpec, Setup
 from asyncsweep.testing import ExecutorSuite  # noqa: F401  pytest rewrites the module that it is in
 from asyncsweep.testing.executors import Stand
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("little_to_collect")]
+pytestmark = [pytest.mark.anyio, pytest.mark.any_loop]
 
 SETTINGS: dict[str, Any] = {"sampler": "random", "seed": 1}
 LIMIT_S = 40.0
@@ -70,6 +70,7 @@ def leaves_marks(trial: sw.Trial) -> float:
 MARKED: dict[str, int] = {}
 
 
+@pytest.mark.each_loop
 async def test_a_trial_that_is_killed_when_it_has_just_ended_is_over_and_the_next_one_there_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +96,7 @@ async def test_a_trial_that_is_killed_when_it_has_just_ended_is_over_and_the_nex
     assert (others, str(result.trials[20].state)) == ({("COMPLETE", 1)}, "COMPLETE")
 
 
+@pytest.mark.each_loop
 async def test_what_is_launched_to_a_slot_that_was_given_up_meanwhile_is_given_back() -> None:
     """A launch may wait for its sync while the user takes the slot away."""
     executor = ProcessExecutor()

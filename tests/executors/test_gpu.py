@@ -25,7 +25,7 @@ from tests.executors import gpu_objectives
 from tests.executors.fake_nvml import GIB, FakeMachine
 from tests.leaks import nothing_left
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.any_loop]
 
 X = {"x": sw.Float(0, 1)}
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,6 @@ async def test_a_trial_sees_its_device_alone_before_anything_is_imported(machine
     assert attr(result, "at_import") == [seen] * 3
 
 
-@pytest.mark.any_loop
 async def test_our_own_variables_are_replaced(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4")
     monkeypatch.setenv("CUDA_DEVICE_ORDER", "FASTEST_FIRST")
@@ -90,7 +89,6 @@ async def test_a_trial_may_have_several_devices(machine: FakeMachine) -> None:
     assert attr(result, "devices") == [["GPU-00000004-aaaa", "GPU-00000006-aaaa"]]
 
 
-@pytest.mark.any_loop
 async def test_an_instance_is_a_device(machine: FakeMachine) -> None:
     machine.divide(2, "1g.10gb", "1g.10gb")
     result = await sweep(gpu_objectives.visible, executor={"devices": "MIG-21ab-bbbb"}, n_trials=1)
@@ -117,7 +115,6 @@ async def test_four_quarters_of_a_device_run_at_a_time_and_no_more(machine: Fake
     assert {number(trial) for trial in result.trials} == {1}
 
 
-@pytest.mark.any_loop
 async def test_trials_are_spread_over_the_devices(machine: FakeMachine, folder: Path) -> None:
     space = {"gib": 2.0, "folder": str(folder)}
     run_of = sw.Sweep(
@@ -142,7 +139,6 @@ async def test_trials_are_spread_over_the_devices(machine: FakeMachine, folder: 
 # -- which workers stay -----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.any_loop
 async def test_a_worker_without_device_memory_stays(machine: FakeMachine) -> None:
     assert len(set(attr(await sweep(gpu_objectives.visible), "pid"))) == 1
 
@@ -152,7 +148,6 @@ async def test_a_worker_that_has_device_memory_is_replaced(machine: FakeMachine,
     assert len(set(attr(result, "pid"))) == 3
 
 
-@pytest.mark.any_loop
 async def test_where_processes_are_not_told_the_memory_tells_who_is_replaced(
     machine: FakeMachine, folder: Path
 ) -> None:
@@ -162,12 +157,10 @@ async def test_where_processes_are_not_told_the_memory_tells_who_is_replaced(
     assert len(set(attr(await sweep(gpu_objectives.visible), "pid"))) == 1
 
 
-@pytest.mark.any_loop
 async def test_fresh_gives_each_trial_another_process(machine: FakeMachine) -> None:
     assert len(set(attr(await sweep(gpu_objectives.visible, executor={"fresh": True}), "pid"))) == 3
 
 
-@pytest.mark.any_loop
 async def test_without_fresh_a_worker_keeps_what_it_has_until_a_trial_fails(machine: FakeMachine, folder: Path) -> None:
     space = {"gib": 1.0, "folder": str(folder), "waits": False, "fails": sw.Categorical([True, False])}
     enqueue = [{"fails": fails} for fails in (False, True, False, False)]
@@ -176,7 +169,6 @@ async def test_without_fresh_a_worker_keeps_what_it_has_until_a_trial_fails(mach
     assert one == two != three == four
 
 
-@pytest.mark.any_loop
 async def test_a_worker_stays_whose_attempts_are_processes_of_their_own(machine: FakeMachine, tmp_path: Path) -> None:
     code = (
         "import os, sys\nimport asyncsweep as sw\nfrom tests.executors.fake_nvml import take_memory\ntake_memory(1.0)\n"
@@ -192,6 +184,7 @@ async def test_a_worker_stays_whose_attempts_are_processes_of_their_own(machine:
 # -- what is told -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.each_loop
 async def test_nothing_of_nvml_is_called_on_the_loop(machine: FakeMachine) -> None:
     await sweep(gpu_objectives.visible)
     assert machine.threads and threading.get_ident() not in machine.threads
@@ -232,7 +225,6 @@ async def test_usage_is_in_the_record_of_a_trial(machine: FakeMachine, folder: P
     assert told and told[-1] == expected == result.trials[0].usage
 
 
-@pytest.mark.any_loop
 async def test_usage_that_nobody_wants_is_not_told(machine: FakeMachine) -> None:
     assert (await sweep(gpu_objectives.visible, executor={"usage_every_s": None}, n_trials=1)).trials[0].usage is None
 
@@ -278,7 +270,6 @@ def test_what_trials_need_is_what_they_get(machine: FakeMachine) -> None:
     assert joined(2, executor)[0].resources["gpus"] == 0.5
 
 
-@pytest.mark.any_loop
 async def test_without_a_concurrency_all_devices_are_used(machine: FakeMachine, folder: Path) -> None:
     del machine.devices[3:]
     space = {"gib": 2.0, "folder": str(folder)}
@@ -294,7 +285,6 @@ async def test_without_a_concurrency_all_devices_are_used(machine: FakeMachine, 
     assert sorted(map(number, result.trials)) == [0, 1, 2]
 
 
-@pytest.mark.any_loop
 async def test_a_sweep_that_needs_two_devices_for_a_trial_gets_them(machine: FakeMachine) -> None:
     result = await sweep(gpu_objectives.visible, needs={"gpus": 2}, n_trials=1)
     assert len(attr(result, "devices")[0]) == 2
@@ -334,7 +324,6 @@ async def test_without_a_driver_the_sweep_does_not_begin(machine: FakeMachine, t
     assert not (tmp_path / "sweep").exists() or not list((tmp_path / "sweep").iterdir())
 
 
-@pytest.mark.any_loop
 async def test_a_driver_that_does_not_answer_is_a_config_error(
     machine: FakeMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,12 +336,12 @@ async def test_a_driver_that_does_not_answer_is_a_config_error(
         machine.hangs.set()
 
 
-@pytest.mark.any_loop
 async def test_an_objective_that_cannot_be_loaded_ends_the_sweep(machine: FakeMachine) -> None:
     with pytest.raises(sw.ConfigError, match="no trial could start: OSError: no worker for it here"):
         await sweep(gpu_objectives.Unbuildable)
 
 
+@pytest.mark.each_loop
 async def test_being_cancelled_while_a_trial_runs_leaves_nothing_behind(machine: FakeMachine, folder: Path) -> None:
     async with nothing_left():
         with anyio.CancelScope() as scope:

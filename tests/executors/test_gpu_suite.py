@@ -10,7 +10,7 @@ from asyncsweep.executors.gpu import GpuExecutor
 from asyncsweep.testing import ExecutorSuite
 from tests.executors.fake_nvml import FakeMachine
 
-pytestmark = pytest.mark.usefixtures("little_to_collect")
+pytestmark = pytest.mark.any_loop
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +27,8 @@ class TestWholeDevices(ExecutorSuite):
 
 
 class TestSharedDevice(ExecutorSuite):
+    n_many = 20
+
     @pytest.fixture
     def executor(self) -> GpuExecutor:
         return GpuExecutor(per_trial=0.25, devices=0, memory_gib=10, fresh=True)

@@ -24,8 +24,6 @@ from asyncsweep.executors.outposts.seats import Seat, Seats
 from asyncsweep.hooks.contracts import Answer, Inbox, Job, JobId, ObjectiveSpec, Setup
 from asyncsweep.testing import ExecutorSuite
 
-pytestmark = pytest.mark.usefixtures("little_to_collect")
-
 
 class Loopback:
     """An executor whose outposts are in this process.

@@ -9,8 +9,6 @@ from asyncsweep.executors.process import ProcessExecutor
 from asyncsweep.executors.thread import ThreadExecutor
 from asyncsweep.testing.executors import ExecutorSuite
 
-pytestmark = pytest.mark.usefixtures("little_to_collect")
-
 
 class TestInline(ExecutorSuite):
     @pytest.fixture
@@ -30,7 +28,10 @@ class TestProcess(ExecutorSuite):
         return ProcessExecutor()
 
 
+@pytest.mark.any_loop  # what is fresh is a process; on this side of the link it is as above
 class TestFreshProcess(ExecutorSuite):
+    n_many = 20
+
     @pytest.fixture
     def executor(self) -> ProcessExecutor:
         return ProcessExecutor(fresh=True)

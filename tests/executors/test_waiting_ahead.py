@@ -13,7 +13,7 @@ import asyncsweep as sw
 from asyncsweep.core.slots import Slots
 from asyncsweep.worker.claims import Claims, new_claims
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("little_to_collect")]
+pytestmark = [pytest.mark.anyio, pytest.mark.any_loop]
 
 SETTINGS: dict[str, Any] = {"sampler": "random", "executor": "process", "concurrency": 2, "seed": 1}
 LONG_S = 2.0
@@ -73,12 +73,14 @@ async def test_no_trial_waits_for_a_long_one_that_runs_at_its_worker(n_ahead: li
     assert [trial.number for trial in result.trials if trial.finished_at > long.finished_at - LONG_S / 2] == [20]
 
 
+@pytest.mark.each_loop
 async def test_what_waits_at_a_worker_that_is_killed_runs_elsewhere_and_has_not_failed() -> None:
     result = await sw.Sweep(one_ends_its_worker, {}, n_trials=60, retries=1, **SETTINGS).run()
     assert [(trial.number, trial.value) for trial in result.trials if trial.attempt != 1] == [(20, 2.0)]
     assert [len(trial.failures) for trial in result.trials] == [int(trial.number == 20) for trial in result.trials]
 
 
+@pytest.mark.each_loop
 async def test_no_trial_begins_while_the_sweep_is_paused() -> None:
     async with sw.Sweep(short, {}, n_trials=None, **SETTINGS).start() as run:
         for pauses_at in (50, 100, 150):

@@ -12,7 +12,7 @@ from asyncsweep.core.records import TrialRecord
 from tests import objectives
 from tests.leaks import has_ended, nothing_left
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.any_loop]
 
 FAULTS = {
     "exit_hard": "WorkerLost: exit code 7",
@@ -63,6 +63,7 @@ async def test_the_worst_fails_its_own_trial_and_no_other(what: str) -> None:
     assert error_of(result.trials[1]).startswith(FAULTS[what])
 
 
+@pytest.mark.each_loop
 @pytest.mark.parametrize("what", IN_THREADS)
 async def test_the_worst_in_a_thread_fails_its_own_trial_and_no_other(what: str) -> None:
     result = await sweep(objectives.worst, {"what": what}, executor="thread")
@@ -85,6 +86,7 @@ async def test_what_is_no_number_fails_its_own_trial(what: str, executor: str) -
     assert error_of(result.trials[1]).startswith(RETURNED[what])
 
 
+@pytest.mark.each_loop
 async def test_a_lost_trial_is_tried_again_in_a_new_worker() -> None:
     result = await sweep(objectives.worst, {"what": "exit_hard"}, retries=1)
     trial = result.trials[1]
@@ -92,6 +94,7 @@ async def test_a_lost_trial_is_tried_again_in_a_new_worker() -> None:
     assert [str(error) for error in (*trial.failures, trial.error)] == ["WorkerLost: exit code 7"] * 2
 
 
+@pytest.mark.each_loop
 async def test_a_worker_killed_from_outside_is_replaced() -> None:
     async with sw.Sweep(
         objectives.pid, {"x": sw.Float(0, 1)}, sampler="random", executor="process", n_trials=None
@@ -125,6 +128,7 @@ async def test_a_gigabyte_on_stdout_leaves_a_log_of_both_ends(tmp_path: Any) -> 
     assert log.startswith(b"the first line\n") and log.endswith(b"\nthe last line\n")
 
 
+@pytest.mark.each_loop
 async def test_a_class_whose_constructor_exits_is_a_config_error() -> None:
     for executor, objective in (
         ("process", objectives.Unbuildable),

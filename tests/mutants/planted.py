@@ -52,6 +52,11 @@ class Fault:
     found_by: str
 
     @property
+    def how(self) -> tuple[str, ...]:
+        """How a probe looks for it."""
+        return ("worlds", self.found_by, str(SHOWN_BY.get(self.name, 0))) if self.found_by else ("hunt",)
+
+    @property
     def source(self) -> str:
         """The whole file with the fault."""
         source = (CORE / self.file).read_text()
@@ -354,3 +359,65 @@ FAULTS = (
     Fault("the domain of a parameter is forgotten", "lifecycle.py", "        trial.domains = self.shared_domains({**(trial.domains or {}), name: domain})\n", "", ONCE),
     Fault("a retry is not settled", "machine.py", "        *(ev.Judged,", "        *(ev.Failed, ev.Judged,", IDLE),
 )  # fmt: skip
+# Where the first few worlds do not show a fault: one that does. It is looked at first, and only then the others in turn.
+SHOWN_BY = {
+    "a kill forgets its slot": 7,
+    "a trial of a lost worker keeps its worker": 18,
+    "a retry beyond the last one": 8,
+    "an error that is retried by its base is not": 51,
+    "deadly parameters are launched again": 132,
+    "an interrupted attempt consumes its number": 3,
+    "a message to a final trial is not stale": 3,
+    "a failed attempt is retried after a stop": 4,
+    "a retry keeps the reports": 10,
+    "a retry keeps the attributes": 6,
+    "a retry keeps the reason of the kill": 10,
+    "a free slot idles while a trial waits": 5,
+    "a verdict is not given": 8,
+    "a verdict is turned round": 8,
+    "the pruner is asked twice": 8,
+    "a trial is killed twice": 3,
+    "NaN counts as a metric": 10,
+    "a step is reported twice": 3,
+    "a series counts as rising whatever came before": 5,
+    "a step of a series is reported twice": 5,
+    "metrics lose their order": 3,
+    "a trial that was pruned is complete": 3,
+    "a stop hides that the user cancelled a trial": 5,
+    "the last of equal trials is the best": 4,
+    "suggestions are fetched ahead of trials one at a time": 79,
+    "suggestions are fetched ahead in a sweep with a window": 36,
+    "each launch has one more trial fetched ahead, and there is no limit": 61,
+    "more wait at a worker than it offered places for": 15,
+    "what waited is never known to begin": 15,
+    "a slot is free although something waits for it there": 51,
+    "a slot is freed twice when a start was heard before an end": 4,
+    "what waits is not asked back": 14,
+    "a pause leaves what waits ahead": 121,
+    "a stop leaves what waits ahead": 14,
+    "an attempt is asked back twice": 14,
+    "what began is still asked back": 57,
+    "what is given back after a stop waits on": 14,
+    "what is being killed is given back, too": 38,
+    "what runs beyond the slots frees one": 4,
+    "what an attempt uses is forgotten": 173,
+    "a retry keeps what was used": 10,
+    "an ask knows one trial too few": 9,
+    "with a window trials are told as they end": 7,
+    "what came after the stop stays": 188,
+    "the last trial that was judged is dropped, too": 11,
+    "the stop rules take trials as they end, and again in order": 47,
+    "a drop is not shown": 6,
+    "what is taken back waits for a slot": 14,
+    "what is taken back is counted as asked for": 6,
+    "a dropped trial is counted": 6,
+    "history is not told": 3,
+    "all of the history has one number": 73,
+    "a retry keeps the constraints": 8,
+    "a retry keeps what the pruner noted": 55,
+    "the last value of a constraint stands": 71,
+    "an infeasible trial is the best": 7,
+    "what the pruner notes is taken for the sampler's": 8,
+    "the domain of a parameter is forgotten": 10,
+    "a retry is not settled": 6,
+}

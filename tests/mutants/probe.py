@@ -1,7 +1,7 @@
 """Looks for a fault in the core that it imports: by the unit tests, then by random worlds. Run in a process of its own.
 
     probe.py hunt                   stops at the first thing that finds a fault
-    probe.py worlds INVARIANT       random worlds alone, until that invariant is broken
+    probe.py worlds INVARIANT SEED  random worlds alone, that of SEED first, until that invariant is broken
 
 Prints what found the fault, or nothing; the exit status is 0 either way, so that any other means that it was found by a crash.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib
 import resource
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from inspect import signature
 
 UNIT_TESTS = (
@@ -48,12 +48,12 @@ def failing_unit_tests() -> Iterator[str]:
                     yield f"{name}.{test_name} ({type(error).__name__})"
 
 
-def broken_worlds(n_worlds: int) -> Iterator[tuple[str, ...]]:
+def broken_worlds(seeds: Iterable[int]) -> Iterator[tuple[str, ...]]:
     """For each world in which something is found: the invariants, or the exception."""
     from asyncsweep.core.invariants import InvariantBroken
     from tests.core.worlds import random_world
 
-    for seed in range(n_worlds):
+    for seed in seeds:
         try:
             world = random_world(seed, keep_states=seed % 4 == 0)
             if world.states is not None:
@@ -67,14 +67,14 @@ def broken_worlds(n_worlds: int) -> Iterator[tuple[str, ...]]:
 def hunt() -> str:
     for test in failing_unit_tests():
         return test
-    for found in broken_worlds(N_WORLDS):
+    for found in broken_worlds(range(N_WORLDS)):
         return f"a world: {found[0]}"
     return ""
 
 
-def hunt_in_worlds(invariant: str) -> str:
+def hunt_in_worlds(invariant: str, first: int) -> str:
     found: dict[str, None] = {}
-    for names in broken_worlds(N_WORLDS * 6):
+    for names in broken_worlds([first, *range(N_WORLDS * 6)]):
         found |= dict.fromkeys(names)
         if invariant in found:
             break
@@ -83,4 +83,4 @@ def hunt_in_worlds(invariant: str) -> str:
 
 if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    sys.stdout.write(hunt() if sys.argv[1] == "hunt" else hunt_in_worlds(sys.argv[2]))
+    sys.stdout.write(hunt() if sys.argv[1] == "hunt" else hunt_in_worlds(sys.argv[2], int(sys.argv[3])))

@@ -6,18 +6,12 @@ import pytest
 
 from asyncsweep.core.invariants import INVARIANTS
 from tests.mutants.laboratory import CORE, probe_all
-from tests.mutants.planted import FAULTS
-
-
-def job(number: int) -> tuple[str, ...]:
-    fault = FAULTS[number]
-    how = ("worlds", fault.found_by) if fault.found_by else ("hunt",)
-    return (fault.file, fault.source, *how)
+from tests.mutants.planted import FAULTS, SHOWN_BY
 
 
 @pytest.mark.timeout(180)
 def test_each_planted_fault_is_found_by_its_invariant() -> None:
-    found = probe_all([job(number) for number in range(len(FAULTS))])
+    found = probe_all([(fault.file, fault.source, *fault.how) for fault in FAULTS])
     missed = {
         fault.name: (fault.found_by, names)
         for fault, names in zip(FAULTS, found, strict=True)
@@ -26,6 +20,11 @@ def test_each_planted_fault_is_found_by_its_invariant() -> None:
     assert missed == {}
 
 
+def test_every_world_that_is_named_is_a_faults() -> None:
+    assert set(SHOWN_BY) - {fault.name for fault in FAULTS} == set()
+
+
+@pytest.mark.deep
 def test_nothing_is_found_in_an_unchanged_core() -> None:
     assert probe_all([("machine.py", (CORE / "machine.py").read_text(), "hunt")]) == [""]
 

@@ -46,6 +46,7 @@ PROBLEMS = {
     "torch-mlp": Problem(objectives.torch_mlp, {"value": "maximize"}, 20),
     "constrained": Problem(objectives.constrained, {"value": "minimize"}, 25),
 }
+IN_PROCESSES = ("sklearn-pruned", "constrained")
 EACH = pytest.mark.parametrize("problem", PROBLEMS)
 
 
@@ -120,8 +121,8 @@ async def test_an_optuna_objective_comes_to_the_same_in_threads(problem: str) ->
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @pytest.mark.parametrize(
     "problem",
-    # A worker takes long to import torch.
-    [pytest.param(name, marks=[pytest.mark.deep] if name == "torch-mlp" else []) for name in PROBLEMS],
+    # A worker takes seconds to import scikit-learn or torch: here one with reports and one with constraints.
+    [pytest.param(name, marks=[] if name in IN_PROCESSES else [pytest.mark.deep]) for name in PROBLEMS],
 )
 async def test_an_optuna_objective_comes_to_the_same_in_worker_processes(problem: str) -> None:
     assert await swept(problem, "process") == plainly(problem)

@@ -17,7 +17,7 @@ import asyncsweep as sw
 from tests.leaks import belongings, nothing_left
 from tests.small_objectives import SPACE, curve, plain_curve
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("little_to_collect")]
+pytestmark = pytest.mark.anyio
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "inline": {"objective": curve, "pruner": "median", "concurrency": 3},

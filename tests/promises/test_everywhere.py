@@ -33,8 +33,8 @@ def _code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
 
 
-async def told(executor: Any, concurrency: int = 4) -> list[tuple[Any, ...]]:
-    """What became of each trial."""
+async def told(executor: Any, concurrency: int) -> list[tuple[Any, ...]]:
+    """What became of each trial. Each process that runs some imports scikit-learn, which takes seconds."""
     sweep = sw.Sweep(
         "iris_everywhere:objective",
         {"alpha": sw.Float(1e-5, 1e-1, log=True)},
@@ -65,7 +65,7 @@ async def hosts(folder: Path) -> AsyncIterator[Any]:
         pytest.skip(reason)
     keys = Keys(folder)
     with three_hosts(keys) as found:
-        machines = [{"host": host.name, "slots": 2, "python": sys.executable} for host in found]
+        machines = [{"host": host.name, "slots": 1, "python": sys.executable} for host in found]
         yield {"name": "ssh", "hosts": machines, "code": CODE, "config": str(keys.config)}
 
 
@@ -90,7 +90,7 @@ async def ray(folder: Path) -> AsyncIterator[Any]:
 
     if ray.is_initialized():
         ray.shutdown()  # the plugin's own tests, which ran in this process before, have left their connection for the last of them
-    ray.init(address="local", num_cpus=4, include_dashboard=False, log_to_driver=False)
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False)
     try:
         yield "ray"
     finally:
@@ -101,15 +101,15 @@ _CLUSTER = """
 import sys
 from distributed import LocalCluster
 if __name__ == "__main__":
-    with LocalCluster(n_workers=2, threads_per_worker=2, dashboard_address=None, local_directory=sys.argv[1]) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=sys.argv[1]) as cluster:
         print(cluster.scheduler_address, flush=True)
         sys.stdin.read()
 """
-PLACES: dict[str, tuple[Callable[[Path], AbstractAsyncContextManager[Any]], str]] = {
-    "process": (processes, "asyncsweep"),
-    "ssh": (hosts, "asyncsweep_ssh"),
-    "dask": (dask, "asyncsweep_dask"),
-    "ray": (ray, "asyncsweep_ray"),
+PLACES: dict[str, tuple[Callable[[Path], AbstractAsyncContextManager[Any]], str, int]] = {
+    "process": (processes, "asyncsweep", 2),
+    "ssh": (hosts, "asyncsweep_ssh", 3),
+    "dask": (dask, "asyncsweep_dask", 2),
+    "ray": (ray, "asyncsweep_ray", 2),
 }
 
 
@@ -117,11 +117,11 @@ PLACES: dict[str, tuple[Callable[[Path], AbstractAsyncContextManager[Any]], str]
 async def test_the_iris_sweep_is_the_same_wherever_it_runs(
     place: str, tmp_path: Path, expected: list[tuple[Any, ...]]
 ) -> None:
-    where, module = PLACES[place]
+    where, module, concurrency = PLACES[place]
     if find_spec(module) is None:
         pytest.skip(f"{module} is not installed")
     async with where(tmp_path) as executor:
-        found = await told(executor)
+        found = await told(executor, concurrency)
     assert found == expected
 
 

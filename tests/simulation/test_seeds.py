@@ -20,8 +20,14 @@ from tests.simulation.faults_of_ours import FAULTS, Fault, a_retry_does_not_wait
 ROOT = Path(__file__).parents[2]
 PER_TEST = 250
 PER_DEEP_TEST = 3_000
-# Every fault that we planted shows itself within so many simulations.
+# Every fault that we planted shows itself within so many simulations; those that show late are looked for first where they are known to.
 ENOUGH = 1_000
+SHOWN_BY = {
+    "a_failed_executor_is_still_heard": 66,
+    "the_first_executor_is_not_told_apart_from_an_added_one": 63,
+    "orders_go_to_who_had_the_attempt_before": 223,
+    "what_was_to_be_killed_at_a_failed_executor_stays_open": 535,
+}
 
 
 def simulated(first: int, count: int) -> list[Report]:
@@ -29,7 +35,7 @@ def simulated(first: int, count: int) -> list[Report]:
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("first", range(0, 1_000, PER_TEST))
+@pytest.mark.parametrize("first", range(0, 500, PER_TEST))
 def test_a_sweep_keeps_its_promises_whatever_goes_wrong(first: int) -> None:
     reports = simulated(first, PER_TEST)
     planted = sum((Counter(report.planted) for report in reports), Counter[str]())
@@ -39,7 +45,7 @@ def test_a_sweep_keeps_its_promises_whatever_goes_wrong(first: int) -> None:
 
 @pytest.mark.deep
 @pytest.mark.timeout(1_200)
-@pytest.mark.parametrize("first", range(1_000, 100_000, PER_DEEP_TEST))
+@pytest.mark.parametrize("first", range(500, 100_000, PER_DEEP_TEST))
 def test_a_hundred_thousand_sweeps_keep_their_promises(first: int) -> None:
     simulated(first, min(PER_DEEP_TEST, 100_000 - first))
 
@@ -55,6 +61,7 @@ def test_without_faults_one_process_does_it_all_unless_the_user_wants_more() -> 
 def test_a_fault_in_our_own_code_is_found(plant: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     with pytest.raises(SimulationFailed):
+        simulated(SHOWN_BY.get(plant.__name__, 0), 1)
         simulated(0, ENOUGH)
 
 

@@ -89,7 +89,7 @@ class Cluster:
                 repeated when the sweep is resumed.
         """
         self._seats = seats
-        await self._connect()
+        await self._connect(TIMEOUT_S)
         async with anyio.create_task_group() as tasks:
             # What is said last is heard, also when the sweep is cancelled.
             listening = anyio.CancelScope(shield=True)
@@ -144,7 +144,7 @@ class Cluster:
 
     # -- the connection -----------------------------------------------------------------------------------------------
 
-    async def _connect(self, timeout_s: float = TIMEOUT_S) -> None:
+    async def _connect(self, timeout_s: float) -> None:
         distributed = await loaded()
         client = None
         try:
