@@ -50,7 +50,7 @@ def rule_of(action: str) -> object:
 Worlds = type("Worlds", (Opened,), {action: rule_of(action) for action in ACTIONS})
 TestEveryWorldKeepsTheInvariantsAndEnds = Worlds.TestCase  # type: ignore[attr-defined]
 TestEveryWorldKeepsTheInvariantsAndEnds.settings = settings(
-    max_examples=10_000 if DEEP else 100,
+    max_examples=10_000 if DEEP else 300,
     stateful_step_count=100 if DEEP else 60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from itertools import accumulate
 from pathlib import Path
@@ -71,17 +70,9 @@ def test_the_journal_has_25_kilobytes() -> None:
     assert 25_000 < len(DATA) < 30_000 and layout.decode(DATA, "journal").events == EVENTS
 
 
-def sizes() -> list[int]:
-    """Every size near the end of a record, and every fifth elsewhere, where there is text alone; in the deep run each."""
-    if os.environ.get("ASYNCSWEEP_DEEP") == "1":
-        return list(range(len(DATA) + 1))
-    near = {end + by for end in (0, HEADER_BYTES, *ENDS) for by in range(-24, 25)}
-    return [size for size in range(len(DATA) + 1) if size in near or size % 5 == 0]
-
-
 def test_every_prefix_opens_with_every_whole_record_and_goes_on() -> None:
     wrong = []
-    for size in sizes():
+    for size in range(len(DATA) + 1):
         files, whole = cut(size), found_in(size)
         found = grown(files, 2)
         again = journals.read(SWEEP, files)
