@@ -1,7 +1,7 @@
 """The sweep as a whole: whether it runs, what ends it, and which attempts it still listens to.
 
 What every move shares is here: the lifecycle and the settings, and what a trial's end or a stop means to the whole sweep.
-The moves themselves are in `attempts`, `answers` and `machine`.
+The moves themselves are in `attempts`, `answers`, `workers` and `machine`.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ class Course:
         spec: The settings, from `open` on.
         rules: The stop rules, which know the best trial; from `open` on.
         phase: See `Phase`.
+        paused: Nothing is launched or asked for until the user goes on.
         stale: How many events came too late and were ignored.
         exhausted: The sampler has nothing left to try.
         error: The fault of the sweep itself; None otherwise.
@@ -59,6 +60,7 @@ class Course:
         self.ahead = Ahead(1)
         self.launching = Launching()
         self.phase = Phase.NEW
+        self.paused = False
         self.stale = 0
         self.exhausted = False
         self.error: ErrorInfo | None = None

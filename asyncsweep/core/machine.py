@@ -1,11 +1,10 @@
 """The sweep as a state machine without I/O: `check` an event, `handle` it, carry out the effects that it gives.
 
 Theory of operation. `handle` works in two steps. A *move*, chosen by the event's type, changes what the event speaks of.
-Then *settle* does what the new state asks for, to a fixed point: obey the stop rules, fill free slots with waiting trials,
-ask for more while the budget lasts, finish when nothing is left. So no move needs to know what else was waiting for it.
+Then *settle* does what the new state asks for, to a fixed point. So no move needs to know what else was waiting for it.
 
-The moves of users, timers and workers are here, those of `attempts` and of the sampler's and pruner's `answers` in their
-own files. `course` has what they share: the sweep as a whole. Below it are `lifecycle` with the stages of a trial,
+The moves of users and timers are here, those of `attempts`, of `workers` and of the sampler's and pruner's `answers` in their
+own files, as is `settling`. `course` has what they share: the sweep as a whole. Below it are `lifecycle` with the stages of a trial,
 `questions` with what the outside owes an answer to, and `slots` with who runs where.
 
 The machine reads no clock and draws no random number: what it does depends on the events alone, and replaying a journal
@@ -22,11 +21,12 @@ from asyncsweep.core import policy, snapshot
 from asyncsweep.core.answers import Answers
 from asyncsweep.core.attempts import Attempts
 from asyncsweep.core.course import SWEEP_TIMER, Course, Phase
-from asyncsweep.core.effects import Effect, PluginFailed, SweepPaused, SweepUnpaused
+from asyncsweep.core.effects import Effect, SweepPaused, SweepUnpaused
 from asyncsweep.core.lifecycle import Lifecycle
 from asyncsweep.core.questions import ANSWERS
-from asyncsweep.core.records import ErrorInfo, SweepSpec, TrialRecord
-from asyncsweep.core.resources import unmet
+from asyncsweep.core.records import SweepSpec, TrialRecord
+from asyncsweep.core.settling import Settling
+from asyncsweep.core.workers import Workers
 from asyncsweep.errors import InvalidTransition
 
 __all__ = ["SWEEP_TIMER", "Machine", "Phase"]
@@ -64,26 +64,26 @@ class Machine:
         life: The trials, slots and open questions.
         course: The sweep as a whole.
         answers: The moves of the sampler's and pruner's answers.
-        paused: True between `Paused` and `Unpaused`.
         seq: The last event's number.
     """
 
     def __init__(self) -> None:
         self.life = Lifecycle()
-        self.course = Course(self.life)
-        self.answers = answers = Answers(self.course)
-        self.paused = False
+        self.course = course = Course(self.life)
+        self.answers = answers = Answers(course)
         self.seq = 0
-        attempts = Attempts(self.course, self._ask_back)
+        settling = Settling(course, answers)
+        self._settle = settling.settle
+        attempts, workers = Attempts(course, settling.ask_back), Workers(course)
         self._moves: dict[type[ev.Event], Callable[[Any], None]] = {
             ev.SweepOpened: self._sweep_opened,
             ev.Reopened: self._reopened,
             ev.Kept: lambda event: snapshot.thaw_trials(self, event.trials),
             ev.Snapshot: lambda event: snapshot.thaw(self, event.state),
-            ev.WorkerCame: self._worker_came,
-            ev.WorkerJoined: self._worker_joined,
-            ev.WorkerLost: self._worker_lost,
-            ev.SlotsChanged: self._slots_changed,
+            ev.WorkerCame: workers.came,
+            ev.WorkerJoined: workers.joined,
+            ev.WorkerLost: workers.lost,
+            ev.SlotsChanged: workers.slots_changed,
             ev.Enqueued: self._enqueued,
             ev.Adopted: self._adopted,
             ev.ExternalAsked: self._external_asked,
@@ -109,13 +109,13 @@ class Machine:
             ev.Finished: attempts.finished,
             ev.Pruned: attempts.pruned,
             ev.Failed: attempts.failed,
-            ev.Killed: self._killed,
+            ev.Killed: workers.killed,
             ev.TimerFired: self._timer_fired,
             ev.Paused: self._on_paused,
             ev.Unpaused: self._on_unpaused,
             ev.TrialCancelled: self._trial_cancelled,
             ev.StopRequested: self._stop_requested,
-            ev.ExecutorFailed: self._executor_failed,
+            ev.ExecutorFailed: workers.executor_failed,
         }
 
     # -- the entries --------------------------------------------------------------------------------------------------
@@ -174,6 +174,11 @@ class Machine:
     def phase(self) -> Phase:
         """See `Phase`."""
         return self.course.phase
+
+    @property
+    def paused(self) -> bool:
+        """True between `Paused` and `Unpaused`."""
+        return self.course.paused
 
     @property
     def stale(self) -> int:
@@ -271,71 +276,6 @@ class Machine:
             return "the sweep has trials of its own already" if self.life.trials else None
         return None
 
-    # -- settle -------------------------------------------------------------------------------------------------------
-
-    def _settle(self) -> None:
-        life, course = self.life, self.course
-        if self.answers.withdrawn and not life.questions.asks:
-            self.answers.drop_withdrawn()
-        order = life.order
-        if order.window:
-            course.settle_order()
-        elif course.rules.has_news and course.phase is _OPEN:
-            course.obey_rules()
-        if course.phase is _OPEN and not self.paused:
-            slots, waiting, ahead = life.slots, life.waiting, course.ahead
-            while slots.n_free and waiting:
-                trial = life.launch()
-                if slots.takes_ahead:
-                    course.launching.launched(trial, life.at, life.trials)
-                since = ahead.idle_since
-                if ahead.depth or (since is not None and life.at - since > ahead.notable_s):
-                    ahead.launched(life.at, len(waiting))
-            goes_ahead = slots.n_room and not slots.n_free and course.launching.is_slow
-            while goes_ahead and slots.n_room and waiting:
-                life.launch_ahead()
-                if ahead.depth:
-                    ahead.launched(life.at, len(waiting))
-            wanted = slots.n_free
-            if goes_ahead:
-                wanted += slots.n_room
-            if ahead.depth:
-                wanted += ahead.depth
-                if life.enqueued:
-                    wanted += 1  # what the user wants next is not kept waiting by what was fetched early
-            while (
-                wanted > life.n_asked + len(waiting)
-                and course.may_ask
-                and (not order.window or order.lets_begin(len(life.trials)))
-            ):
-                life.begin(external=False)
-            if not ahead.is_on or not (slots.n_free and life.n_asked):
-                ahead.idle_since = None
-            elif ahead.idle_since is None:
-                ahead.idle_since = life.at
-        slots = life.slots
-        if slots.queues and (slots.n_free or slots.has_leaving or self.paused or course.phase is not _OPEN):
-            self._ask_back()
-        if not life.n_open and not life.questions.kills and course.phase is not _FINISHED and not course.may_ask:
-            course.finish()
-
-    def _ask_back(self) -> None:
-        """Ask for what waits at busy workers and should not: nothing may start, or a slot is free elsewhere."""
-        life, questions = self.life, self.life.questions
-        queues = life.slots.queues.items()
-        waits = [(worker, attempt) for worker, queue in queues for attempt in queue if self._may_ask_back(attempt)]
-        if self.paused or self.course.phase is not _OPEN:
-            waits.reverse()  # the newest first: those that vanish leave no gap in the numbers
-        else:
-            n_idle = life.slots.n_free - len(questions.take_backs)
-            waits = [one for place, one in enumerate(waits) if place < n_idle or life.slots.is_leaving(one[0])]
-        for _, attempt in waits:
-            life.ask_back(attempt)
-
-    def _may_ask_back(self, attempt: tuple[int, int]) -> bool:
-        questions = self.life.questions
-        return attempt not in questions.take_backs and attempt not in questions.kills
-
     # -- users and timers ---------------------------------------------------------------------------------------------
 
     def _sweep_opened(self, event: ev.SweepOpened) -> None:
@@ -358,14 +298,14 @@ class Machine:
             self.course.stale += 1
 
     def _on_paused(self, event: ev.Paused) -> None:
-        if not self.paused:
-            self.paused = True
+        if not self.course.paused:
+            self.course.paused = True
             self.course.ahead.idle_since = None
             self.life.publish(SweepPaused(at=self.life.at))
 
     def _on_unpaused(self, event: ev.Unpaused) -> None:
-        if self.paused:
-            self.paused = False
+        if self.course.paused:
+            self.course.paused = False
             self.life.publish(SweepUnpaused(at=self.life.at))
 
     def _trial_cancelled(self, event: ev.TrialCancelled) -> None:
@@ -390,53 +330,3 @@ class Machine:
             self.life.waiting.appendleft(trial.number)
         else:
             self.life.kill(trial, policy.KILL_TIMEOUT, self.spec.grace_s)
-
-    # -- workers ------------------------------------------------------------------------------------------------------
-
-    def _worker_came(self, event: ev.WorkerCame) -> None:
-        self._join(event.worker, event.slots, 0, {})
-
-    def _worker_joined(self, event: ev.WorkerJoined) -> None:
-        self._join(event.worker, event.slots, event.ahead, event.resources)
-
-    def _join(self, worker: str, slots: int, ahead: int, offered: dict[str, Any]) -> None:
-        lacking = unmet(self.spec.needs, offered) if self.spec.needs else None
-        self.life.slots.join(worker, slots if lacking is None else 0, ahead if self.course.ahead.is_on else 0)
-        if (
-            lacking is not None and not self.life.slots.n_slots
-        ):  # nothing can run; on other workers it perhaps can, later
-            message = f"worker {worker!r} offers {lacking}: nothing is launched there"
-            self.life.publish(PluginFailed(at=self.life.at, where="needs", error=ErrorInfo("NeedsNotMet", message)))
-        self.course.follow_slots()
-
-    def _slots_changed(self, event: ev.SlotsChanged) -> None:
-        self.life.slots.change(event.worker, event.slots)
-        self.course.follow_slots()
-
-    def _worker_lost(self, event: ev.WorkerLost) -> None:
-        held, waited = self.life.slots.lose(event.worker)
-        self.course.follow_slots()
-        for number, attempt in reversed([*waited]):
-            trial = self.life.trials[number]
-            if trial.attempt == attempt and trial.worker == event.worker:
-                if trial.kill_reason is None:
-                    self.course.take_back(trial)
-                else:
-                    self.course.lose(trial, policy.lost(event))
-        for number, attempt in held:
-            trial = self.life.trials[number]
-            if trial.attempt == attempt and trial.worker == event.worker:
-                self.course.lose(trial, policy.lost(event))
-
-    def _killed(self, event: ev.Killed) -> None:
-        attempt = (event.trial, event.attempt)
-        worker = self.life.questions.kills.pop(attempt)
-        if worker is not None:
-            self.life.slots.release(worker, attempt)
-        trial = self.life.trials[event.trial]
-        if trial.attempt == event.attempt and trial.worker is not None:
-            self.course.end_attempt(trial, ErrorInfo("Killed"))
-
-    def _executor_failed(self, event: ev.ExecutorFailed) -> None:
-        self.course.error = self.course.error or event.error
-        self.course.stop(str(event.error), now=True)

@@ -93,7 +93,7 @@ def thaw_trials(machine: Machine, kept: KeptTrials) -> None:
 def thaw(machine: Machine, state: KeptState) -> None:
     """Take in everything else, after the trials."""
     life, course, spec = machine.life, machine.course, state.spec
-    machine.paused = state.paused
+    machine.course.paused = state.paused
     course.spec = spec
     course.phase = Phase(state.phase)
     course.stale, course.exhausted, course.error = state.stale, state.exhausted, state.error

@@ -14,7 +14,7 @@ from tests.mutants.laboratory import CORE
 
 FILES = (
     *("ahead.py", "answers.py", "attempts.py", "course.py", "launching.py", "lifecycle.py", "machine.py"),
-    *("order.py", "policy.py", "questions.py", "records.py", "resources.py", "slots.py"),
+    *("order.py", "policy.py", "questions.py", "records.py", "resources.py", "settling.py", "slots.py", "workers.py"),
 )
 
 COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {

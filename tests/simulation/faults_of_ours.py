@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from asyncsweep.core import events as ev
-from asyncsweep.core import machine, snapshot
+from asyncsweep.core import snapshot, workers
 from asyncsweep.core.course import Course
 from asyncsweep.core.lifecycle import Lifecycle
-from asyncsweep.core.machine import Machine
 from asyncsweep.core.records import Retry, State, SweepSpec, TrialRecord
+from asyncsweep.core.settling import Settling
 from asyncsweep.core.slots import Slots
 from asyncsweep.driver.clock import Clock
 from asyncsweep.driver.crew import Crew, _Desk
@@ -173,11 +173,11 @@ def what_begins_at_a_busy_worker_is_thought_to_wait(patch: pytest.MonkeyPatch) -
 
 
 def the_pause_leaves_what_waits_ahead(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Machine, "_ask_back", lambda self: None)
+    patch.setattr(Settling, "ask_back", lambda self: None)
 
 
 def trials_run_where_their_needs_are_not_met(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(machine, "unmet", lambda needs, offered: None)
+    patch.setattr(workers, "unmet", lambda needs, offered: None)
 
 
 def more_slots_than_before_stay_unused(patch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -30,14 +31,14 @@ SHOWN_BY = {
 }
 
 
-def simulated(first: int, count: int) -> list[Report]:
-    return [Simulation(seed).run() for seed in range(first, first + count)]
+def simulated(seeds: Iterable[int]) -> list[Report]:
+    return [Simulation(seed).run() for seed in seeds]
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("first", range(0, 1_000, PER_TEST))
 def test_a_sweep_keeps_its_promises_whatever_goes_wrong(first: int) -> None:
-    reports = simulated(first, PER_TEST)
+    reports = simulated(range(first, first + PER_TEST))
     planted = sum((Counter(report.planted) for report in reports), Counter[str]())
     assert set(planted) == set(Faults.__struct_fields__) - {"most"}
     assert sum(report.n_processes > 1 for report in reports) > PER_TEST // 4
@@ -47,7 +48,7 @@ def test_a_sweep_keeps_its_promises_whatever_goes_wrong(first: int) -> None:
 @pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("first", range(1_000, 100_000, PER_DEEP_TEST))
 def test_a_hundred_thousand_sweeps_keep_their_promises(first: int) -> None:
-    simulated(first, min(PER_DEEP_TEST, 100_000 - first))
+    simulated(range(first, min(first + PER_DEEP_TEST, 100_000)))
 
 
 def test_without_faults_one_process_does_it_all_unless_the_user_wants_more() -> None:
@@ -61,14 +62,13 @@ def test_without_faults_one_process_does_it_all_unless_the_user_wants_more() -> 
 def test_a_fault_in_our_own_code_is_found(plant: Fault, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
     with pytest.raises(SimulationFailed):
-        simulated(SHOWN_BY.get(plant.__name__, 0), 1)
-        simulated(0, ENOUGH)
+        simulated([SHOWN_BY.get(plant.__name__, 0), *range(ENOUGH)])
 
 
 def test_a_failure_names_its_seed_and_tells_how_to_have_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
     a_retry_does_not_wait(monkeypatch)
     with pytest.raises(SimulationFailed) as failed:
-        simulated(0, ENOUGH)
+        simulated(range(ENOUGH))
     seed = failed.value.seed
     text = str(failed.value)
     assert text.startswith(f"seed {seed}: ")
@@ -96,11 +96,11 @@ def test_a_seed_gives_the_same_world_in_any_process() -> None:
         ).stdout
         for hash_seed in ("0", "4242")
     }
-    assert digests == {"".join(report.digest for report in simulated(0, 12)) + "\n"}
+    assert digests == {"".join(report.digest for report in simulated(range(12))) + "\n"}
 
 
 def test_seeds_give_different_worlds() -> None:
-    assert len({report.digest for report in simulated(0, 30)}) == 30
+    assert len({report.digest for report in simulated(range(30))}) == 30
 
 
 def test_the_command_sums_up_what_it_simulated() -> None:

@@ -39,7 +39,7 @@ _RECHECKED = 16
 _OTHER_STOPS = ev.StopRequested | ev.TimerFired | ev.ExecutorFailed | ev.AskFailed
 # What handling any event changes, and what no event does.
 _NOT_STATE = {
-    *("seq", "at", "stale", "_moves", "out", "_names", "_domains", "_steps", "spec", "trials", "history"),
+    *("seq", "at", "stale", "_moves", "_settle", "out", "_names", "_domains", "_steps", "spec", "trials", "history"),
     # Parts, each looked at for itself.
     *("life", "_life", "course", "_course", "answers", "rules", "slots", "questions", "order", "ahead", "launching"),
 }
