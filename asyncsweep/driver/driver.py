@@ -2,7 +2,8 @@
 
 One wake-up. `post` puts events into the inbox and, unless the driver is at work already, drains it: each event is stamped,
 checked, encoded for the journal and handled; effects that are answered at once (a native sampler's `Ask`) are carried out on
-the spot and post their answers into the same inbox; the others wait. When the inbox is empty everything is written to the
+the spot and post their answers into the same inbox, before what else is there: of events that came together each is
+followed by what it causes, as if they had come one by one. The others wait. When the inbox is empty everything is written to the
 journal at once, and only then the waiting effects touch the outside: launches, verdicts, kills, what users see. Launching
 may post (`Started`), so this goes round until nothing is left. There is no task, no queue hop and no write per event.
 `Started`, reports and verdicts alone are no reason to write: they go with the next write, which comes with another event,
@@ -254,6 +255,7 @@ class Driver:
             effects = machine.handle(event)
             if watch is not None:
                 watch.see(event, effects)
+            n_later = len(inbox)
             for effect in effects:
                 kind = type(effect)
                 if kind is Publish:
@@ -264,6 +266,8 @@ class Driver:
                     carry_out(effect)
                 else:
                     outside.append(effect)
+            if n_later and (n_answers := len(inbox) - n_later):
+                inbox.rotate(n_answers)  # to the front
 
     def _commit(self) -> None:
         if self._journal is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,14 @@ async def test_all_that_one_wake_up_brings_is_one_write(tmp_path: Path, files: F
     events = journals.read(tmp_path).events
     assert len(events) > 150
     assert len(files.made[0].appends) < 60  # the header, the start, and about one for each trial
+
+
+async def test_of_ends_that_come_together_each_is_followed_by_what_it_causes(tmp_path: Path) -> None:
+    """Otherwise the last of them would find slots idle for which others have asked for trials, and take back what waits."""
+    await sweep(tmp_path, n_trials=50, concurrency=8).run()
+    events = journals.read(tmp_path).events
+    after_ends = [type(after) for event, after in pairwise(events) if isinstance(event, Finished)]
+    assert after_ends[:42] == [Suggested] * 42
 
 
 async def test_reports_alone_are_no_reason_to_write(tmp_path: Path, files: FaultyFiles) -> None:
