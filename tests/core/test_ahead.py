@@ -16,7 +16,16 @@ from asyncsweep.core.effects import (
     TrialSuggested,
 )
 from asyncsweep.core.records import State
-from asyncsweep.testing.events import Bench, finished, spec, started, suggested, worker_joined
+from asyncsweep.testing.events import (
+    Bench,
+    finished,
+    slots_changed,
+    spec,
+    started,
+    suggested,
+    worker_joined,
+    worker_lost,
+)
 
 
 def busy(slots: int = 2, duration_s: float = 1.0, **settings: object) -> Bench:
@@ -299,3 +308,13 @@ def test_the_first_trial_of_a_calm_time_counts_as_the_others_do() -> None:
     bench.send(suggested(3), suggested(4), started(2), started(3), finished(2), started(4))  # nothing was left over
     bench.send(*map(suggested, bench.watch.ledger.asks))
     assert calm(bench, 7, first=3) == [2] * 7
+
+
+def test_of_more_slots_more_trials_are_fetched_at_most() -> None:
+    bench = Bench(spec(n_trials=100, concurrency=0), worker_joined("v", 2), worker_joined("w", 2))
+    ahead = bench.machine.course.ahead
+    counts = [ahead._slots]
+    for event in (slots_changed("w", 3), slots_changed("v", 1), worker_lost("w")):
+        bench.send(event)
+        counts.append(ahead._slots)
+    assert counts == [4, 5, 4, 1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import pytest
 
 from asyncsweep.core import events as ev
@@ -185,6 +187,7 @@ def test_what_waits_is_asked_back_when_another_slot_idles() -> None:
 def test_no_more_is_asked_back_than_slots_idle() -> None:
     bench = two_wait(n_trials=6)
     assert orders(bench.send(worker_joined("u", 1, 1))) == [TakeBack(4, 1)]
+    assert orders(bench.send(ev.Unpaused())) == []
     assert orders(bench.send(worker_joined("t", 1, 1))) == [TakeBack(5, 1)]
 
 
@@ -228,6 +231,20 @@ def test_what_is_cancelled_while_it_waits_is_killed_and_gives_its_place_back() -
     bench.send(killed(4))
     assert bench.trial(4).state is State.CANCELLED
     assert orders(bench.send(suggested(6))) == [Launch(6, 1, "v")]
+
+
+def test_what_is_cancelled_while_it_waits_ends_with_its_worker() -> None:
+    bench = two_wait()
+    bench.send(ev.TrialCancelled(4), worker_lost("v"))
+    assert bench.trial(4).state is State.CANCELLED
+
+
+def test_what_could_not_be_launched_while_it_was_to_be_killed_does_not_come_back_with_the_loss_of_its_worker() -> None:
+    bench = two_wait()
+    bench.send(ev.TrialCancelled(4), launch_failed(4))
+    assert bench.trial(4).state is State.CANCELLED
+    bench.send(worker_lost("v"))
+    assert bench.trial(4).state is State.CANCELLED and bench.machine.life.waiting == deque()
 
 
 def test_what_is_killed_is_not_given_back_too() -> None:
@@ -297,3 +314,17 @@ def test_what_is_fetched_early_is_counted_when_all_has_been_launched_that_can_be
     bench.send(worker_lost("v"), after_s=0.25)  # its two go to w: one into the free slot, one behind it
     assert bench.machine.life.slots.queues.keys() == {"w"}
     assert bench.send(pruned(1)) == []
+
+
+def test_launches_to_busy_workers_count_among_those_after_which_less_is_fetched_early() -> None:
+    bench = Bench(spec(n_trials=100, concurrency=2), worker_joined("v", 1, 1), worker_joined("w", 1, 1))
+    bench.send(suggested(0), suggested(1), after_s=0.5)
+    bench.send(started(0), started(1), after_s=0.5)
+    bench.send(finished(0), finished(1), after_s=1.0)
+    bench.send(suggested(2), suggested(3), after_s=0.5)
+    bench.send(started(2), started(3), after_s=0.5)
+    ahead = bench.machine.course.ahead
+    assert (ahead.depth, ahead._calm) == (2, 0)
+    bench.send(suggested(4), suggested(5))
+    assert bench.machine.life.slots.queues == {"v": {(4, 1): None}, "w": {(5, 1): None}}
+    assert ahead._calm == 2
