@@ -38,7 +38,9 @@ class Turns:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run the loop in this thread until the coroutine has ended, and give its result."""
         with self._caller:
-            if not self._turn.acquire(blocking=False):  # it is the keeper's: should it have to begin, it stops after one round
+            if not self._turn.acquire(
+                blocking=False
+            ):  # it is the keeper's: should it have to begin, it stops after one round
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 self._turn.acquire()
             try:
