@@ -90,7 +90,7 @@ class Cluster:
             return
         try:
             async with anyio.create_task_group() as tasks:
-                line = _Line(self._ray, actor, seat, self.seats)
+                line = _Line(self._ray, actor, seat, self.seats, tasks)
                 tasks.start_soon(line.hear)
                 tasks.start_soon(line.tell)
                 tasks.start_soon(line.renew, self._lease_s / BEATS)
@@ -126,11 +126,12 @@ class _Line:
         over: Set when nothing more is heard.
     """
 
-    def __init__(self, ray: Any, actor: Any, seat: Seat, seats: Seats) -> None:
+    def __init__(self, ray: Any, actor: Any, seat: Seat, seats: Seats, tasks: anyio.abc.TaskGroup) -> None:
         self._ray = ray
         self._actor = actor
         self._seat = seat
         self._seats = seats
+        self._tasks = tasks
         self._n_told = 0
         self.over = anyio.Event()
 
@@ -149,16 +150,26 @@ class _Line:
             self._lose(error)
 
     async def tell(self) -> None:
-        """Carry what is for the outpost while it has nothing to say. Should that be lost, so is the call that waits, which tells."""
+        """Carry what is for the outpost while it has nothing to say."""
         while data := await self._seat.out.take():
-            self._actor.tell.remote(self._next(data))
+            self._tell(data)
 
     async def renew(self, every_s: float) -> None:
         """Call again and again, so that the actor knows that it is wanted."""
         while not self.over.is_set():
             await anyio.sleep(every_s)
             if self._seat.place and not self.over.is_set():
-                self._actor.tell.remote(self._next(b""))
+                self._tell(b"")
+
+    def _tell(self, data: bytes) -> None:
+        self._tasks.start_soon(self._see_told, self._actor.tell.remote(self._next(data)))
+
+    async def _see_told(self, reference: Any) -> None:
+        """The actor takes nothing that follows what was lost."""
+        try:
+            await reference
+        except self._ray.exceptions.RayError as error:
+            self._lose(error)
 
     def _next(self, data: bytes) -> bytes:
         number, self._n_told = self._n_told, self._n_told + 1

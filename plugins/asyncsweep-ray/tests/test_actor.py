@@ -6,13 +6,18 @@ import inspect
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
 
+import anyio
 import msgspec
 import pytest
 from asyncsweep_ray import actor
 from asyncsweep_ray.actor import Call, Post, Reply, pack, reply_of
+from asyncsweep_ray.cluster import _Line
 
 from asyncsweep.executors.outposts.messages import Hello, Leave, Left, from_outpost, packed
+from asyncsweep.executors.outposts.seats import Seat
 
 PATIENCE_S = 30.0
 
@@ -79,3 +84,28 @@ def test_after_the_last_word_every_call_returns_at_once(post: Post) -> None:
     last = exchange(post, 1, packed([Leave()]))
     assert from_outpost(last.data) == [Left(None)]
     assert exchange(post, 2, b"").data == b""
+
+
+class Fails(Exception):
+    """As Ray says that a call was lost."""
+
+
+@pytest.mark.anyio
+async def test_a_seat_to_which_something_could_not_be_told_is_lost() -> None:
+    """The call that waits may not be, and goes on: what comes next would wait for what was lost, for ever."""
+    lost: list[str] = []
+    seat = Seat("ray-1")
+    seat.place = "there"
+    seats = SimpleNamespace(lost=lambda seat, reason: lost.append(f"{seat.name}: {reason}"))
+
+    async def fail() -> None:
+        raise Fails("it is out of reach")
+
+    far = SimpleNamespace(tell=SimpleNamespace(remote=lambda packed: fail()))
+    ray: Any = SimpleNamespace(exceptions=SimpleNamespace(RayError=Fails))
+    async with anyio.create_task_group() as tasks:
+        line: Any = _Line(ray, far, seat, seats, tasks)  # type: ignore[arg-type]
+        seat.out.put(Leave())
+        seat.out.close()
+        await line.tell()
+    assert lost == ["ray-1: the actor at there was lost: it is out of reach"]
