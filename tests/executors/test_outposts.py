@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import anyio
 import anyio.lowlevel
-import msgspec
 import pytest
 
 import asyncsweep as sw
