@@ -30,6 +30,8 @@ class Turns:
         self._turn = threading.Lock()
         # Whoever calls, and waits for its turn, has it: a call is never stopped for another one.
         self._caller = threading.Lock()
+        # Whether somebody has the turn or waits for it, who may be slow to wake when it is free: the keeper must not take it then.
+        self._is_wanted = False
         self._n_runs = 0
         self._is_closed = False
         self._keeper = threading.Thread(target=self._keep, name="asyncsweep-turns", daemon=True)
@@ -38,9 +40,9 @@ class Turns:
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run the loop in this thread until the coroutine has ended, and give its result."""
         with self._caller:
-            if not self._turn.acquire(
-                blocking=False
-            ):  # it is the keeper's: should it have to begin, it stops after one round
+            self._is_wanted = True
+            if not self._turn.acquire(blocking=False):
+                # It is the keeper's. Should it only be about to run the loop, it stops after one round.
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 self._turn.acquire()
             try:
@@ -51,6 +53,7 @@ class Turns:
                 return task.result()
             finally:
                 self._n_runs += 1
+                self._is_wanted = False
                 self._turn.release()
 
     def call_soon(self, call: Callable[..., object], *arguments: Any) -> None:
@@ -73,7 +76,7 @@ class Turns:
             time.sleep(PAUSE_S)
             if self._n_runs != n_seen:
                 n_seen = self._n_runs
-            elif self._turn.acquire(blocking=False):
+            elif not self._is_wanted and self._turn.acquire(blocking=False):
                 try:
                     self._loop.run_forever()
                 finally:

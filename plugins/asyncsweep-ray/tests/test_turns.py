@@ -63,6 +63,16 @@ def test_what_was_begun_goes_on_while_nobody_calls_and_the_next_call_has_its_tur
     turns.run(asyncio.wait([task]))
 
 
+def test_who_waits_for_its_turn_gets_it_however_slowly_it_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that keeps the loop going is quick here to take it again: that was for ever, as it had been asked to stop once."""
+    monkeypatch.setattr("asyncsweep_ray.turns.PAUSE_S", 0.0)
+    turns = Turns()
+    with ThreadPoolExecutor(1) as other:
+        for _ in range(300):
+            assert other.submit(turns.run, ident()).result(PATIENCE_S)
+    turns.close()
+
+
 def test_two_that_call_at_once_are_both_served(turns: Turns) -> None:
     with ThreadPoolExecutor(2) as threads:
         calls = [threads.submit(turns.run, asyncio.sleep(0.001, number)) for number in range(50)]
