@@ -67,7 +67,9 @@ async def with_ray(n_trials: int) -> dict[str, float]:
     import ray
 
     with _importable():
-        ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        ray.init(
+            address="local", num_cpus=WORKERS, include_dashboard=False, log_to_driver=False, configure_logging=False
+        )
         try:
             actor = ray.remote(_Doubles)
             actors = [actor.remote() for _ in range(WORKERS)]

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import anyio
 import anyio.lowlevel
-import msgspec
 import pytest
 
 import asyncsweep as sw
@@ -311,25 +310,6 @@ def test_a_link_in_the_place_of_a_log_is_not_followed(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="symbolic links"):
         files.keep(str(tmp_path / "trials"), Log(0, 1, b"data", True))
     assert not (tmp_path / "victim").exists()
-
-
-@pytest.mark.anyio
-async def test_an_interrupted_outbox_gives_no_message_and_goes_on() -> None:
-    out = Outbox()
-    taken: list[list[msgspec.Struct]] = []
-
-    async def take() -> None:
-        taken.append(list(from_outpost(await out.take())))
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(take)
-        await anyio.wait_all_tasks_blocked()
-        out.interrupt()
-    out.put(Left())
-    await take()
-    assert taken == [[], [Left()]]
-    out.close()
-    assert await out.take() == b""
 
 
 async def taken(out: Outbox, *further: ev.Event, patience_s: float) -> list[str]:

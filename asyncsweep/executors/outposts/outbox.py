@@ -25,7 +25,6 @@ class Outbox:
         self._news = anyio.Event()
         self._taken = anyio.Event()
         self._is_closed = False
-        self._is_interrupted = False
         self.is_hurried = False
         # That of the least patient message that waits.
         self._patience_s = math.inf
@@ -76,16 +75,13 @@ class Outbox:
             if self._is_closed:
                 return b""
             self._taken.set()
-            self._news, self._is_interrupted = anyio.Event(), False
+            self._news = anyio.Event()
             await self._news.wait()
-            if self._is_interrupted:
-                return packed([])
 
     async def _linger(self) -> None:
         """Wait as long as what waits has patience."""
-        self._is_interrupted = False
         began_at = anyio.current_time()
-        while not (self._is_interrupted or self._is_closed or self.is_hurried):
+        while not (self._is_closed or self.is_hurried):
             due_at = began_at + self._patience_s
             if anyio.current_time() >= due_at:
                 return
@@ -103,11 +99,6 @@ class Outbox:
         self._waiting.clear()
         self._left()
         return packed(messages) if messages else b""
-
-    def interrupt(self) -> None:
-        """Have whoever waits in `take` wait no more, but get bytes with no message in them."""
-        self._is_interrupted = True
-        self._news.set()
 
     async def emptied(self) -> None:
         """Wait until everything was taken, and more is asked for."""

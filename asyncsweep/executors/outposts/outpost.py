@@ -88,10 +88,6 @@ class Outpost:
         """What is to be carried to the sweep; b"" at the end."""
         return await self._out.take()
 
-    def interrupt(self) -> None:
-        """Have whoever waits in `take` wait no more, but get bytes with no message in them."""
-        self._out.interrupt()
-
     def leave(self) -> None:
         """End: nobody hears of this outpost any more, or its place closes."""
         self._leaving.set()

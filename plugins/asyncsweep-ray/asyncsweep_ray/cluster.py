@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.executors.outposts.seats import Seat, Seats
-from asyncsweep_ray.actor import Call, Post, Reply, pack, reply_of
+from asyncsweep_ray.actor import THREADS, Call, Post, pack, reply_of
 from asyncsweep_ray.lease import BEATS
 
 # How long a killed actor may take to be dead.
@@ -54,7 +54,8 @@ class Cluster:
         taken = {"num_cpus": takes["cpus"], "num_gpus": takes.get("gpus", 0), "resources": dict(custom)}
         if memory_bytes:
             taken["memory"] = memory_bytes
-        self._make = ray.remote(Post).options(**{**options, **taken, "max_restarts": 0, "max_task_retries": 0})
+        of_all = {"max_restarts": 0, "max_task_retries": 0, "max_concurrency": THREADS}
+        self._make = ray.remote(Post).options(**{**options, **taken, **of_all})
         self._offers = dict(takes)
         # By Ray's names.
         all_of_it = {"CPU": takes["cpus"], "GPU": takes.get("gpus", 0), "memory": memory_bytes, **custom}
@@ -90,7 +91,8 @@ class Cluster:
         try:
             async with anyio.create_task_group() as tasks:
                 line = _Line(self._ray, actor, seat, self.seats, tasks)
-                tasks.start_soon(line.serve)
+                tasks.start_soon(line.hear)
+                tasks.start_soon(line.tell)
                 tasks.start_soon(line.renew, self._lease_s / BEATS)
                 await seat.gone.wait()
                 if seat.place and not seat.has_left:
@@ -114,7 +116,7 @@ class Cluster:
                 return
             with anyio.move_on_after(_DEATH_S):
                 while True:
-                    await actor.exchange.remote(pack(Call(-1, b"")))
+                    await actor.tell.remote(pack(Call(-1, b"")))
 
 
 class _Line:
@@ -131,45 +133,47 @@ class _Line:
         self._seats = seats
         self._tasks = tasks
         self._n_told = 0
-        self._n_waiting = 0
-        self._n_heard = 0
-        self._early: dict[int, Reply] = {}
         self.over = anyio.Event()
 
-    async def serve(self) -> None:
-        """Carry what is for the outpost."""
-        self._call(b"")
+    async def hear(self) -> None:
+        """Have a call there that waits for what the outpost says, until that is all; each takes along what is to be told by then."""
+        data = b""
+        try:
+            while True:
+                reply = reply_of(await self._actor.exchange.remote(self._next(data)))
+                if not reply.data:
+                    self.over.set()
+                    return
+                self._seats.heard(self._seat, reply.data, reply.place)
+                data = self._seat.out.take_now()
+        except self._ray.exceptions.RayError as error:
+            self._lose(error)
+
+    async def tell(self) -> None:
+        """Carry what is for the outpost while it has nothing to say."""
         while data := await self._seat.out.take():
-            self._call(data)
+            self._tell(data)
 
     async def renew(self, every_s: float) -> None:
         """Call again and again, so that the actor knows that it is wanted."""
         while not self.over.is_set():
             await anyio.sleep(every_s)
             if self._seat.place and not self.over.is_set():
-                self._call(b"")
+                self._tell(b"")
 
-    def _call(self, data: bytes) -> None:
-        number, self._n_told = self._n_told, self._n_told + 1
-        self._n_waiting += 1
-        self._tasks.start_soon(self._hear, self._actor.exchange.remote(pack(Call(number, data))))
+    def _tell(self, data: bytes) -> None:
+        self._tasks.start_soon(self._see_told, self._actor.tell.remote(self._next(data)))
 
-    async def _hear(self, reference: Any) -> None:
+    async def _see_told(self, reference: Any) -> None:
+        """The actor takes nothing that follows what was lost."""
         try:
-            reply = reply_of(await reference)
+            await reference
         except self._ray.exceptions.RayError as error:
             self._lose(error)
-            return
-        self._n_waiting -= 1
-        self._early[reply.number] = reply
-        while (following := self._early.pop(self._n_heard, None)) is not None:
-            self._n_heard += 1
-            if not following.data:
-                self.over.set()
-                return
-            self._seats.heard(self._seat, following.data, following.place)
-        if not self._n_waiting and not self.over.is_set():
-            self._call(self._seat.out.take_now())
+
+    def _next(self, data: bytes) -> bytes:
+        number, self._n_told = self._n_told, self._n_told + 1
+        return pack(Call(number, data))
 
     def _lose(self, error: Exception) -> None:
         self.over.set()

@@ -54,13 +54,13 @@ async def ended(run: sw.SweepRun, slots: int) -> sw.Result:
 
 async def main(folder: str, n_trials: int, work_s: float, executor: dict[str, Any], slots: int, resume: bool) -> None:
     tells = Tells()
-    objective = "ray_objectives:noted"
+    objective = "ray_objectives:busy"
     if resume:
         result = await sw.Sweep.resume(f"{folder}/sweep", objective, sampler=tells, executor=executor)
     else:
         sweep = sw.Sweep(
             objective,
-            {"x": sw.Float(0.0, 1e6), "notes": f"{folder}/notes", "work_s": work_s},
+            {"x": sw.Float(0.0, 1e6), "work_s": work_s},
             sampler=tells, executor=executor, n_trials=n_trials, concurrency=slots, retries=2, grace_s=0.5, directory=f"{folder}/sweep",
         )  # fmt: skip
         async with sweep.start() as run:

@@ -26,6 +26,17 @@ def noted(trial: sw.Trial) -> float:
     return float(trial.params["x"])
 
 
+def busy(trial: sw.Trial) -> float:
+    """Reports again and again for `work_s`."""
+    until = time.monotonic() + trial.params["work_s"]
+    step = 0
+    while not step or time.monotonic() < until:
+        trial.report(float(step), step)
+        step += 1
+        time.sleep(0.01)
+    return float(trial.params["x"])
+
+
 def quiet(trial: sw.Trial) -> float:
     """Says nothing for `work_s`."""
     time.sleep(trial.params["work_s"])
