@@ -24,7 +24,7 @@ import anyio
 import pytest
 
 from asyncsweep.core import events as ev
-from asyncsweep.core.effects import AnswerParam, AnswerVerdict
+from asyncsweep.core.effects import AnswerParam, AnswerVerdict, TrialFinished
 from asyncsweep.core.records import ErrorInfo, State
 from asyncsweep.hooks.contracts import Answer, Executor, Job, JobId, ObjectiveSpec, Setup, VerdictSteps
 from asyncsweep.space import Float
@@ -60,6 +60,7 @@ class Stand:
         self.events: list[ev.Event] = []
         self.patience_s = patience_s
         self._answers: dict[type[ev.Event], Answer] = {}
+        self._launched: dict[int, tuple[str, int]] = {}
         self._news = anyio.Event()
 
     def post(self, *events: ev.Event) -> None:
@@ -105,14 +106,24 @@ class Stand:
                 self._news = anyio.Event()
                 await self._news.wait()
 
-    async def launch(self, trial: int = 0, *, slot: int = 1, attempt: int = 1, **params: Any) -> None:
-        """Launch an attempt in the `slot`-th slot."""
-        self.executor.launch(Job(trial, attempt, await self.free_worker(slot), params or {"x": 0.5}))
+    async def launch(self, trial: int = 0, *, slot: int = 1, worker: str = "", attempt: int = 1, **params: Any) -> None:
+        """Launch an attempt in the `slot`-th slot, or at a worker."""
+        worker = worker or await self.free_worker(slot)
+        self._launched[trial] = worker, len(self.events)
+        self.executor.launch(Job(trial, attempt, worker, params or {"x": 0.5}))
 
     async def end(self, trial: int = 0) -> ev.Event:
-        """How the trial's attempt ended: its own word, or the loss of its worker."""
-        event: ev.Event = await self.next(*_ENDS, ev.WorkerLost, trial=trial)
-        return event
+        """How the trial's last launch ended: its own word, that it was given back, or the loss of its worker."""
+        worker, since = self._launched[trial]
+        with anyio.fail_after(self.patience_s):
+            while True:
+                for event in self.events[since:]:
+                    if isinstance(event, (*_ENDS, ev.TakenBack)) and event.trial == trial:
+                        return event
+                    if isinstance(event, ev.WorkerLost) and event.worker == worker:
+                        return event
+                self._news = anyio.Event()
+                await self._news.wait()
 
     async def slots_come_to(self, number: int) -> None:
         """Wait until so many slots are offered."""
@@ -124,13 +135,18 @@ class Stand:
     @property
     def n_slots(self) -> int:
         """How many slots are offered."""
+        return sum(self.slots.values())
+
+    @property
+    def slots(self) -> dict[str, int]:
+        """How many slots each worker offers that is here."""
         slots: dict[str, int] = {}
         for event in self.events:
             if isinstance(event, ev.WorkerCame | ev.SlotsChanged):
                 slots[event.worker] = event.slots
             elif isinstance(event, ev.WorkerLost):
                 del slots[event.worker]
-        return sum(slots.values())
+        return slots
 
     async def two_at_one_slot(self, objective_is_silent: bool = False) -> None:
         """Trial 0 runs in the first slot, and trial 1 waits for it there.
@@ -172,6 +188,10 @@ class ExecutorSuite:
         """The executor under test."""
         raise pytest.UsageError("a subclass of ExecutorSuite needs a fixture `executor`")
 
+    def lose(self, pid: int) -> None:
+        """End the process that trials run in, or its whole host, by force; override it where your tests can."""
+        pytest.skip("this suite was not told how to have a worker lost")
+
     @asynccontextmanager
     async def open(
         self,
@@ -184,7 +204,7 @@ class ExecutorSuite:
     ) -> AsyncIterator[Stand]:
         """Open the executor for an objective of `asyncsweep.testing.objectives`."""
         target = f"{objectives.__name__}:{objective}" + ("_async" if executor.runs == "async" else "")
-        names = ("x",) if objective in ("doubles", "ends_at_last") else ()
+        names = ("x",) if objective in ("doubles", "ends_at_last", "tells_its_process") else ()
         call = None if executor.remote else Call(load(target), names)
         spec = ObjectiveSpec(target, b"", names, names, ("value",))
         stand = Stand(executor, self.patience_s)
@@ -376,6 +396,93 @@ class ExecutorSuite:
             (2 * trial.params["x"], 1) for trial in result.trials
         ]
         assert result.counts[State.COMPLETE] == 100
+
+    # -- slots that go meanwhile ----------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("is_late", [False, True])
+    async def test_what_is_launched_while_its_slot_is_given_up_runs_there_or_is_given_back(
+        self, executor: Executor, is_late: bool
+    ) -> None:
+        """A launch and a resize cross: the trial is not to blame, so it is neither lost with its worker nor forgotten."""
+        if not hasattr(executor, "resize"):
+            pytest.skip("this executor cannot change how many slots it has")
+        async with self.open(executor, "doubles", slots=2) as stand:
+            await stand.free_worker(2)
+            if is_late:
+                executor.resize(1)
+            await stand.launch(0, slot=1, x=1.0)
+            await stand.launch(1, slot=2, x=2.0)
+            if not is_late:
+                executor.resize(1)
+            ends = [await stand.end(0), await stand.end(1)]
+            await stand.slots_come_to(1)
+            (stays,) = (worker for worker, slots in stand.slots.items() if slots)
+            for trial, end in enumerate(ends):
+                if isinstance(end, ev.TakenBack):
+                    await stand.launch(trial, worker=stays, x=trial + 1.0)
+                assert await stand.end(trial) == ev.Finished(trial, 1, {"value": 2.0 * (trial + 1)})
+                given_back = ["TakenBack"] if isinstance(end, ev.TakenBack) else []
+                assert stand.said(trial) == [*given_back, "Started", "Finished"]
+
+    @pytest.mark.parametrize("fsync", ["batch", "always"])
+    async def test_no_trial_fails_where_slots_come_and_go_in_a_sweep(
+        self, executor: Executor, fsync: Any, tmp_path: Path
+    ) -> None:
+        """There are no retries, so a trial that were lost with a slot that is given up would be FAILED."""
+        if not hasattr(executor, "resize"):
+            pytest.skip("this executor cannot change how many slots it has")
+        objective = objectives.doubles_async if executor.runs == "async" else objectives.doubles
+        space = {"x": Float(0.0, 1.0)}
+        directory = tmp_path / "sweep"
+        sweep = Sweep(objective, space, sampler="random", executor=executor, fsync=fsync, directory=directory)
+        n_ended = 0
+        with anyio.fail_after(3 * self.patience_s):
+            async with sweep.start() as run:
+                async for update in run.updates():
+                    n_ended += isinstance(update, TrialFinished)
+                    if n_ended >= 15:
+                        run.stop()
+                    elif isinstance(update, TrialFinished):
+                        await run.resize(run.executors[0], 1 + n_ended % 3)
+                result = await run.result()
+        launched = [trial for trial in result.trials if trial.attempt]  # not what waited for a slot at the end
+        told = [(trial.state, trial.attempt, trial.value) for trial in launched]
+        assert told == [(State.COMPLETE, 1, 2 * trial.params["x"]) for trial in launched]
+        assert len(told) >= 15
+
+    @pytest.mark.parametrize("is_late", [False, True])
+    async def test_what_is_launched_while_its_worker_is_lost_is_lost_with_it_and_runs_elsewhere(
+        self, executor: Executor, is_late: bool
+    ) -> None:
+        async with self.open(executor, "tells_its_process") as stand:
+            gone = await stand.free_worker()
+            await stand.launch(0)
+            pid = (await stand.next(ev.AttrSet, trial=0)).value
+            await stand.end(0)
+            if is_late:
+                self.lose(pid)
+            await stand.launch(1, x=0.25)
+            if not is_late:
+                self.lose(pid)
+            lost = await stand.next(ev.WorkerLost)
+            assert lost.worker == gone
+            executor.launch(Job(2, 1, gone, {"x": 0.5}))  # it was on its way
+            await stand.launch(1, slot=2, attempt=2, x=0.75)
+            assert await stand.next(ev.Finished, trial=1) == ev.Finished(1, 2, {"value": 0.75})
+            later = stand.events[stand.events.index(lost) :]
+            assert [event for event in later if getattr(event, "attempt", 2) == 1] == []
+            assert stand.said(2) == []
+
+    async def test_what_waits_at_a_worker_that_is_lost_may_be_launched_elsewhere_as_the_same_attempt(
+        self, executor: Executor
+    ) -> None:
+        async with self.open(executor, "tells_its_process") as stand:
+            await stand.two_at_one_slot()
+            self.lose((await stand.next(ev.AttrSet, trial=0)).value)
+            await stand.next(ev.WorkerLost)
+            await stand.launch(1, slot=2, x=0.75)
+            assert await stand.end(1) == ev.Finished(1, 1, {"value": 0.75})
+            assert stand.said(1) == ["Started", "AttrSet", "Reported", "Finished"]
 
     # -- places ahead -------------------------------------------------------------------------------------------------
 
