@@ -8,7 +8,8 @@ journal at once, and only then the waiting effects touch the outside: launches, 
 may post (`Started`), so this goes round until nothing is left. There is no task, no queue hop and no write per event.
 `Started`, reports and verdicts alone are no reason to write: they go with the next write, which comes with another event,
 with the first one of theirs after 50 ms, or before the next sync. What they change outside ends with this process.
-With `fsync="always"` launches, kills, the end and all that users see wait until what led to them is synced (`let_out`).
+With `fsync="always"` launches, kills, the end and all that users see wait until what led to them is synced (`let_out`). A launch that still waits when its
+worker is lost was none: the machine hears that it was taken back.
 
 A fault of the journal or of our own code ends the sweep: `fault` is set, nothing more is handled, and the owner is told.
 """
@@ -31,9 +32,12 @@ from asyncsweep.core.events import (
     Reported,
     SeriesReported,
     SeriesUpForVerdict,
+    SlotsChanged,
     Started,
+    TakenBack,
     Used,
     VerdictAsked,
+    WorkerLost,
 )
 from asyncsweep.core.invariants import Watch
 from asyncsweep.core.machine import Machine, Phase
@@ -96,6 +100,7 @@ class Driver:
         self._clock = clock or Clock(machine.at)
         self._inbox: deque[Event] = deque()
         self._outside: list[ef.Effect] = []
+        self._syncing: Sequence[ef.Effect] = ()
         self._updates: list[ef.Update] = []
         self._draining = False
         self._thread = threading.get_ident()
@@ -188,10 +193,12 @@ class Driver:
         """What waits for its reasons to be synced; it is for `let_out` to carry it out."""
         due = Due(self._outside, self._updates)
         self._outside, self._updates = [], []
+        self._syncing = due.outside
         return due
 
     def let_out(self, due: Due) -> None:
         """Carry out what waited, now that its reasons are synced."""
+        self._syncing = ()
         if self._closed:
             return
         self._draining = True
@@ -211,6 +218,17 @@ class Driver:
         trials = self.machine.trials
         trial = trials[effect.trial] if effect.trial < len(trials) else None
         return trial is not None and (trial.attempt, trial.worker) == (effect.attempt, effect.worker)
+
+    def _before_loss(self, event: WorkerLost) -> list[Event]:
+        """What is to be heard before a loss: nothing else is launched there, and launches that were not let out yet are taken back."""
+        kills = self.machine.life.questions.kills
+        unsent = [
+            TakenBack(effect.trial, effect.attempt)
+            for effect in (*self._syncing, *self._outside)
+            if type(effect) is ef.Launch and effect.worker == event.worker and self._is_wanted(effect)
+        ]
+        unsent = [taken_back for taken_back in unsent if (taken_back.trial, taken_back.attempt) not in kills]
+        return [SlotsChanged(event.worker, 0), *unsent] if unsent else []
 
     # -- one wake-up --------------------------------------------------------------------------------------------------
 
@@ -238,9 +256,12 @@ class Driver:
     def _drain(self, at: float) -> None:
         """Handle everything in the inbox, and what is answered at once. All of one wake-up happens at one time."""
         machine, journal, inbox, watch = self.machine, self._journal, self._inbox, self._watch
-        at_once, outside, updates = self._at_once, self._outside, self._updates
+        at_once, outside, updates, waits = self._at_once, self._outside, self._updates, self._waits_for_sync
         while inbox:
             event = inbox.popleft()
+            if waits and type(event) is WorkerLost and (before := self._before_loss(event)):
+                inbox.extendleft((event, *reversed(before)))
+                continue
             event.at = at
             event.seq = machine.seq + 1
             machine.check(event)

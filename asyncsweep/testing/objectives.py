@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -79,6 +80,12 @@ def ends_at_last(trial: Trial) -> float:
     return float(trial.params["x"])
 
 
+def tells_its_process(trial: Trial) -> float:
+    """Stores its process id as an attribute, reports once, and returns `x` half a second later."""
+    trial.set_user_attr("pid", os.getpid())
+    return ends_at_last(trial)
+
+
 def hangs(trial: Trial) -> float:
     """Reports once, then says nothing for `HANG_S` seconds."""
     trial.report(0.0, 0)
@@ -142,6 +149,11 @@ async def ends_at_last_async(trial: Trial) -> float:
     trial.report(0.0, 0)
     await anyio.sleep(0.5)
     return float(trial.params["x"])
+
+
+async def tells_its_process_async(trial: Trial) -> float:
+    trial.set_user_attr("pid", os.getpid())
+    return await ends_at_last_async(trial)
 
 
 async def hangs_async(trial: Trial) -> float:

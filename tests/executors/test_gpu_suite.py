@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,9 @@ class TestWholeDevices(ExecutorSuite):
     @pytest.fixture
     def executor(self) -> GpuExecutor:
         return GpuExecutor()
+
+    def lose(self, pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
 
 
 class TestSharedDevice(ExecutorSuite):

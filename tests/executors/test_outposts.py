@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -49,6 +51,9 @@ class Loopback:
         async with self.seats.open():
             yield
 
+    def resize(self, slots: int) -> None:
+        self.seats.resize(slots)
+
     def take_back(self, job: JobId) -> None:
         self.seats.take_back(job)
 
@@ -90,6 +95,21 @@ class TestLoopback(ExecutorSuite):
     @pytest.fixture
     def executor(self) -> Loopback:
         return Loopback()
+
+    def lose(self, pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.anyio
+@pytest.mark.any_loop
+async def test_what_is_launched_to_a_seat_that_is_given_up_is_given_back_without_asking_its_outpost() -> None:
+    executor = Loopback()
+    async with TestLoopback().open(executor, "doubles", slots=2) as stand:
+        await stand.free_worker(2)
+        executor.resize(1)
+        (gone,) = (worker for worker, slots in stand.slots.items() if not slots)
+        executor.launch(Job(0, 1, gone, {"x": 0.5}))
+        assert stand.said(0) == ["TakenBack"]
 
 
 def sweep(objective: str, tmp_path: Path, executor: Loopback, **settings: Any) -> sw.Sweep:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from asyncsweep.executors.inline import InlineExecutor
 from asyncsweep.executors.process import ProcessExecutor
 from asyncsweep.executors.thread import ThreadExecutor
-from asyncsweep.testing.executors import ExecutorSuite
+from asyncsweep.testing import ExecutorSuite
 
 
 class TestInline(ExecutorSuite):
@@ -26,6 +29,9 @@ class TestProcess(ExecutorSuite):
     @pytest.fixture
     def executor(self) -> ProcessExecutor:
         return ProcessExecutor()
+
+    def lose(self, pid: int) -> None:
+        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.mark.any_loop  # what is fresh is a process; on this side of the link it is as above

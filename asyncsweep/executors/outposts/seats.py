@@ -310,6 +310,9 @@ class Seats:
         found = self._workers.get(job.worker)
         if found is not None:  # else its loss is in the inbox already
             seat, worker = found
+            if seat.retires:  # that was not known yet; its outpost may have ended by now
+                self._post([TakenBack(job.trial, job.attempt)])
+                return
             job_id = JobId(job.trial, job.attempt)
             self._jobs[job_id] = seat
             seat.jobs[job_id] = job.worker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psutil
 import pytest
 from asyncsweep_dask.executor import DaskExecutor
 
@@ -12,3 +13,7 @@ class TestDask(ExecutorSuite):
     @pytest.fixture
     def executor(self, stand) -> DaskExecutor:
         return DaskExecutor(stand.address)
+
+    def lose(self, pid: int) -> None:
+        """The cluster's worker."""
+        psutil.Process(pid).parents()[1].kill()  # above the guard

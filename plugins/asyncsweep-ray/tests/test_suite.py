@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import psutil
 import pytest
 from asyncsweep_ray.executor import RayExecutor
 
@@ -16,3 +17,7 @@ class TestRay(ExecutorSuite):
     @pytest.fixture
     def executor(self, stand: Any) -> RayExecutor:
         return RayExecutor()
+
+    def lose(self, pid: int) -> None:
+        """The actor."""
+        psutil.Process(pid).parents()[1].kill()  # above the guard

@@ -23,6 +23,8 @@ from asyncsweep_ssh.executor import SshExecutor
 from asyncsweep_ssh.testing import BARE_PYTHON, Keys, NamespacedHost
 
 import asyncsweep as sw
+from asyncsweep.driver.replay import replay
+from asyncsweep.journal.journal import read
 from asyncsweep.worker.tree import name_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(120)]
@@ -96,6 +98,13 @@ class Field:
 
     def hosts_of_notes(self) -> set[str]:
         return {note.read_text().split()[3] for note in self.notes.iterdir() if note.suffix != ".end"}
+
+    def begins(self) -> Counter[int]:
+        """How often each trial has begun, on whatever host, as whichever attempt."""
+        begun: Counter[int] = Counter()
+        for note in self.notes.glob("*-*[0-9]"):
+            begun[int(note.name.partition("-")[0])] += len(note.read_text().splitlines())
+        return begun
 
     def ends(self) -> int:
         return sum(note.suffix == ".end" for note in self.notes.iterdir())
@@ -281,36 +290,72 @@ import asyncio, json, sys
 import asyncsweep as sw
 sys.path[:0] = [sys.argv[1]]
 executor = json.loads(sys.argv[2])
-sweep = sw.Sweep("ssh_objectives:noted", space={"x": sw.Float(0.0, 1.0)}, sampler="random", seed=1, executor=executor,
+sweep = sw.Sweep("ssh_objectives:noted", space={"x": sw.Float(0.0, 1e6)}, sampler="random", seed=1, executor=executor,
                  n_trials=24, concurrency=6, directory=sys.argv[3])
 asyncio.run(sweep.run())
 """
 
 
-async def test_a_killed_controller_leaves_nothing_and_its_sweep_is_resumed(field: Field) -> None:
+@contextmanager
+def controller(field: Field, **env: str) -> Iterator[None]:
+    """A process that runs the sweep; it is killed on leaving."""
     options = {
         "name": "ssh",
         "hosts": [{"host": host.name, "slots": 2, "python": BARE_PYTHON} for host in field.hosts],
         "config": str(field.keys.config),
         "code": str(CODE),
-        "env": {"NOTES": str(field.notes), "NOTED_S": "0.5"},
+        "env": {"NOTES": str(field.notes), **env},
         "lease": 5.0,
     }
-    command = [sys.executable, "-c", CONTROLLER, str(CODE), json.dumps(options), str(field.directory)]
-    controller = started(command)
+    process = started([sys.executable, "-c", CONTROLLER, str(CODE), json.dumps(options), str(field.directory)])
     try:
-        await field.until_ends(4)
+        yield
     finally:
-        controller.kill()
-        controller.wait()
-    seen = field.ends()
+        process.kill()
+        process.wait()
+
+
+async def resumed(field: Field) -> sw.Result:
+    """The result of a killed controller's sweep, of which nothing is left on hosts: each trial is COMPLETE, and told once."""
     left = await anyio.to_thread.run_sync(left_after, 5.0, field.hosts)
     assert left == []
-    result = await sw.Sweep.resume(field.directory, "ssh_objectives:noted")
-    assert [trial.state for trial in result.trials] == [sw.State.COMPLETE] * 24
-    assert seen >= 4
-    repeated = [trial.number for trial in result.trials if trial.attempt > 1]
-    assert 1 <= len(repeated) <= 12  # six ran, and as many may have waited on the hosts, and begun
+    (field.notes / "go").touch()
+    with anyio.fail_after(60):
+        result = await sw.Sweep.open(field.directory, "ssh_objectives:noted", sampler=field.sampler).run()
+    assert [(trial.state, trial.value) for trial in result.trials] == [
+        (sw.State.COMPLETE, trial.params["x"]) for trial in result.trials
+    ]
+    assert (len(result.trials), field.sampler.tells) == (24, Counter(range(24)))
+    return result
+
+
+async def test_a_killed_controller_leaves_nothing_and_its_sweep_is_resumed(field: Field) -> None:
+    with controller(field, NOTED_S="0.5"):
+        await field.until_ends(4)
+    result = await resumed(field)
+    assert sum(trial.attempt > 1 for trial in result.trials) >= 1
+
+
+async def test_of_a_killed_controllers_trials_none_begins_twice_but_those_that_ran(field: Field) -> None:
+    with controller(field, NOTED_S="0.1", GATED="6"):
+        await anyio.to_thread.run_sync(until_six_run_and_six_wait, field)
+    ran = field.begins().keys() - set(range(6))
+    result = await resumed(field)
+    assert len(ran) == 6
+    assert field.begins() == {n: 1 + (n in ran) for n in range(24)}
+    assert [trial.failures for trial in result.trials] == [()] * 24
+
+
+def until_six_run_and_six_wait(field: Field) -> None:
+    """The first six trials have ended, six run, and as many wait at their workers, as far as the journal tells."""
+    until = time.monotonic() + 30
+    ended, waiting = -1, -1
+    while len(begun := field.begins()) < 12 or (ended, waiting) != (6, 6):
+        assert time.monotonic() < until, f"{len(begun)} have begun, {ended} ended, {waiting} wait"
+        time.sleep(0.02)
+        if begun:
+            life = replay(read(field.directory).events, str(field.directory)).life
+            ended, waiting = life.counts[sw.State.COMPLETE], sum(map(len, life.slots.queues.values()))
 
 
 def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
