@@ -371,7 +371,9 @@ class ExecutorSuite:
     async def test_many_short_trials_all_end_with_their_values_in_a_sweep(self, executor: Executor) -> None:
         objective = objectives.doubles_async if executor.runs == "async" else objectives.doubles
         space = {"x": Float(0.0, 1.0)}
-        sweep = Sweep(objective, space, sampler="random", executor=executor, n_trials=self.n_many, concurrency=2, seed=1)
+        sweep = Sweep(
+            objective, space, sampler="random", executor=executor, n_trials=self.n_many, concurrency=2, seed=1
+        )
         with anyio.fail_after(3 * self.patience_s):
             result = await sweep.run()
         assert [(trial.value, trial.attempt) for trial in result.trials] == [
