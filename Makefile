@@ -11,7 +11,7 @@ SHELL := /bin/sh
 unexport PYTHONDONTWRITEBYTECODE
 
 # Debian packages that some tests need; those tests are skipped where one is missing, but not under CI=true.
-SYSTEM_PACKAGES := chromium fonts-dejavu-core iproute2 openssh-client openssh-server strace
+SYSTEM_PACKAGES := chromium-headless-shell fonts-dejavu-core iproute2 openssh-client openssh-server strace
 
 # The candidates are run, not only looked up: a version manager's stand-in may be there without a Python behind it.
 CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11 python
@@ -33,6 +33,8 @@ demo: $(VENV)/installed-demo ## Install, and run the Iris sweep
 test: $(VENV)/installed-dev system-packages ## All tests but the long ones
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
+# The browser that people have, too.
+test-deep: SYSTEM_PACKAGES += chromium
 test-deep: $(VENV)/installed-dev system-packages ## All tests, the long ones too
 	ASYNCSWEEP_DEEP=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not gpu"
 

@@ -13,8 +13,8 @@ from benchmarks.harness import page, plots, results
 from benchmarks.harness.figures import Figure, ratio
 from benchmarks.harness.results import Results
 from tests.benchmarks.made import figure, outcome, run
+from tests.viewer.browser import CHROMIUM
 
-CHROMIUM = Path("/usr/bin/chromium")
 PNG = b"\x89PNG\r\n\x1a\n"
 FLAGS = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),

@@ -30,7 +30,11 @@ from typing import Any
 import pytest
 from anyio.from_thread import BlockingPortal
 
-CHROMIUM = Path("/usr/bin/chromium")
+# The shell is the same engine without what makes a browser of it: a page costs half as much there. The deep run takes the browser that people have.
+_KINDS = [Path("/usr/bin/chromium-headless-shell"), Path("/usr/bin/chromium")]
+CHROMIUM = max(
+    _KINDS, key=lambda path: (path.exists(), (os.environ.get("ASYNCSWEEP_DEEP") == "1") == (path == _KINDS[1]))
+)
 ARGUMENTS = [
     "--no-sandbox",  # tests run as root in containers
     "--disable-gpu",
@@ -114,7 +118,7 @@ def _plain(value: Any) -> Any:
 def running_chromium(portal: BlockingPortal) -> Iterator[Sync]:
     """A browser. Skips the test where there is none, but fails it under CI=true."""
     if not CHROMIUM.exists():
-        because = f"there is no {CHROMIUM}; on Debian: apt-get install chromium"
+        because = f"there is no {CHROMIUM}; on Debian: apt-get install chromium or chromium-headless-shell"
         if os.environ.get("CI") == "true":
             pytest.fail(because)
         pytest.skip(because)
