@@ -15,8 +15,7 @@ import asyncsweep as sw
 from asyncsweep.core.events import Killed, SlotsChanged, TakenBack, WorkerLost
 from asyncsweep.executors.process import ProcessExecutor
 from asyncsweep.hooks.contracts import Job, JobId, ObjectiveSpec, Setup
-from asyncsweep.testing import ExecutorSuite  # noqa: F401  pytest rewrites the module that it is in
-from asyncsweep.testing.executors import Stand
+from asyncsweep.testing.executor_suite.stand import Stand
 
 pytestmark = [pytest.mark.anyio, pytest.mark.any_loop]
 

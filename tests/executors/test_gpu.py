@@ -18,8 +18,7 @@ from asyncsweep.executors import gpu_looks
 from asyncsweep.executors.gpu import GpuExecutor
 from asyncsweep.executors.gpu_usage import Usages
 from asyncsweep.hooks.contracts import Job, ObjectiveSpec, Setup
-from asyncsweep.testing import ExecutorSuite  # noqa: F401  pytest rewrites the module that it is in
-from asyncsweep.testing.executors import Stand
+from asyncsweep.testing.executor_suite.stand import Stand
 from tests import objectives
 from tests.executors import gpu_objectives
 from tests.executors.fake_nvml import GIB, FakeMachine

@@ -19,8 +19,7 @@ from asyncsweep.core import events as ev
 from asyncsweep.executors import gpu_looks
 from asyncsweep.executors.gpu import GpuExecutor
 from asyncsweep.hooks.contracts import Job, JobId, ObjectiveSpec, Setup
-from asyncsweep.testing import ExecutorSuite  # noqa: F401  pytest rewrites the module that it is in
-from asyncsweep.testing.executors import Stand
+from asyncsweep.testing.executor_suite.stand import Stand
 from tests.executors import gpu_objectives
 from tests.executors.fake_nvml import GIB, FakeMachine
 from tests.leaks import nothing_left, open_fds

@@ -32,7 +32,7 @@ def far(keys: Keys, near: Server) -> Iterator[str]:
 
 
 async def test_a_verdict_takes_little_more_than_the_round_trip(keys: Keys, far: str) -> None:
-    from asyncsweep.testing.executors import Stand  # pytest rewrites it when the suite is imported
+    from asyncsweep.testing.executor_suite.stand import Stand
 
     executor = SshExecutor([{"host": far, "python": BARE_PYTHON}], code=CODE, config=str(keys.config))
     spec = ObjectiveSpec("distance:asks", b"", ("x",), ("x",), ("value",))
