@@ -36,7 +36,11 @@ async def finished(run: sw.SweepRun) -> AsyncIterator[int]:
 
 @pytest.mark.parametrize(
     ("settings", "fsync"),
-    [({"fresh": True}, "batch"), ({"max_trials_per_worker": 2}, "always"), ({}, "always")],
+    [
+        ({"fresh": True}, "batch"),
+        pytest.param({"max_trials_per_worker": 2}, "always", marks=pytest.mark.deep),
+        ({}, "always"),
+    ],
     ids=["fresh", "replaced", "warm"],
 )
 async def test_slots_come_and_go_at_every_moment_and_no_trial_notices(

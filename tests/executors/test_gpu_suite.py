@@ -22,6 +22,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeMachine:
     return made
 
 
+@pytest.mark.deep  # with whole devices are the sweeps of test_gpu.py
 class TestWholeDevices(ExecutorSuite):
     @pytest.fixture
     def executor(self) -> GpuExecutor:

@@ -87,6 +87,7 @@ class TestTPE(SamplerSuite):
 class TestCmaEs(SamplerSuite):
     directions = ONE_DIRECTION
     learns_from_history = False
+    n_many = 300
 
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
@@ -118,6 +119,7 @@ class TestNSGAII(SamplerSuite):
         return building("nsgaii")
 
 
+@pytest.mark.deep  # it differs from the one above in Optuna alone
 class TestNSGAIII(SamplerSuite):
     learns_from_history = False  # its first generation is its own
     n_few = 100
