@@ -231,6 +231,8 @@ class GpuSlot:
 
     def _ready(self) -> None:
         assert self.process is not None and self.lease is not None
+        if self.leaves:  # it is on its way home
+            return
         if self._office.gone(self.lease) is not None:
             self.process.kill()
             return

@@ -18,6 +18,7 @@ import asyncsweep as sw
 from asyncsweep.core import events as ev
 from asyncsweep.executors import gpu_looks
 from asyncsweep.executors.gpu import GpuExecutor
+from asyncsweep.executors.gpu_slots import GpuSlot
 from asyncsweep.hooks.contracts import Job, JobId, ObjectiveSpec, Setup
 from asyncsweep.testing.executor_suite.stand import Stand
 from tests.executors import gpu_objectives
@@ -269,6 +270,26 @@ async def test_a_slot_that_waits_for_a_device_can_be_given_up(machine: FakeMachi
         await stand.next(ev.WorkerLost)
         kinds = [type(event).__name__ for event in stand.events[-3:]]
         assert kinds == ["SlotsChanged", "TakenBack", "WorkerLost"]
+
+
+async def test_a_worker_that_is_ready_just_when_its_slot_is_given_up_does_not_join(
+    machine: FakeMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever were launched there would be given back at once, and launched there again, for ever."""
+    given_up: list[GpuSlot] = []
+    ready = GpuSlot._ready
+
+    def ready_too_late(self: GpuSlot) -> None:
+        if not given_up:
+            given_up.append(self)
+            self.leave()
+        ready(self)
+
+    monkeypatch.setattr(GpuSlot, "_ready", ready_too_late)
+    async with stand_of(GpuExecutor(devices=[0, 1]), "takes") as stand:
+        await stand.free_worker()
+        await given_up[0]._ended.wait()
+        assert [type(event) for event in stand.events if not isinstance(event, ev.SlotsChanged)] == [ev.WorkerJoined]
 
 
 async def test_what_is_launched_to_a_slot_that_was_given_up_meanwhile_is_given_back(
