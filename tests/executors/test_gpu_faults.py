@@ -286,7 +286,9 @@ async def test_a_worker_that_is_ready_just_when_its_slot_is_given_up_does_not_jo
         ready(self)
 
     monkeypatch.setattr(GpuSlot, "_ready", ready_too_late)
-    async with stand_of(GpuExecutor(devices=[0, 1]), "takes") as stand:
+    executor = GpuExecutor(devices=[0, 1])
+    async with stand_of(executor, "takes") as stand:
+        executor.resize(2)
         await stand.free_worker()
         await given_up[0]._ended.wait()
         assert [type(event) for event in stand.events if not isinstance(event, ev.SlotsChanged)] == [ev.WorkerJoined]
