@@ -2,10 +2,10 @@
 
 One wake-up. `post` puts events into the inbox and, unless the driver is at work already, drains it: each event is stamped,
 checked, encoded for the journal and handled; effects that are answered at once (a native sampler's `Ask`) are carried out on
-the spot and post their answers into the same inbox, before what else is there: of events that came together each is
-followed by what it causes, as if they had come one by one. The others wait. When the inbox is empty everything is written to the
-journal at once, and only then the waiting effects touch the outside: launches, verdicts, kills, what users see. Launching
-may post (`Started`), so this goes round until nothing is left. There is no task, no queue hop and no write per event.
+the spot, and their answers are handled before what else is in the inbox: of events that came together each is followed by
+what it causes, as if they had come one by one. The other effects wait. When the inbox is empty everything is written to the
+journal at once, and only then they touch the outside: launches, verdicts, kills, what users see. Launching may post
+(`Started`), so this goes round until nothing is left. There is no task, no queue hop and no write per event.
 `Started`, reports and verdicts alone are no reason to write: they go with the next write, which comes with another event,
 with the first one of theirs after 50 ms, or before the next sync. What they change outside ends with this process.
 With `fsync="always"` launches, kills, the end and all that users see wait until what led to them is synced (`let_out`). A launch that still waits when its
@@ -99,6 +99,7 @@ class Driver:
         self._on_batch = on_batch
         self._clock = clock or Clock(machine.at)
         self._inbox: deque[Event] = deque()
+        self._caused: deque[Event] = deque()
         self._outside: list[ef.Effect] = []
         self._syncing: Sequence[ef.Effect] = ()
         self._updates: list[ef.Update] = []
@@ -143,9 +144,10 @@ class Driver:
                 "a sweep is steered on its event loop's thread; from another one, with asyncio: "
                 "loop.call_soon_threadsafe(run.stop)"
             )
-        self._inbox.extend(events)
         if self._draining:
+            self._caused.extend(events)
             return
+        self._inbox.extend(events)
         self._draining = True
         try:
             self._work()
@@ -183,6 +185,7 @@ class Driver:
         """Hear nothing any more."""
         self._closed = True
         self._inbox.clear()
+        self._caused.clear()
 
     async def written(self) -> None:
         """Wait until there is something new to be written, or to be synced."""
@@ -235,8 +238,8 @@ class Driver:
     def _work(self) -> None:
         """Handle what is in the inbox, and all that follows of it."""
         at = max(self._clock.now(), self.machine.at)
-        while self._inbox or (self._updates and not self._waits_for_sync):
-            while self._inbox or (self._outside and not self._waits_for_sync):
+        while self._inbox or self._caused or (self._updates and not self._waits_for_sync):
+            while self._inbox or self._caused or (self._outside and not self._waits_for_sync):
                 self._drain(at)
                 self._commit()
                 self._act(self._may_go())
@@ -255,12 +258,12 @@ class Driver:
 
     def _drain(self, at: float) -> None:
         """Handle everything in the inbox, and what is answered at once. All of one wake-up happens at one time."""
-        machine, journal, inbox, watch = self.machine, self._journal, self._inbox, self._watch
+        machine, journal, watch, inbox, caused = self.machine, self._journal, self._watch, self._inbox, self._caused
         at_once, outside, updates, waits = self._at_once, self._outside, self._updates, self._waits_for_sync
-        while inbox:
-            event = inbox.popleft()
+        while caused or inbox:
+            event = (caused or inbox).popleft()
             if waits and type(event) is WorkerLost and (before := self._before_loss(event)):
-                inbox.extendleft((event, *reversed(before)))
+                caused.extendleft((event, *reversed(before)))
                 continue
             event.at = at
             event.seq = machine.seq + 1
@@ -276,7 +279,6 @@ class Driver:
             effects = machine.handle(event)
             if watch is not None:
                 watch.see(event, effects)
-            n_later = len(inbox)
             for effect in effects:
                 kind = type(effect)
                 if kind is Publish:
@@ -287,8 +289,6 @@ class Driver:
                     carry_out(effect)
                 else:
                     outside.append(effect)
-            if n_later and (n_answers := len(inbox) - n_later):
-                inbox.rotate(n_answers)  # to the front
 
     def _commit(self) -> None:
         if self._journal is not None:
