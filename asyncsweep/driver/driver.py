@@ -61,7 +61,7 @@ log = logging.getLogger("asyncsweep")
 class Due(NamedTuple):
     """What waits for a sync: effects on the outside, and updates to be shown."""
 
-    outside: Sequence[ef.Effect]
+    outside: list[ef.Effect]
     updates: Sequence[ef.Update]
 
 
@@ -101,7 +101,7 @@ class Driver:
         self._inbox: deque[Event] = deque()
         self._caused: deque[Event] = deque()
         self._outside: list[ef.Effect] = []
-        self._syncing: Sequence[ef.Effect] = ()
+        self._syncing: list[ef.Effect] = []
         self._updates: list[ef.Update] = []
         self._draining = False
         self._thread = threading.get_ident()
@@ -201,7 +201,7 @@ class Driver:
 
     def let_out(self, due: Due) -> None:
         """Carry out what waited, now that its reasons are synced."""
-        self._syncing = ()
+        self._syncing = []
         if self._closed:
             return
         self._draining = True
@@ -224,13 +224,14 @@ class Driver:
 
     def _before_loss(self, event: WorkerLost) -> list[Event]:
         """What is to be heard before a loss: nothing else is launched there, and launches that were not let out yet are taken back."""
+        unsent: list[Event] = []
         kills = self.machine.life.questions.kills
-        unsent = [
-            TakenBack(effect.trial, effect.attempt)
-            for effect in (*self._syncing, *self._outside)
-            if type(effect) is ef.Launch and effect.worker == event.worker and self._is_wanted(effect)
-        ]
-        unsent = [taken_back for taken_back in unsent if (taken_back.trial, taken_back.attempt) not in kills]
+        for waiting in (self._syncing, self._outside):
+            launches = [one for one in waiting if type(one) is ef.Launch and one.worker == event.worker]
+            for launch in launches:
+                waiting.remove(launch)  # another worker may come by the same name
+                if self._is_wanted(launch) and (launch.trial, launch.attempt) not in kills:
+                    unsent.append(TakenBack(launch.trial, launch.attempt))
         return [SlotsChanged(event.worker, 0), *unsent] if unsent else []
 
     # -- one wake-up --------------------------------------------------------------------------------------------------

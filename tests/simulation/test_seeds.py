@@ -44,6 +44,11 @@ def test_a_sweep_keeps_its_promises_whatever_goes_wrong(first: int) -> None:
     assert sum(report.n_processes > 1 for report in reports) > PER_TEST // 4
 
 
+def test_seeds_that_once_broke_a_promise_break_none() -> None:
+    """A launch that waited for its sync was let out twice when its worker came back by the same name."""
+    simulated((22_462, 23_569))
+
+
 @pytest.mark.deep
 @pytest.mark.timeout(1_200)
 @pytest.mark.parametrize("first", range(1_000, 100_000, PER_DEEP_TEST))
