@@ -232,7 +232,7 @@ class Driver:
                 waiting.remove(launch)  # another worker may come by the same name
                 if self._is_wanted(launch) and (launch.trial, launch.attempt) not in kills:
                     unsent.append(TakenBack(launch.trial, launch.attempt))
-        return [SlotsChanged(event.worker, 0), *unsent] if unsent else []
+        return [SlotsChanged(event.worker, 0), *reversed(unsent)] if unsent else []
 
     # -- one wake-up --------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,17 @@ import asyncsweep as sw
 from asyncsweep.core import events as ev
 from asyncsweep.core.records import ErrorInfo
 from asyncsweep.executors.outposts import files, outpost, seats
-from asyncsweep.executors.outposts.messages import Artifact, Hello, Left, Log, Welcome, from_outpost, packed, to_outpost
+from asyncsweep.executors.outposts.messages import (
+    Artifact,
+    Hello,
+    Leave,
+    Left,
+    Log,
+    Welcome,
+    from_outpost,
+    packed,
+    to_outpost,
+)
 from asyncsweep.executors.outposts.outbox import Outbox
 from asyncsweep.executors.outposts.outpost import Outpost
 from asyncsweep.executors.outposts.seats import Seat, Seats
@@ -276,6 +286,25 @@ async def test_a_seat_that_is_given_up_has_no_slot_from_then_on_and_says_so_once
         told = list(kept.events)
         kept.seats.heard(seat, packed([ev.SlotsChanged("process-1", 0)]), "there")
         assert kept.events == told
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("_impatient")
+async def test_a_seat_that_is_given_up_takes_no_worker_for_one_that_is_lost_there() -> None:
+    """What were launched at such a worker would be given back at once, and launched there again, for ever."""
+    kept = Kept()
+    async with kept.seats.open():
+        seat = await kept.placed()
+        (worker,) = seat.workers.values()
+        kept.seats.resize(0)
+        seat.out.take_now()
+        kept.seats.heard(seat, packed([ev.WorkerLost("process-1", "killed")]), "there")
+        assert isinstance(kept.events[-1], ev.WorkerLost) and kept.events[-1].worker == worker
+        assert list(to_outpost(seat.out.take_now())) == [Leave()]  # it may be on its way to have another
+        told = list(kept.events)
+        kept.seats.heard(seat, packed([ev.WorkerJoined("process-2", 1)]), "there")
+        assert (kept.events, seat.workers) == (told, {})
+        assert list(to_outpost(seat.out.take_now())) == [Leave()]
 
 
 @pytest.mark.anyio

@@ -375,7 +375,9 @@ class Seats:
 
     def _translate(self, seat: Seat, event: Event, events: list[Event]) -> None:
         """An outpost's event as one of ours; what is out of place is dropped."""
-        if isinstance(event, WorkerJoined):
+        if isinstance(event, WorkerJoined) and seat.retires:
+            seat.out.put(Leave())  # it took the place of one that was lost, before this outpost heard that it retires
+        elif isinstance(event, WorkerJoined):
             ours = seat.workers[event.worker] = new_worker(self._kind)
             self._workers[ours] = (seat, event.worker)
             self._was_joined = True
@@ -390,6 +392,8 @@ class Seats:
                 for job in [job for job, at in seat.jobs.items() if at == worker]:
                     self._done(seat, job)
                 events.append(WorkerLost(worker, f"{event.reason}, at {seat.place}", event.kind))
+                if seat.retires and not seat.workers:
+                    seat.out.put(Leave())  # perhaps it replaces the worker, and has not heard yet that it retires
         else:
             job = JobId(event.trial, event.attempt)  # type: ignore[attr-defined]
             if isinstance(event, Killed):
