@@ -33,8 +33,6 @@ class TestWholeDevices(ExecutorSuite):
 
 
 class TestSharedDevice(ExecutorSuite):
-    n_many = 20
-
     @pytest.fixture
     def executor(self) -> GpuExecutor:
         return GpuExecutor(per_trial=0.25, devices=0, memory_gib=10, fresh=True)

@@ -36,8 +36,6 @@ class TestProcess(ExecutorSuite):
 
 @pytest.mark.any_loop  # what is fresh is a process; on this side of the link it is as above
 class TestFreshProcess(ExecutorSuite):
-    n_many = 20
-
     @pytest.fixture
     def executor(self) -> ProcessExecutor:
         return ProcessExecutor(fresh=True)

@@ -87,7 +87,6 @@ class TestTPE(SamplerSuite):
 class TestCmaEs(SamplerSuite):
     directions = ONE_DIRECTION
     learns_from_history = False
-    n_many = 300
 
     @pytest.fixture
     def make(self) -> Callable[[], Sampler]:
@@ -119,7 +118,6 @@ class TestNSGAII(SamplerSuite):
         return building("nsgaii")
 
 
-@pytest.mark.deep  # it differs from the one above in Optuna alone
 class TestNSGAIII(SamplerSuite):
     learns_from_history = False  # its first generation is its own
     n_few = 100

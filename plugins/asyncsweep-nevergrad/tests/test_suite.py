@@ -23,7 +23,6 @@ class TestNGOpt(SamplerSuite):
 
 class TestTwoPointsDE(SamplerSuite):
     n_few = 120
-    n_many = 300
 
     @pytest.fixture
     def make(self) -> Callable[[], NevergradSampler]:

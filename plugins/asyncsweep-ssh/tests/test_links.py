@@ -332,8 +332,10 @@ async def resumed(field: Field) -> sw.Result:
 async def test_a_killed_controller_leaves_nothing_and_its_sweep_is_resumed(field: Field) -> None:
     with controller(field, NOTED_S="0.5"):
         await field.until_ends(4)
+    assert field.ends() >= 4
     result = await resumed(field)
-    assert sum(trial.attempt > 1 for trial in result.trials) >= 1
+    repeated = [trial.number for trial in result.trials if trial.attempt > 1]
+    assert 1 <= len(repeated) <= 12  # six ran, and as many may have waited on the hosts, and begun
 
 
 async def test_of_a_killed_controllers_trials_none_begins_twice_but_those_that_ran(field: Field) -> None:
